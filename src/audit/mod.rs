@@ -1,0 +1,1 @@
+//! What happened: one line per statement and per login.

@@ -1,0 +1,133 @@
+//! The product in one function: may this person's text go to the database, and as what?
+
+use crate::catalog::{Oid, Relation};
+use crate::identity::Principal;
+use crate::refusal::Refusal;
+use crate::world::World;
+use std::sync::Arc;
+
+pub use crate::sql::verify::Verified;
+
+/// What a statement is judged under beside the world: one session's state.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// The session's search_path as it stands, schema names in order, `$user` resolved; `pg_catalog` first is
+    /// implied.
+    pub search_path: Vec<String>,
+    /// The session's own temp relations, read from the catalogue after each statement that may change them.
+    pub temp_relations: Vec<Arc<Relation>>,
+    /// SQL-level prepared statements and their parameter count, by name.
+    pub prepared: Vec<String>,
+}
+
+/// A judged text: one or more statements that go to the database together.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The only text that a backend takes: all statements, rewritten and verified.
+    pub text: Verified,
+    /// One per statement, in order; empty for an empty query.
+    pub statements: Vec<Judged>,
+}
+
+/// One statement of a judged text.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// What kind of statement it is, as its command tag begins (`SELECT`, `BEGIN`, `COPY`, `SET` …).
+    pub kind: &'static str,
+    /// What it does to the session when it succeeds.
+    pub effect: Effect,
+    /// Where each result column comes from as the client would see it without rowgate; `None` leaves the
+    /// server's own answer. Empty where nothing has to be changed.
+    pub origins: Vec<Option<Origin>>,
+    /// The most rows the client may get (`max_rows` without `export`).
+    pub row_limit: Option<u64>,
+    /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
+    pub explain_output: bool,
+    /// What it reads, for the audit.
+    pub reads: Vec<Read>,
+    /// Does it read or write anything but catalogue and constants (so that rights may change under it)?
+    pub touches_protected: bool,
+    /// How it was judged, a line each, for `rowgate explain`.
+    pub notes: Vec<String>,
+}
+
+/// A RowDescription field's origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Table OID.
+    pub table: Oid,
+    /// Attribute number.
+    pub column: i16,
+}
+
+/// One relation that a statement reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// `schema.name`
+    pub relation: String,
+    /// Columns named by the statement.
+    pub columns: Vec<String>,
+    /// Those of them that were masked, with the mask's word: `phone:partial`.
+    pub masked: Vec<String>,
+}
+
+/// What a statement does to its session once it has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that a later judgement depends on.
+    None,
+    /// `search_path` is now this; `None` is back to the session's default.
+    SearchPath(Option<Vec<String>>),
+    /// Temp relations came or went: read them again before the next judgement.
+    TempRelations,
+    /// Other DDL went through: the catalogue snapshot is stale.
+    Schema,
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT …: what was set or created since may be undone, so search_path and
+    /// temp relations must be read again before the next judgement if either was touched.
+    Transaction,
+    /// `PREPARE name AS statement`: the statement's own text in the client's words, to judge again.
+    Prepare {
+        /// Its name.
+        name: String,
+        /// The client's text after AS.
+        statement: String,
+    },
+    /// `EXECUTE name`
+    Execute {
+        /// Its name.
+        name: String,
+    },
+    /// `DEALLOCATE name`, or all of them.
+    Deallocate(Option<String>),
+    /// `DECLARE name CURSOR …`
+    DeclareCursor {
+        /// Its name.
+        name: String,
+    },
+    /// FETCH or MOVE on a cursor: refuse if rights have been reduced since it was opened.
+    Fetch {
+        /// Its name.
+        name: String,
+    },
+    /// `DISCARD ALL` and `RESET ALL`: settings that rowgate put in force must be put in force again.
+    Reset {
+        /// DISCARD ALL also drops prepared statements, cursors, LISTEN and temp tables.
+        all: bool,
+    },
+    /// `COPY … TO STDOUT`
+    CopyOut,
+}
+
+/// Judges a text of one or more statements for one person under one world.
+///
+/// Pure: no clock, no socket, no file. `parameter_types` are the types that an extended-protocol Parse gives
+/// for `$1 …` (0 or missing where it leaves them open).
+pub fn judge(
+    text: &str,
+    who: &Principal,
+    session: &SessionView,
+    parameter_types: &[Oid],
+    world: &World,
+) -> Result<Judgement, Refusal> {
+    crate::sql::secure(text, who, session, parameter_types, world)
+}

@@ -1,0 +1,105 @@
+//! The answer of the policy for one person and one relation, ready to be spliced.
+
+use crate::catalog::Oid;
+use crate::name::QualifiedName;
+use std::collections::BTreeMap;
+
+/// The alias under which every predicate and mask of a [`TableView`] names the protected row. A predicate
+/// may open further aliases of its own (for members and parents), all beginning with `rowgate:`.
+pub const ROW_ALIAS: &str = "rowgate:row";
+
+/// What a person may do with one relation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Access {
+    /// No policy protects it and `[defaults]` leaves unprotected relations open.
+    Open,
+    /// Nothing that the person's roles say allows it.
+    Denied,
+    /// It is protected; this much of it shows.
+    Guarded(Box<TableView>),
+}
+
+/// The part of a protected relation that one person gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableView {
+    /// The protected relation asked about (a partition keeps its own identity here).
+    pub relation: Oid,
+    /// Rows that the person may view.
+    pub rows: Rows,
+    /// Rows that the person may both view and edit: what FOR UPDATE and FOR SHARE may lock.
+    pub lockable: Rows,
+    /// One per live column of the relation, in the relation's order.
+    pub columns: Vec<ColumnView>,
+    /// May COPY … TO and results beyond `max_rows` take it out?
+    pub export: bool,
+    /// The most rows that one result reading this relation may have without `export`.
+    pub max_rows: Option<u64>,
+    /// Why: one line for each rule that gave rows or changed a column, for `rowgate explain`.
+    pub because: Vec<String>,
+}
+
+/// A set of rows of one relation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Rows {
+    /// Every row.
+    All,
+    /// No row.
+    None,
+    /// The rows on which this predicate is true: SQL over [`ROW_ALIAS`], fully qualified, quoted,
+    /// parenthesised by whoever splices it, independent of session state, never raising.
+    Where(String),
+}
+
+/// How one column shows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ColumnView {
+    /// As it is.
+    Clear,
+    /// As this SQL expression over [`ROW_ALIAS`], already cast to the column's exact type and collation.
+    Masked {
+        /// The expression.
+        sql: String,
+        /// The mask's word (`partial`, `email` …) for audit and explanation.
+        mask: String,
+    },
+    /// As if it did not exist.
+    Hidden,
+}
+
+impl TableView {
+    /// Is any row of the relation hidden from this person?
+    pub fn hides_rows(&self) -> bool {
+        !matches!(self.rows, Rows::All)
+    }
+
+    /// Does every column show, and in clear?
+    pub fn all_columns_clear(&self) -> bool {
+        self.columns.iter().all(|c| matches!(c, ColumnView::Clear))
+    }
+}
+
+/// What a person's roles allow beside tables.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RoleRights {
+    /// User-defined functions, by qualified name.
+    pub functions: Vec<QualifiedName>,
+    /// Channels that LISTEN may name.
+    pub listen: Vec<String>,
+    /// Channels that NOTIFY may name.
+    pub notify: Vec<String>,
+    /// EXPLAIN is allowed (its output is always filtered).
+    pub explain: bool,
+    /// `pg_sleep` is allowed.
+    pub sleep: bool,
+    /// Own temp tables are allowed.
+    pub temp_tables: bool,
+    /// Materialized views and foreign tables over protected ones that may be read as they are.
+    pub derived_relations: Vec<QualifiedName>,
+    /// Functions whose NOTICE and ERROR texts may pass.
+    pub message_functions: Vec<QualifiedName>,
+    /// Upper limits for settings that cost the server, by GUC name, such as `work_mem` = `64MB`; also the
+    /// values in force at session start.
+    pub limits: BTreeMap<String, String>,
+    /// Statements of this person that may run at once.
+    pub concurrent_statements: Option<u32>,
+}

@@ -1,0 +1,1 @@
+//! One conversation: an explicit state machine over the simple, extended and copy protocols.

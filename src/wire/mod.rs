@@ -1,0 +1,1 @@
+//! The client in front: frames, TLS and login, errors as the client reads them.

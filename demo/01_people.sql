@@ -8,30 +8,31 @@ CREATE TABLE crm.teams (
     parent_id integer REFERENCES crm.teams,
     name      varchar(60) NOT NULL UNIQUE,
     city      varchar(40) NOT NULL,
+    countries char(2)[] NOT NULL, -- whose customers the team serves
     CHECK (parent_id <> team_id)
 );
 CREATE INDEX ON crm.teams (parent_id);
 
 INSERT INTO crm.teams VALUES
-    (1,  NULL, 'Headquarters 总部',         'Shanghai'),
-    (2,  1,    'Sales China 中国销售部',     'Shanghai'),
-    (3,  1,    'Sales Europe 欧洲销售部',    'Berlin'),
-    (4,  1,    'Customer Service 客户服务部', 'Shanghai'),
-    (5,  1,    'Finance 财务部',             'Shanghai'),
-    (6,  2,    'North China 华北大区',       'Beijing'),
-    (7,  2,    'East China 华东大区',        'Shanghai'),
-    (8,  3,    'Germany',                   'Berlin'),
-    (9,  3,    'Britain',                   'London'),
-    (10, 4,    'Service Desk China 中国服务台', 'Shanghai'),
-    (11, 4,    'Service Desk Europe',       'London'),
-    (12, 6,    'Beijing 北京组',             'Beijing'),
-    (13, 6,    'Tianjin 天津组',             'Tianjin'),
-    (14, 7,    'Shanghai 上海组',            'Shanghai'),
-    (15, 7,    'Hangzhou 杭州组',            'Hangzhou'),
-    (16, 8,    'Berlin',                    'Berlin'),
-    (17, 8,    'Munich',                    'Munich'),
-    (18, 9,    'London',                    'London'),
-    (19, 9,    'Edinburgh',                 'Edinburgh');
+    (1,  NULL, 'Headquarters 总部',         'Shanghai', '{CN,DE,GB}'),
+    (2,  1,    'Sales China 中国销售部',     'Shanghai', '{CN}'),
+    (3,  1,    'Sales Europe 欧洲销售部',    'Berlin', '{DE,GB}'),
+    (4,  1,    'Customer Service 客户服务部', 'Shanghai', '{CN,DE,GB}'),
+    (5,  1,    'Finance 财务部',             'Shanghai', '{CN,DE,GB}'),
+    (6,  2,    'North China 华北大区',       'Beijing', '{CN}'),
+    (7,  2,    'East China 华东大区',        'Shanghai', '{CN}'),
+    (8,  3,    'Germany',                   'Berlin', '{DE}'),
+    (9,  3,    'Britain',                   'London', '{GB}'),
+    (10, 4,    'Service Desk China 中国服务台', 'Shanghai', '{CN}'),
+    (11, 4,    'Service Desk Europe',       'London', '{DE,GB}'),
+    (12, 6,    'Beijing 北京组',             'Beijing', '{CN}'),
+    (13, 6,    'Tianjin 天津组',             'Tianjin', '{CN}'),
+    (14, 7,    'Shanghai 上海组',            'Shanghai', '{CN}'),
+    (15, 7,    'Hangzhou 杭州组',            'Hangzhou', '{CN}'),
+    (16, 8,    'Berlin',                    'Berlin', '{DE}'),
+    (17, 8,    'Munich',                    'Munich', '{DE}'),
+    (18, 9,    'London',                    'London', '{GB}'),
+    (19, 9,    'Edinburgh',                 'Edinburgh', '{GB}');
 
 CREATE TABLE crm.users (
     user_id    integer PRIMARY KEY,

@@ -18,3 +18,8 @@ CREATE MATERIALIZED VIEW public.monthly_revenue AS
            sum(paid) AS paid
     FROM public.contracts GROUP BY 1, 2;
 CREATE UNIQUE INDEX ON public.monthly_revenue (month, status);
+
+-- What a deal is worth on average: a function of the application's own.
+CREATE FUNCTION public.weighted(amount numeric, probability smallint) RETURNS numeric
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN round(amount * probability / 100, 2);

@@ -153,7 +153,6 @@ CREATE TABLE public.activities (
 CREATE INDEX ON public.activities (customer_id);
 CREATE INDEX ON public.activities (owner_id);
 CREATE TABLE public.calls (
-    phone   varchar(24),
     seconds integer NOT NULL CHECK (seconds >= 0)
 ) INHERITS (public.activities);
 CREATE INDEX ON public.calls (customer_id);

@@ -191,9 +191,9 @@ SELECT n, c.id, c.owner_id, pg_temp.choose('visit', n, 'Visit', '拜访客户', 
 FROM generate_series(1, (SELECT count(*) FROM public.customers)::integer / 2) AS n
 JOIN public.customers AS c ON c.id = 1 + pg_temp.pick('visited', n, (SELECT count(*) FROM public.customers)::integer);
 
-INSERT INTO public.calls (id, customer_id, owner_id, summary, happened_at, phone, seconds)
+INSERT INTO public.calls (id, customer_id, owner_id, summary, happened_at, seconds)
 SELECT 1000000 + n, c.id, c.owner_id, pg_temp.choose('call', n, 'Call', '电话回访'),
-       c.created_at + pg_temp.pick('called', n, 700) * interval '1 day', c.phone, 20 + pg_temp.pick('length', n, 1800)
+       c.created_at + pg_temp.pick('called', n, 700) * interval '1 day', 20 + pg_temp.pick('length', n, 1800)
 FROM generate_series(1, (SELECT count(*) FROM public.customers)::integer / 2) AS n
 JOIN public.customers AS c ON c.id = 1 + pg_temp.pick('called', n, (SELECT count(*) FROM public.customers)::integer);
 

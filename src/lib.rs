@@ -20,3 +20,4 @@ pub mod session;
 pub mod wire;
 
 pub mod cli;
+pub mod config;

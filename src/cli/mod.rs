@@ -1,8 +1,31 @@
 //! The command line: one file per command.
 
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+pub mod hash_password;
+pub mod serve;
+
+/// A PostgreSQL proxy that gives every person their own view of a database.
+#[derive(Debug, Parser)]
+#[command(name = "rowgate", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stand between clients and the database until told to stop.
+    Serve(serve::Arguments),
+    /// Make an entry for a users file: a SCRAM verifier, never the password itself.
+    HashPassword(hash_password::Arguments),
+}
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::HashPassword(arguments) => hash_password::run(arguments),
+    }
 }

@@ -19,5 +19,8 @@ pub mod backend;
 pub mod session;
 pub mod wire;
 
+pub mod cluster;
+pub mod demo;
+
 pub mod cli;
 pub mod config;

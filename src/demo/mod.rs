@@ -1,0 +1,3 @@
+//! The demonstration: a CRM full of data, five people, and the same questions asked by each.
+
+pub mod data;

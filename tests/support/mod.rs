@@ -1,0 +1,134 @@
+//! What tests share: one throwaway PostgreSQL per test binary with the demonstration's data, a database of its own per test.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use rowgate::cluster::Cluster;
+use rowgate::demo::data::{self, Scale};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// 100 customers, 300 contacts, 200 opportunities, 100 contracts, 400 service records; alice owns 7 customers.
+pub const SCALE: f64 = 0.05;
+
+/// The database that each test's own is copied from. Nobody may be connected to it.
+const TEMPLATE: &str = "crm_template";
+
+/// The server of this test binary. It goes when the process ends, however it ends.
+pub async fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(start).await
+}
+
+async fn start() -> Cluster {
+    let scale = Scale::new(SCALE).unwrap();
+    let key = format!("tests\n{}", data::sql(scale));
+    Cluster::start(&key, async |cluster| {
+        let admin = connect(&cluster.superuser("postgres")).await;
+        admin
+            .batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))
+            .await
+            .map_err(|e| e.to_string())?;
+        let mut client = connect(&cluster.superuser(TEMPLATE)).await;
+        data::fill(&mut client, scale).await.map_err(|e| e.to_string())
+    })
+    .await
+    .expect("a throwaway PostgreSQL")
+}
+
+/// A database of a test's own, filled with the demonstration's data.
+pub struct Database {
+    pub name: String,
+    pub cluster: &'static Cluster,
+}
+
+impl Database {
+    /// A fresh copy, which takes some 50 ms.
+    pub async fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let cluster = cluster().await;
+        let name = format!("crm_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        connect(&cluster.superuser("postgres"))
+            .await
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+            .await
+            .expect("a copy of the template");
+        Self { name, cluster }
+    }
+
+    /// A superuser's connection, past rowgate.
+    pub async fn superuser(&self) -> Client {
+        connect(&self.cluster.superuser(&self.name)).await
+    }
+
+    /// How somebody logs in straight to PostgreSQL, past rowgate, over TCP.
+    pub fn straight(&self, login: &str) -> Config {
+        login_at(self.cluster.port(), login, &self.name)
+    }
+}
+
+/// How somebody of the demonstration logs in to a server on 127.0.0.1.
+pub fn login_at(port: u16, login: &str, database: &str) -> Config {
+    let mut config = Config::new();
+    config
+        .host("127.0.0.1")
+        .port(port)
+        .user(login)
+        .password(data::password(login))
+        .dbname(database);
+    config
+}
+
+/// A connection whose background task ends with it.
+pub async fn connect(config: &Config) -> Client {
+    try_connect(config).await.expect("a connection")
+}
+
+/// The same, for logins that may be refused.
+pub async fn try_connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// The first column of the first row of a query, as text.
+pub async fn one(client: &Client, sql: &str) -> String {
+    rows(client, sql).await[0][0].clone().unwrap_or_default()
+}
+
+/// The rows of a query sent by the simple protocol, every value as text.
+pub async fn rows(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
+    let messages = client
+        .simple_query(sql)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    messages
+        .iter()
+        .filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|column| row.get(column).map(str::to_owned))
+                    .collect(),
+            ),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The SQLSTATE and message of a statement that must fail.
+pub async fn failure(client: &Client, sql: &str) -> (String, String) {
+    let error = client
+        .simple_query(sql)
+        .await
+        .err()
+        .unwrap_or_else(|| panic!("went through: {sql}"));
+    let said = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error:?}"));
+    (said.code().code().to_owned(), said.message().to_owned())
+}

@@ -98,12 +98,17 @@ JOIN sellers ON turn = CASE WHEN n % 16 = 5 THEN 22 -- Alice is good at her work
 CROSS JOIN LATERAL (SELECT pg_temp.choose('city', n, '上海', '北京', '杭州', '苏州', '天津', '深圳', '成都')) AS c (city_cn);
 
 INSERT INTO public.customer_members (customer_id, user_id, team_id, can_edit, added_at)
-SELECT c.id, s.user_id, NULL, c.id % 2 = 0, c.created_at + interval '9 days'
+SELECT c.id, s.user_id, NULL::integer, c.id % 2 = 0, c.created_at + interval '9 days'
 FROM public.customers AS c JOIN sellers AS s ON s.turn = pg_temp.pick('member', c.id, 47)
 WHERE c.id % 4 = 1 AND s.user_id IS DISTINCT FROM c.owner_id
 UNION ALL
+SELECT c.id, 36, NULL::integer, true, c.created_at + interval '12 days' -- Alice lends a hand
+FROM public.customers AS c WHERE c.id % 50 = 9 AND c.owner_id IS DISTINCT FROM 36
+UNION ALL
 SELECT c.id, NULL, 12 + pg_temp.pick('helping team', c.id, 8), false, c.created_at + interval '20 days'
-FROM public.customers AS c WHERE c.id % 25 = 3;
+FROM public.customers AS c WHERE c.id % 25 = 3
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING;
 
 INSERT INTO public.contacts (id, customer_id, name, title, phone, email, birthday, is_primary, languages, preferences,
                              created_at)

@@ -25,13 +25,13 @@ GRANT SELECT ON ALL TABLES IN SCHEMA crm TO rowgate;
 
 -- What rowgate needs to check a person's password, and nothing more: the verifier of one person of the directory.
 CREATE SCHEMA rowgate;
-CREATE FUNCTION rowgate.verifier(login text) RETURNS text
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION rowgate.verifier(person text) RETURNS TABLE (login text, verifier text)
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT a.rolpassword FROM pg_catalog.pg_authid AS a
-        WHERE a.rolname = verifier.login AND a.rolcanlogin AND NOT a.rolsuper
+        SELECT a.rolname::text, a.rolpassword FROM pg_catalog.pg_authid AS a
+        WHERE a.rolname = person AND a.rolcanlogin AND NOT a.rolsuper
           AND (a.rolvaliduntil IS NULL OR a.rolvaliduntil > now())
-          AND EXISTS (SELECT FROM crm.users AS u WHERE u.login = verifier.login AND u.active)
+          AND EXISTS (SELECT FROM crm.users AS u WHERE u.login = person AND u.active)
     $$;
 REVOKE ALL ON FUNCTION rowgate.verifier(text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA rowgate TO rowgate;

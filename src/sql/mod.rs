@@ -1,6 +1,7 @@
 //! How a statement is secured: parse → agree → classify → resolve → rewrite → verify.
 
 pub mod explain_output;
+pub mod lists;
 pub mod verify;
 
 use crate::catalog::Oid;

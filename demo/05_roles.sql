@@ -1,18 +1,20 @@
 -- Who may come in. A person's role holds a password and no right at all: what they see, they see through rowgate.
+-- A role of that name that is not of our making stays as it is, and the demonstration does not start.
 DO $$
 DECLARE
-    person record;
+    wanted record;
 BEGIN
-    FOR person IN SELECT login, active FROM crm.users ORDER BY user_id LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = person.login) THEN
-            EXECUTE format('CREATE ROLE %I LOGIN', person.login);
+    FOR wanted IN SELECT login FROM crm.users UNION ALL SELECT 'rowgate' LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.login) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD %L',
+                           wanted.login, wanted.login || '-demo');
+            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.login, 'rowgate demonstration');
+        ELSIF shobj_description((SELECT oid FROM pg_roles WHERE rolname = wanted.login), 'pg_authid')
+              IS DISTINCT FROM 'rowgate demonstration' THEN
+            RAISE EXCEPTION 'the role "%" exists already', wanted.login
+                USING HINT = 'the demonstration makes sixty roles with well-known passwords: give it a server of its own';
         END IF;
-        EXECUTE format('ALTER ROLE %I PASSWORD %L', person.login, person.login || '-demo');
     END LOOP;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rowgate') THEN
-        CREATE ROLE rowgate LOGIN;
-    END IF;
-    ALTER ROLE rowgate NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD 'rowgate-demo';
 END
 $$;
 

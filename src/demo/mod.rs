@@ -1,4 +1,6 @@
 //! The demonstration: a CRM full of data, five people, and the same questions asked by each.
 
 pub mod data;
+pub mod people;
+pub mod questions;
 pub mod table;

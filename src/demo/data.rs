@@ -58,10 +58,7 @@ pub struct FillError {
 
 impl std::fmt::Display for FillError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = match self.error.as_db_error() {
-            Some(said) => said.message().to_owned(),
-            None => self.error.to_string(),
-        };
+        let said = super::place::told(&self.error);
         write!(f, "{}: {said}", self.file)
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod data;
 pub mod people;
+pub mod place;
 pub mod questions;
 pub mod table;

@@ -54,13 +54,14 @@ enum Value<'a> {
 
 /// Asks the three questions as each of these people; `truth` is a connection that sees everything.
 pub async fn ask(people: &[(Person, Client)], truth: &Client) -> Result<Vec<Line>, tokio_postgres::Error> {
-    let mut lines = vec![Line::Cells(
-        String::new(),
-        people
-            .iter()
-            .map(|(person, _)| Cell::new(format!("{} · {}", person.login, person.title), Tone::Strong))
-            .collect(),
-    )];
+    let head = |text: fn(&Person) -> &'static str, tone| {
+        let cells = people.iter().map(|(person, _)| Cell::new(text(person), tone)).collect();
+        Line::Cells(String::new(), cells)
+    };
+    let mut lines = vec![
+        head(|person| person.login, Tone::Strong),
+        head(|person| person.title, Tone::Faint),
+    ];
 
     lines.push(Line::Heading("1  SELECT count(*) FROM …".to_owned()));
     for table in COUNTED {

@@ -65,11 +65,11 @@ pub struct Style {
     pub colour: bool,
 }
 
-/// Prints a table; its first line is the head.
+/// Prints a table. Lines before the first heading are its head; without a heading, the first line is.
 pub fn draw(lines: &[Line], style: Style) -> String {
     let widths = fit(natural_widths(lines), style.width);
     let mut out = rule('┌', '┬', '┐', &widths);
-    let mut below_heading = false;
+    let headed = lines.iter().any(|line| matches!(line, Line::Heading(_)));
     for (number, line) in lines.iter().enumerate() {
         match line {
             Line::Heading(text) => {
@@ -79,10 +79,9 @@ pub fn draw(lines: &[Line], style: Style) -> String {
                 // writing to a String cannot fail
                 let _ = writeln!(out, "│ {} │", padded(&cell, inner, style.colour));
                 out.push_str(&rule('├', '┬', '┤', &widths));
-                below_heading = true;
             }
             Line::Cells(label, cells) => {
-                if number == 1 && !below_heading {
+                if number == 1 && !headed {
                     out.push_str(&rule('├', '┼', '┤', &widths));
                 }
                 let label = Cell::new(label.as_str(), Tone::Faint);

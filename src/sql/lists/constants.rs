@@ -1,6 +1,6 @@
 //! What a constant argument must be for a function to be total.
 
-use super::patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe};
+use super::patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe, regex_takes_something};
 
 /// A check of the constant arguments of one function. Each variant says which argument (from 0) must be constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,9 +25,10 @@ pub enum ArgumentCheck {
     LikePattern,
     /// 0 and 1: a LIKE pattern and its escape (`like_escape`), the pattern whole.
     LikeEscape,
-    /// 1: a plain regular expression; 2, where given: flags `g` and `i`.
+    /// 1: a plain regular expression; 2, where given: the flag `i` or none.
     Regex,
-    /// 1 and 2: a plain regular expression and a short replacement; 3, where given: flags `g` and `i`.
+    /// 1 and 2: a plain regular expression and a replacement that cannot lengthen the text; 3, where given: flags `g`
+    /// and `i`.
     RegexReplace,
     /// 2, where given: a length that is not negative.
     Length,
@@ -35,7 +36,7 @@ pub enum ArgumentCheck {
     Padding,
     /// 2: a number that is not zero.
     NonZero,
-    /// 1 and 2: what `replace` looks for and a replacement that is not much longer.
+    /// 1 and 2: what `replace` looks for and a replacement that is not longer.
     Replacement,
     /// 1: a plain format of `to_char` for timestamps.
     TimestampFormat,
@@ -71,18 +72,21 @@ impl ArgumentCheck {
                 _ => false,
             },
             Self::Regex => {
-                constant(1).is_some_and(regex_is_safe) && (absent(2) || constant(2).is_some_and(flags_are_plain))
+                constant(1).is_some_and(regex_is_safe) && (absent(2) || matches!(constant(2), Some("" | "i")))
             }
-            Self::RegexReplace => {
-                constant(1).is_some_and(regex_is_safe)
-                    && constant(2).is_some_and(|text| text.len() <= 16)
-                    && (absent(3) || constant(3).is_some_and(flags_are_plain))
-            }
+            Self::RegexReplace => match (constant(1), constant(2)) {
+                (Some(pattern), Some(replacement)) => {
+                    regex_is_safe(pattern)
+                        && (replacement.is_empty() || (replaces_by_one(replacement) && regex_takes_something(pattern)))
+                        && (absent(3) || constant(3).is_some_and(flags_are_plain))
+                }
+                _ => false,
+            },
             Self::Length => absent(2) || number(2).is_some_and(|length| length >= 0),
             Self::Padding => number(1).is_some_and(|length| length <= 10_000) && (absent(2) || constant(2).is_some()),
             Self::NonZero => number(2).is_some_and(|field| field != 0),
             Self::Replacement => match (constant(1), constant(2)) {
-                (Some(from), Some(to)) => from.is_empty() || to.len() <= 4 * from.len(),
+                (Some(from), Some(to)) => from.is_empty() || to.len() <= from.len(),
                 _ => false,
             },
             Self::TimestampFormat => constant(1).is_some_and(timestamp_format_is_plain),
@@ -132,6 +136,11 @@ const INTERVAL_FIELDS: &[&str] = &[
 ];
 const TIME_FIELDS: &[&str] = &["hour", "minute", "second", "milliseconds", "microseconds"];
 const ZONE_FIELDS: &[&str] = &["timezone", "timezone_hour", "timezone_minute"];
+
+/// A replacement of one byte that stands for itself.
+fn replaces_by_one(replacement: &str) -> bool {
+    replacement.len() == 1 && replacement != "\\"
+}
 
 fn flags_are_plain(flags: &str) -> bool {
     flags.chars().all(|flag| matches!(flag, 'g' | 'i'))
@@ -285,7 +294,12 @@ mod tests {
         assert!(ArgumentCheck::NonZero.accepts(&[None, Some("@"), Some("2")]));
         assert!(!ArgumentCheck::NonZero.accepts(&[None, Some("@"), Some("0")]));
         assert!(ArgumentCheck::Replacement.accepts(&[None, Some("-"), Some("")]));
-        assert!(!ArgumentCheck::Replacement.accepts(&[None, Some("-"), Some("xxxxx")]));
+        assert!(!ArgumentCheck::Replacement.accepts(&[None, Some("-"), Some("xx")]));
+        assert!(ArgumentCheck::RegexReplace.accepts(&[None, Some("[^0-9]"), Some(""), Some("g")]));
+        assert!(ArgumentCheck::RegexReplace.accepts(&[None, Some("[ab]+"), Some("*"), Some("g")]));
+        assert!(!ArgumentCheck::RegexReplace.accepts(&[None, Some("a*"), Some("*"), Some("g")]));
+        assert!(!ArgumentCheck::RegexReplace.accepts(&[None, Some("a"), Some("aa"), Some("g")]));
+        assert!(!ArgumentCheck::Regex.accepts(&[None, Some("a"), Some("g")]));
         assert!(!ArgumentCheck::Padding.accepts(&[None, Some("1000000000")]));
     }
 

@@ -83,6 +83,15 @@ pub fn regex_is_safe(pattern: &str) -> bool {
     depth == 0
 }
 
+/// Does a regular expression that [`regex_is_safe`] takes surely match at least one character where it matches?
+pub(super) fn regex_takes_something(pattern: &str) -> bool {
+    let first_is_plain = pattern
+        .chars()
+        .next()
+        .is_some_and(|first| first.is_alphanumeric() || matches!(first, '.' | '[' | ' ' | '-' | '@'));
+    first_is_plain && !pattern.contains(['*', '?', '|', '('])
+}
+
 /// Reads a bracket list to its end: characters and ASCII ranges in their order, no classes or escapes.
 fn bracket_list_is_safe(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> bool {
     if characters.peek() == Some(&'^') {

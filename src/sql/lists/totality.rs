@@ -14,9 +14,7 @@ pub enum Totality {
     Total,
     /// Yes, if the constant arguments pass the check.
     WithConstant(ArgumentCheck),
-    /// Yes, as long as no argument is a value of the client's making and of unbounded size: the result may pass the
-    /// limit of a single value (1 GB). Each argument must be a column of a stored table, a short constant, or a total
-    /// expression over these.
+    /// Yes, on the terms of [`super::operator_is_growing`]: bounded arguments, and not too many in one expression.
     Growing,
     /// No.
     No,
@@ -69,7 +67,7 @@ fn read(entry: file::Entry) -> Option<(&'static str, Listed)> {
 fn section(head: &str) -> Option<Totality> {
     use ArgumentCheck as Check;
     Some(match head {
-        "total" => Totality::Total,
+        "total" | "edge" => Totality::Total,
         "growing" => Totality::Growing,
         "timestamp unit" => Totality::WithConstant(Check::TimestampUnit),
         "interval unit" => Totality::WithConstant(Check::IntervalUnit),

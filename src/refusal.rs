@@ -15,6 +15,20 @@ pub enum SqlState {
     UndefinedTable,
     /// 42703: no such column in this person's database.
     UndefinedColumn,
+    /// 42702: a column name fits more than one.
+    AmbiguousColumn,
+    /// 42P09: a table name fits more than one.
+    AmbiguousAlias,
+    /// 42704: no such type or setting.
+    UndefinedObject,
+    /// 42883: no such function.
+    UndefinedFunction,
+    /// 22023: a value that a setting does not take.
+    InvalidParameterValue,
+    /// 42809: not that kind of relation.
+    WrongObjectType,
+    /// 42P10: a column that may not stand there.
+    InvalidColumnReference,
     /// 3F000: no such schema.
     InvalidSchemaName,
     /// 22021: the text is not valid in the client's encoding.
@@ -60,6 +74,13 @@ impl SqlState {
             Self::SyntaxError => "42601",
             Self::UndefinedTable => "42P01",
             Self::UndefinedColumn => "42703",
+            Self::AmbiguousColumn => "42702",
+            Self::AmbiguousAlias => "42P09",
+            Self::UndefinedObject => "42704",
+            Self::UndefinedFunction => "42883",
+            Self::InvalidParameterValue => "22023",
+            Self::WrongObjectType => "42809",
+            Self::InvalidColumnReference => "42P10",
             Self::InvalidSchemaName => "3F000",
             Self::CharacterNotInRepertoire => "22021",
             Self::ProtocolViolation => "08P01",

@@ -1,11 +1,26 @@
-//! The last look at the text that will be sent, by code that shares nothing with the rewriter.
+//! The last look at the text that will be sent, by PostgreSQL's grammar again and by code that shares nothing
+//! with the analysis or the rewriter. Only this room makes a [`Verified`].
+
+use crate::catalog::{Relation, RelationKind};
+use crate::gate::SessionView;
+use crate::identity::Principal;
+use crate::name::QualifiedName;
+use crate::policy::decision::ROW_ALIAS;
+use crate::policy::{Access, ColumnView, Rows, TableView};
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::census::{Census, RelationRef, census};
+use crate::sql::lists;
+use crate::sql::rewrite::splice::Placed;
+use crate::world::World;
+use pg_query::ParserOptions;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Text that has passed verification: the only thing that a backend sends for a client. It can only be made here.
 #[derive(Debug, Clone)]
 pub struct Verified {
     text: String,
-    /// Splices in order of their place: (start in the sent text, end in the sent text, start in the client's, end in the client's).
-    splices: Vec<(usize, usize, usize, usize)>,
+    splices: Vec<Placed>,
 }
 
 impl Verified {
@@ -23,16 +38,373 @@ impl Verified {
             .nth(position.checked_sub(1)?)
             .map(|(at, _)| at)?;
         let mut shift: isize = 0;
-        for &(from, to, _, client_to) in &self.splices {
-            if offset < from {
+        for placed in &self.splices {
+            if offset < placed.sent.start {
                 break;
             }
-            if offset < to {
+            if placed.sent.contains(&offset) {
                 return None;
             }
-            shift = client_to as isize - to as isize;
+            shift = placed.client.end as isize - placed.sent.end as isize;
         }
         let client = usize::try_from(offset as isize + shift).ok()?;
         Some(original.get(..client)?.chars().count() + 1)
     }
+}
+
+/// Verifies a rewritten text: outside the splices it is the client's own bytes and tokens; every protected relation
+/// in it stands inside a guard with exactly the predicate and the masks of the policy; no relation is left to be
+/// looked up by the server but the names of common table expressions.
+pub fn verify(
+    original: &str,
+    text: String,
+    splices: Vec<Placed>,
+    who: &Principal,
+    session: &SessionView,
+    world: &World,
+) -> Result<Verified, Refusal> {
+    let check = Check {
+        original,
+        text: &text,
+        splices: &splices,
+        who,
+        session,
+        world,
+    };
+    check.bytes()?;
+    check.tokens()?;
+    let tree =
+        pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| broken(&format!("the grammar refuses it: {e}")))?;
+    check.relations(&census(&tree.protobuf))?;
+    Ok(Verified { text, splices })
+}
+
+fn broken(why: &str) -> Refusal {
+    Refusal::new(
+        "not-verified",
+        SqlState::InternalError,
+        "rewritten statement could not be verified",
+    )
+    .hint("Please report it with the statement; nothing was sent to the database.")
+    .log(why)
+}
+
+struct Check<'a> {
+    original: &'a str,
+    text: &'a str,
+    splices: &'a [Placed],
+    who: &'a Principal,
+    session: &'a SessionView,
+    world: &'a World,
+}
+
+impl Check<'_> {
+    /// The pieces between splices are the client's own.
+    fn bytes(&self) -> Result<(), Refusal> {
+        let (mut sent, mut client) = (0, 0);
+        for placed in self.splices {
+            let ours = self.text.get(sent..placed.sent.start);
+            if ours.is_none() || ours != self.original.get(client..placed.client.start) {
+                return Err(broken("text outside the splices differs"));
+            }
+            (sent, client) = (placed.sent.end, placed.client.end);
+        }
+        if self.text.get(sent..) != self.original.get(client..) {
+            return Err(broken("text behind the splices differs"));
+        }
+        Ok(())
+    }
+
+    /// And they fall into the same tokens as in the client's text, so that no quote or comment of theirs swallows
+    /// what rowgate wrote, or the other way round.
+    fn tokens(&self) -> Result<(), Refusal> {
+        if self.splices.is_empty() {
+            return Ok(());
+        }
+        let scan = |text: &str| {
+            pg_query::scan(text)
+                .map(|s| s.tokens)
+                .map_err(|e| broken(&format!("the scanner refuses it: {e}")))
+        };
+        let theirs = scan(self.original)?;
+        let ours = scan(self.text)?;
+        let span = |t: &pg_query::protobuf::ScanToken| t.start.max(0) as usize..t.end.max(0) as usize;
+        let mut expected = Vec::with_capacity(theirs.len());
+        for token in &theirs {
+            let at = span(token);
+            let mut shift: isize = 0;
+            let mut replaced = false;
+            for placed in self.splices {
+                if placed.client.start < at.end && at.start < placed.client.end {
+                    if placed.client.start > at.start || placed.client.end < at.end {
+                        return Err(broken("a splice cuts a token"));
+                    }
+                    replaced = true;
+                } else if placed.client.end <= at.start {
+                    shift = placed.sent.end as isize - placed.client.end as isize;
+                } else if placed.client.start > at.start && placed.client.start < at.end {
+                    return Err(broken("a splice stands inside a token"));
+                }
+            }
+            if !replaced {
+                expected.push((at.start as isize + shift, at.end as isize + shift, token.token));
+            }
+        }
+        let mut found = ours.iter().filter(|t| {
+            let at = span(t);
+            !self
+                .splices
+                .iter()
+                .any(|p| p.sent.start <= at.start && at.end <= p.sent.end)
+        });
+        for (start, end, kind) in expected {
+            let same = found
+                .next()
+                .is_some_and(|t| t.start as isize == start && t.end as isize == end && t.token == kind);
+            if !same {
+                return Err(broken("tokens outside the splices differ"));
+            }
+        }
+        if found.next().is_some() {
+            return Err(broken("tokens outside the splices were added"));
+        }
+        Ok(())
+    }
+
+    fn relations(&self, census: &Census) -> Result<(), Refusal> {
+        let guards: Vec<(&RelationRef, Arc<Relation>, Box<TableView>)> = census
+            .relations
+            .iter()
+            .filter(|r| r.alias == ROW_ALIAS)
+            .map(|r| self.guarded(r).map(|(relation, view)| (r, relation, view)))
+            .collect::<Result<_, _>>()?;
+        let explained = self.explained(&guards);
+        for relation in &census.relations {
+            let at = usize::try_from(relation.location).unwrap_or(0);
+            let written_by_us = self.splices.iter().any(|p| p.sent.contains(&at));
+            if relation.alias.starts_with("rowgate:") && !written_by_us {
+                return Err(broken("a private alias outside the splices"));
+            }
+            if relation.alias == ROW_ALIAS {
+                continue;
+            }
+            let within_policy = explained.iter().any(|r| r.contains(&at));
+            if relation.alias.starts_with("rowgate:") && relation.alias != "rowgate:view" || within_policy {
+                if !within_policy || relation.schema.is_empty() {
+                    return Err(broken("a helper relation outside predicates and masks"));
+                }
+                continue;
+            }
+            self.open(relation, census)?;
+        }
+        for (reference, _, view) in &guards {
+            self.filter(reference, view)?;
+        }
+        self.columns(census, &guards, &explained)
+    }
+
+    /// The protected relation that a guard reads.
+    fn guarded(&self, reference: &RelationRef) -> Result<(Arc<Relation>, Box<TableView>), Refusal> {
+        let name = QualifiedName::new(&reference.schema, &reference.name);
+        let relation = self
+            .world
+            .catalog
+            .relation(&name)
+            .ok_or_else(|| broken("a guard over nothing"))?;
+        match self.world.policies.access(self.who, relation, &self.world.catalog) {
+            Access::Guarded(view) => Ok((Arc::clone(relation), view)),
+            Access::Open | Access::Denied => Err(broken("a guard over what is not protected")),
+        }
+    }
+
+    /// Where predicates and masks of the guarded relations stand, word for word, in what rowgate wrote.
+    fn explained(&self, guards: &[(&RelationRef, Arc<Relation>, Box<TableView>)]) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        for (_, _, view) in guards {
+            let predicates = [&view.rows, &view.lockable].into_iter().filter_map(|r| match r {
+                Rows::Where(predicate) => Some(predicate.as_str()),
+                Rows::All | Rows::None => None,
+            });
+            let masks = view.columns.iter().filter_map(|c| match c {
+                ColumnView::Masked { sql, .. } => Some(sql.as_str()),
+                ColumnView::Clear | ColumnView::Hidden => None,
+            });
+            for wanted in predicates.chain(masks) {
+                for placed in self.splices {
+                    let Some(piece) = self.text.get(placed.sent.clone()) else {
+                        continue;
+                    };
+                    let starts = piece.match_indices(wanted).map(|(at, _)| placed.sent.start + at);
+                    ranges.extend(starts.map(|start| start..start + wanted.len()));
+                }
+            }
+        }
+        ranges
+    }
+
+    /// A guard's FROM is followed by its predicate and nothing else.
+    fn filter(&self, reference: &RelationRef, view: &TableView) -> Result<(), Refusal> {
+        let at = usize::try_from(reference.location).map_err(|_| broken("a guard without a place"))?;
+        let head = format!(
+            "{} AS \"{ROW_ALIAS}\"",
+            QualifiedName::new(&reference.schema, &reference.name).to_sql()
+        );
+        let rest = self
+            .text
+            .get(at..)
+            .and_then(|t| t.strip_prefix(head.as_str()))
+            .ok_or_else(|| broken("a guard's FROM"))?;
+        let rest = after_sample(rest);
+        let follows = |rows: &Rows| match rows {
+            Rows::All => Some(rest),
+            Rows::None => rest.strip_prefix(" WHERE (FALSE)"),
+            Rows::Where(predicate) => rest
+                .strip_prefix(" WHERE (")?
+                .strip_prefix(predicate.as_str())?
+                .strip_prefix(')'),
+        };
+        let closed = |tail: &str| tail.starts_with(')') || tail.starts_with(" OFFSET 0)");
+        if [&view.lockable, &view.rows].into_iter().filter_map(follows).any(closed) {
+            Ok(())
+        } else {
+            Err(broken("a guard without its predicate"))
+        }
+    }
+
+    /// Columns that a guard projects outside masks and predicates are clear ones or system columns.
+    fn columns(
+        &self,
+        census: &Census,
+        guards: &[(&RelationRef, Arc<Relation>, Box<TableView>)],
+        explained: &[Range<usize>],
+    ) -> Result<(), Refusal> {
+        for column in census
+            .columns
+            .iter()
+            .filter(|c| c.parts.first().is_some_and(|p| p == ROW_ALIAS))
+        {
+            let at = usize::try_from(column.location).map_err(|_| broken("a column without a place"))?;
+            if explained.iter().any(|r| r.contains(&at)) {
+                continue;
+            }
+            let owner = guards
+                .iter()
+                .filter(|(r, _, _)| r.location >= column.location)
+                .min_by_key(|(r, _, _)| r.location)
+                .ok_or_else(|| broken("a guarded column without a guard"))?;
+            let [_, name] = column.parts.as_slice() else {
+                return Err(broken("a whole guarded row"));
+            };
+            let shown = owner
+                .1
+                .columns
+                .iter()
+                .zip(&owner.2.columns)
+                .find(|(c, _)| &c.name == name);
+            let fine = match shown {
+                Some((_, ColumnView::Clear)) => true,
+                Some((_, ColumnView::Masked { .. } | ColumnView::Hidden)) => false,
+                None => crate::sql::resolve::scope::SYSTEM_COLUMNS.contains(&name.as_str()),
+            };
+            if !fine {
+                return Err(broken("a masked or hidden column in clear"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A relation outside the guards is a common table expression, a temp relation, or open to this person.
+    fn open(&self, reference: &RelationRef, census: &Census) -> Result<(), Refusal> {
+        match reference.schema.as_str() {
+            "" if census.ctes.contains(&reference.name) => Ok(()),
+            "" => Err(broken("an unqualified relation")),
+            "pg_temp" => Ok(()),
+            schema => {
+                let name = QualifiedName::new(schema, &reference.name);
+                let relation = self
+                    .world
+                    .catalog
+                    .relation(&name)
+                    .ok_or_else(|| broken("an unknown relation"))?;
+                if self.is_open(relation, 0) {
+                    Ok(())
+                } else {
+                    Err(broken("a protected relation outside a guard"))
+                }
+            }
+        }
+    }
+
+    fn is_open(&self, relation: &Relation, depth: usize) -> bool {
+        if matches!(relation.name.schema.as_str(), "pg_catalog" | "information_schema") {
+            return depth > 0 || lists::catalog_relation_is_open(&relation.name.schema, &relation.name.name);
+        }
+        if depth > 32 {
+            return false;
+        }
+        let whole = match self.world.policies.access(self.who, relation, &self.world.catalog) {
+            Access::Guarded(view) => {
+                return matches!(view.rows, Rows::All)
+                    && matches!(view.lockable, Rows::All)
+                    && view.columns.iter().all(|c| matches!(c, ColumnView::Clear));
+            }
+            Access::Open => true,
+            Access::Denied => false,
+        };
+        let listed = matches!(
+            relation.kind,
+            RelationKind::MaterializedView | RelationKind::ForeignTable
+        ) && self
+            .world
+            .policies
+            .rights(self.who)
+            .derived_relations
+            .contains(&relation.name);
+        let inner = relation.depends_on.iter().filter(|oid| **oid != relation.oid);
+        let inner_open = inner.map(|oid| self.world.catalog.relations.get(oid)).all(|r| {
+            r.is_some_and(|r| {
+                let guarded = matches!(
+                    self.world.policies.access(self.who, r, &self.world.catalog),
+                    Access::Guarded(_)
+                );
+                !guarded && self.is_open(r, depth + 1)
+            })
+        });
+        listed || (whole && inner_open && !self.session.search_path.iter().any(|s| s == "pg_temp"))
+    }
+}
+
+/// What follows a TABLESAMPLE clause, if one stands there.
+fn after_sample(text: &str) -> &str {
+    let is_sample = text
+        .get(..12)
+        .is_some_and(|head| head.eq_ignore_ascii_case(" TABLESAMPLE"));
+    let Some(mut rest) = is_sample.then(|| past_brackets(text)).flatten() else {
+        return text;
+    };
+    if rest
+        .trim_start()
+        .get(..10)
+        .is_some_and(|w| w.eq_ignore_ascii_case("REPEATABLE"))
+    {
+        rest = past_brackets(rest).unwrap_or(rest);
+    }
+    rest
+}
+
+fn past_brackets(text: &str) -> Option<&str> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return text.get(at + 1..);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }

@@ -1,0 +1,71 @@
+//! The client's text as PostgreSQL's own scanner and grammar read it, within bounds.
+
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::tokens::Tokens;
+use pg_query::ParserOptions;
+use pg_query::protobuf::ParseResult;
+use std::sync::Arc;
+
+/// The longest text that is judged, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+/// The most tokens of one text.
+pub const MAX_TOKENS: usize = 120_000;
+/// How deeply brackets and CASE may nest.
+pub const MAX_NESTING: usize = 200;
+/// How many operators may stand in one unbroken chain at one bracket level; each deepens the tree by one.
+pub const MAX_CHAIN: usize = 4_000;
+
+/// Identifiers that begin so are rowgate's own.
+pub const PRIVATE_PREFIX: &str = "rowgate:";
+
+/// A text with its tokens and its tree.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The client's text.
+    pub text: Arc<str>,
+    /// Its tokens, comments left out.
+    pub tokens: Tokens,
+    /// Its tree.
+    pub tree: ParseResult,
+}
+
+/// Scans and parses a text, refusing what is too large, too deep or uses rowgate's private names.
+pub fn parse(text: &str) -> Result<Parsed, Refusal> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(
+            Refusal::new("too-long", SqlState::StatementTooComplex, "statement is too long").detail(format!(
+                "The text has {} bytes; at most {MAX_TEXT_BYTES} are judged.",
+                text.len()
+            )),
+        );
+    }
+    if let Some(at) = text.find('\0') {
+        return Err(Refusal::new(
+            "nul",
+            SqlState::CharacterNotInRepertoire,
+            "statement contains a NUL byte",
+        )
+        .at(at));
+    }
+    let scanned = pg_query::scan(text).map_err(|e| syntax_error(&e))?;
+    let text: Arc<str> = Arc::from(text);
+    let tokens = Tokens::new(&text, &scanned.tokens)?;
+    tokens.check_bounds()?;
+    let tree = pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| syntax_error(&e))?;
+    Ok(Parsed {
+        text,
+        tokens,
+        tree: tree.protobuf,
+    })
+}
+
+fn syntax_error(error: &pg_query::Error) -> Refusal {
+    let message = match error {
+        pg_query::Error::Parse(message) | pg_query::Error::Scan(message) => message.clone(),
+        other => {
+            return Refusal::new("unreadable", SqlState::SyntaxError, "statement cannot be read")
+                .log(other.to_string());
+        }
+    };
+    Refusal::new("syntax", SqlState::SyntaxError, message)
+}

@@ -1,0 +1,344 @@
+//! Column references: what each one means, and how its text must change.
+
+use super::facts::Facts;
+use super::scope::{Col, Found, GuardId, Item, SYSTEM_COLUMNS, Scope, Source, column_of};
+use super::{Analysis, lost, string_of};
+use crate::gate::Origin;
+use crate::name::{QualifiedName, quote_ident};
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::protobuf::ColumnRef;
+use std::rc::Rc;
+
+/// The private name of a guard's system column.
+pub fn private_system(name: &str, id: GuardId) -> String {
+    format!("\"rowgate:{name}:{id}\"")
+}
+
+/// What a column reference means.
+pub enum Meaning {
+    /// A value.
+    Value(Facts),
+    /// A whole row of an item.
+    Row(Rc<Item>),
+    /// `item.function`: a function called on a whole row.
+    Call(Rc<Item>, String),
+}
+
+impl Analysis<'_> {
+    /// Reads a column reference in an expression.
+    pub fn column_ref(&mut self, reference: &ColumnRef, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        match self.meaning(reference, scope)? {
+            Meaning::Value(facts) => Ok(facts),
+            Meaning::Row(item) => self.whole_row(reference, &item),
+            Meaning::Call(item, function) => {
+                self.function_allowed(&[function.as_str()], &[None], reference.location)?;
+                let mut facts = self.row_facts(&item)?;
+                facts.not_total(|| format!("function {function}"));
+                self.keep_row_private(&item)?;
+                Ok(facts)
+            }
+        }
+    }
+
+    /// What a reference means, its schema taken off and its system column renamed where that is needed.
+    pub fn meaning(&mut self, reference: &ColumnRef, scope: &Scope<'_>) -> Result<Meaning, Refusal> {
+        let mut names: Vec<&str> = reference.fields.iter().filter_map(string_of).collect();
+        let starred = names.len() + 1 == reference.fields.len();
+        if !starred && names.len() != reference.fields.len() {
+            return Err(lost());
+        }
+        if names.len() >= 3 + usize::from(!starred) {
+            let database = names.remove(0);
+            if database != self.world.catalog.database || names.len() > 3 {
+                return Err(self.no_column(&names.join("."), reference.location));
+            }
+        }
+        if starred {
+            let item = match names.as_slice() {
+                [table] => self.named_item(None, table, scope, reference)?,
+                [schema, table] => {
+                    let item = self.named_item(Some(schema), table, scope, reference)?;
+                    self.drop_schema(reference, &item)?;
+                    item
+                }
+                _ => return Err(lost()),
+            };
+            return Ok(Meaning::Row(item));
+        }
+        match names.as_slice() {
+            [name] => match scope.column(name) {
+                Some(found) => self.found(found, name, reference),
+                None => match scope.item(None, name) {
+                    Some(Ok(item)) => Ok(Meaning::Row(item)),
+                    Some(Err(_)) => Err(self.ambiguous_table(name, reference.location)),
+                    None => Err(self.no_column(name, reference.location)),
+                },
+            },
+            [table, name] => {
+                let item = self.named_item(None, table, scope, reference)?;
+                self.column_in(item, name, reference)
+            }
+            [schema, table, name] => {
+                let item = self.named_item(Some(schema), table, scope, reference)?;
+                self.drop_schema(reference, &item)?;
+                self.column_in(item, name, reference)
+            }
+            _ => Err(lost()),
+        }
+    }
+
+    fn column_in(&mut self, item: Rc<Item>, name: &str, reference: &ColumnRef) -> Result<Meaning, Refusal> {
+        match column_of(&item, name) {
+            Some(found) => self.found(found, name, reference),
+            None if self.world.catalog.functions.contains_key(name) => Ok(Meaning::Call(item, name.to_owned())),
+            None => Err(self.no_column(&format!("{}.{name}", item.name), reference.location)),
+        }
+    }
+
+    fn found(&mut self, found: Found, name: &str, reference: &ColumnRef) -> Result<Meaning, Refusal> {
+        match found {
+            Found::Column(item, index) => {
+                let column = item.columns.get(index).ok_or_else(lost)?;
+                Ok(Meaning::Value(self.column_facts(column)))
+            }
+            Found::System(item) => Ok(Meaning::Value(self.system_column(&item, name, reference)?)),
+            Found::Opaque => Ok(Meaning::Value(Facts::default())),
+            Found::Ambiguous => Err(self.place(
+                Refusal::new(
+                    "ambiguous-column",
+                    SqlState::AmbiguousColumn,
+                    format!("column reference \"{name}\" is ambiguous"),
+                ),
+                reference.location,
+            )),
+        }
+    }
+
+    /// The facts of a column, which from now on counts as used.
+    pub fn column_facts(&mut self, column: &Col) -> Facts {
+        if let Some((guard, index)) = column.home {
+            self.used.insert((guard, index));
+            self.note_column(guard, &column.name);
+        }
+        self.seen.extend(column.reach.direct.iter().map(|&g| (g, true)));
+        self.seen.extend(column.reach.indirect.iter().map(|&g| (g, false)));
+        Facts {
+            ty: column.ty,
+            reach: column.reach.clone(),
+            origin: column.origin,
+            home: column.home,
+            origin_lost: column.origin_lost,
+            bulky: column.origin.is_none(),
+            ..Facts::default()
+        }
+    }
+
+    fn note_column(&mut self, guard: GuardId, name: &str) {
+        let Some((relation, _)) = self.guarded_table(guard) else {
+            return;
+        };
+        let relation = relation.name.to_string();
+        if let Some(read) = self.reads.iter_mut().find(|r| r.relation == relation)
+            && !read.columns.iter().any(|c| c == name)
+        {
+            read.columns.push(name.to_owned());
+        }
+    }
+
+    fn system_column(&mut self, item: &Item, name: &str, reference: &ColumnRef) -> Result<Facts, Refusal> {
+        let ty = match name {
+            "ctid" => 27,
+            "tableoid" => super::oid::OID,
+            "cmin" | "cmax" => 29,
+            _ => 28,
+        };
+        let mut facts = Facts::of(Some(ty));
+        let Source::Guard(id) = item.source else {
+            return Ok(facts);
+        };
+        let kept = SYSTEM_COLUMNS.into_iter().find(|c| *c == name).ok_or_else(lost)?;
+        let Some((relation, _)) = self.guarded_table(id) else {
+            return Err(self.no_column(name, reference.location));
+        };
+        let table = relation.oid;
+        let guard = self.guard_mut(id)?;
+        if guard.no_private {
+            return Err(super::unsupported("a system column of a table inside an aliased join"));
+        }
+        guard.wants.system.insert(kept);
+        if guard.hides {
+            facts.reach.direct.insert(id);
+        }
+        let number = match name {
+            "ctid" => -1,
+            "xmin" => -2,
+            "cmin" => -3,
+            "xmax" => -4,
+            "cmax" => -5,
+            _ => -6,
+        };
+        facts.origin = Some(Origin { table, column: number });
+        let (tokens, last) = self.reference_tokens(reference)?;
+        let bytes = tokens.get(last).map(|t| t.start..t.end).ok_or_else(lost)?;
+        self.unit_mut()?
+            .splices
+            .replace(bytes, private_system(kept, id), SpliceKind::Column);
+        self.renames += 1;
+        Ok(facts)
+    }
+
+    /// The tokens of this unit and the index of the reference's last name.
+    fn reference_tokens(&self, reference: &ColumnRef) -> Result<(&crate::sql::tokens::Tokens, usize), Refusal> {
+        let tokens = self.tokens()?;
+        let first = tokens.at_location(reference.location).ok_or_else(lost)?;
+        Ok((tokens, first + 2 * (reference.fields.len() - 1)))
+    }
+
+    /// The bytes of a whole reference.
+    pub fn reference_bytes(&self, reference: &ColumnRef) -> Result<std::ops::Range<usize>, Refusal> {
+        let (tokens, last) = self.reference_tokens(reference)?;
+        let first = tokens.at_location(reference.location).ok_or_else(lost)?;
+        tokens.bytes(first..last + 1).ok_or_else(lost)
+    }
+
+    /// A guard has no schema: `public.customers.name` becomes `"customers".name`.
+    fn drop_schema(&mut self, reference: &ColumnRef, item: &Item) -> Result<(), Refusal> {
+        if !matches!(item.source, Source::Guard(_)) {
+            return Ok(());
+        }
+        let tokens = self.tokens()?;
+        let first = tokens.at_location(reference.location).ok_or_else(lost)?;
+        // the qualifier ends two tokens (dot and column or star) before the reference does
+        let end = first + 2 * (reference.fields.len() - 1) - 1;
+        let bytes = tokens.bytes(first..end).ok_or_else(lost)?;
+        let text = quote_ident(&item.qualifier);
+        self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Column);
+        Ok(())
+    }
+
+    fn named_item(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        scope: &Scope<'_>,
+        reference: &ColumnRef,
+    ) -> Result<Rc<Item>, Refusal> {
+        match scope.item(schema, name) {
+            Some(Ok(item)) => Ok(item),
+            Some(Err(_)) => Err(self.ambiguous_table(name, reference.location)),
+            None => Err(self.place(
+                Refusal::new(
+                    "no-from-entry",
+                    SqlState::UndefinedTable,
+                    format!("missing FROM-clause entry for table \"{name}\""),
+                ),
+                reference.location,
+            )),
+        }
+    }
+
+    fn ambiguous_table(&self, name: &str, location: i32) -> Refusal {
+        let message = format!("table reference \"{name}\" is ambiguous");
+        self.place(
+            Refusal::new("ambiguous-table", SqlState::AmbiguousAlias, message),
+            location,
+        )
+    }
+
+    fn no_column(&self, name: &str, location: i32) -> Refusal {
+        let shown = if name.contains('.') {
+            name.to_owned()
+        } else {
+            format!("\"{name}\"")
+        };
+        let message = format!("column {shown} does not exist");
+        self.place(Refusal::new("no-column", SqlState::UndefinedColumn, message), location)
+    }
+
+    /// The facts of a whole row.
+    pub fn row_facts(&mut self, item: &Item) -> Result<Facts, Refusal> {
+        let mut facts = Facts::default();
+        for column in &item.columns {
+            let column = self.column_facts(column);
+            facts.reach.merge(&column.reach);
+        }
+        if let Source::Guard(id) = item.source
+            && self.guard_mut(id)?.hides
+        {
+            facts.reach.direct.insert(id);
+        }
+        if let Source::Relation(oid) = item.source {
+            facts.ty = self.world.catalog.relations.get(&oid).map(|r| r.row_type);
+        }
+        Ok(facts)
+    }
+
+    /// A whole row: of a guarded table where nothing is hidden it is cast to the table's type, so that it is
+    /// what it would be without rowgate; otherwise it stays a record of what shows.
+    fn whole_row(&mut self, reference: &ColumnRef, item: &Item) -> Result<Facts, Refusal> {
+        let mut facts = self.row_facts(item)?;
+        let Source::Guard(id) = item.source else {
+            if item.source == Source::Join {
+                self.no_private_in_join(item)?;
+            }
+            return Ok(facts);
+        };
+        let bytes = self.reference_bytes(reference)?;
+        let name = quote_ident(&item.qualifier);
+        let columns: Vec<String> = item
+            .columns
+            .iter()
+            .map(|c| format!("{name}.{}", quote_ident(&c.name)))
+            .collect();
+        let typed = match &self.guards.get(id).ok_or_else(lost)?.source {
+            super::GuardSource::Table { relation, view } => {
+                let hidden = view
+                    .columns
+                    .iter()
+                    .any(|c| matches!(c, crate::policy::ColumnView::Hidden));
+                (!hidden).then(|| (relation.name.clone(), relation.row_type))
+            }
+            super::GuardSource::View { relation, .. } => Some((relation.name.clone(), relation.row_type)),
+        };
+        let text = match &typed {
+            Some((table, ty)) => {
+                facts.ty = Some(*ty);
+                typed_row(&name, &columns, table)
+            }
+            None => format!(
+                "(SELECT \"rowgate:whole\" FROM (SELECT {}) AS \"rowgate:whole\")",
+                columns.join(", ")
+            ),
+        };
+        self.unit_mut()?.splices.replace(bytes, text, SpliceKind::WholeRow);
+        self.renames += 1;
+        Ok(facts)
+    }
+
+    /// A whole row that must stay as it is written may not show private columns.
+    pub fn keep_row_private(&mut self, item: &Item) -> Result<(), Refusal> {
+        if let Source::Guard(id) = item.source {
+            self.guard_mut(id)?.no_private = true;
+        }
+        Ok(())
+    }
+
+    fn no_private_in_join(&mut self, item: &Item) -> Result<(), Refusal> {
+        for column in &item.columns {
+            if let Some((guard, _)) = column.home {
+                self.guard_mut(guard)?.no_private = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row of the table's own type; NULL, not a row of NULLs, where an outer join made it up.
+fn typed_row(name: &str, columns: &[String], table: &QualifiedName) -> String {
+    format!(
+        "(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({})::{} END)",
+        columns.join(", "),
+        table.to_sql()
+    )
+}

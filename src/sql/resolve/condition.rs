@@ -1,0 +1,168 @@
+//! Conditions (WHERE, ON, HAVING): each conjunct is safe, or it goes under an evaluation guard.
+
+use super::facts::{Facts, Reach};
+use super::scope::{GuardId, Scope};
+use super::{Analysis, lost};
+use crate::refusal::Refusal;
+use crate::sql::census::extent;
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{BoolExprType, Node, Token};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Which condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// WHERE
+    Where,
+    /// JOIN … ON
+    On,
+    /// HAVING
+    Having,
+}
+
+impl Clause {
+    fn keyword(self) -> Token {
+        match self {
+            Self::Where => Token::Where,
+            Self::On => Token::On,
+            Self::Having => Token::Having,
+        }
+    }
+}
+
+/// The name of a guard's column that says whether a row is in scope.
+pub fn flag_column(id: GuardId) -> String {
+    format!("\"rowgate:ok:{id}\"")
+}
+
+/// What opens an evaluation guard over these relations: it runs what follows only on rows in scope, and on the
+/// rows that an outer join makes up.
+pub fn guard_opening(guards: &BTreeSet<GuardId>) -> String {
+    let flags: Vec<String> = guards
+        .iter()
+        .map(|&g| format!("{} IS NOT FALSE", flag_column(g)))
+        .collect();
+    format!("CASE WHEN ({}) THEN (", flags.join(") AND ("))
+}
+
+/// What closes it.
+pub const GUARD_CLOSING: &str = ") END";
+
+/// What keeps a HAVING condition after the aggregation: PostgreSQL moves only conditions without aggregates.
+const HAVING_OPENING: &str = "CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) 0 THEN (";
+
+impl Analysis<'_> {
+    /// Reads a condition and guards those of its conjuncts that could tell of hidden rows.
+    pub fn condition(&mut self, node: &Node, scope: &Scope<'_>, clause: Clause) -> Result<Facts, Refusal> {
+        let mut terms = Vec::new();
+        flatten(node, &mut terms);
+        let mut read = Vec::with_capacity(terms.len());
+        let mut whole = Facts::of(Some(super::oid::BOOL));
+        for term in terms {
+            let facts = self.expression(term, scope)?;
+            whole.absorb(&facts);
+            read.push((term, facts));
+        }
+        if !read.iter().any(|(_, f)| f.leaks()) {
+            return Ok(whole);
+        }
+        let span = self.clause_span(node, clause)?;
+        let tokens = self.tokens()?;
+        let parts = tokens.conjuncts(span.clone());
+        let ranges: Vec<_> = parts.iter().filter_map(|p| tokens.bytes(p.clone())).collect();
+        let placed = |(term, _): &(&Node, Facts)| {
+            extent(term).is_some_and(|(a, b)| ranges.iter().any(|r| r.contains(&a) && r.contains(&b)))
+        };
+        // a term that lies in no part of its own puts the whole condition under one guard
+        let parts = if read.iter().all(placed) { parts } else { vec![span] };
+        for part in parts {
+            self.guard_part(&part, &read, clause, scope)?;
+        }
+        Ok(whole)
+    }
+
+    fn guard_part(
+        &mut self,
+        part: &Range<usize>,
+        read: &[(&Node, Facts)],
+        clause: Clause,
+        scope: &Scope<'_>,
+    ) -> Result<(), Refusal> {
+        let bytes = self.tokens()?.bytes(part.clone()).ok_or_else(lost)?;
+        let mut facts = Facts::default();
+        for (term, term_facts) in read {
+            let (at, _) = extent(term).ok_or_else(lost)?;
+            if bytes.contains(&at) {
+                facts.absorb(term_facts);
+            }
+        }
+        if !facts.leaks() || (clause == Clause::Having && facts.aggregate) {
+            return Ok(());
+        }
+        let why = facts
+            .why
+            .clone()
+            .unwrap_or_else(|| "an expression that may raise".to_owned());
+        let opening = if clause == Clause::Having {
+            HAVING_OPENING.to_owned()
+        } else {
+            if !self.can_flag(&facts.reach, scope) {
+                return self.fence(&facts.reach.all(), &why);
+            }
+            self.want_flags(&facts.reach.direct, &why)?;
+            guard_opening(&facts.reach.direct)
+        };
+        let splices = &mut self.unit_mut()?.splices;
+        splices.insert(bytes.start, opening, SpliceKind::GuardOpens);
+        splices.insert(bytes.end, GUARD_CLOSING, SpliceKind::GuardCloses);
+        Ok(())
+    }
+
+    /// Can the flags of everything that an expression sees be named where it stands?
+    pub fn can_flag(&self, reach: &Reach, scope: &Scope<'_>) -> bool {
+        let offers = |id: GuardId| self.guards.get(id).is_some_and(|g| !g.no_private && !g.wants.fence);
+        reach.indirect.is_empty() && reach.direct.iter().all(|&g| offers(g) && !scope.grouped_above(g))
+    }
+
+    /// Asks guards for the column that says whether a row is in scope.
+    pub fn want_flags(&mut self, guards: &BTreeSet<GuardId>, why: &str) -> Result<(), Refusal> {
+        for &id in guards {
+            let guard = self.guard_mut(id)?;
+            guard.wants.flag = true;
+            let note = format!("{}: evaluation guard around {why}", guard.refname);
+            self.notes.push(note);
+        }
+        Ok(())
+    }
+
+    /// The tokens of a condition, from behind its keyword to its end.
+    fn clause_span(&self, node: &Node, clause: Clause) -> Result<Range<usize>, Refusal> {
+        let tokens = self.tokens()?;
+        let (at, last) = extent(node).ok_or_else(lost)?;
+        let first = tokens.at(at).ok_or_else(lost)?;
+        let keyword = tokens.back_to(first, clause.keyword()).ok_or_else(lost)?;
+        let start = keyword + 1;
+        let end = tokens.clause_end(start);
+        let covers = tokens
+            .bytes(start..end)
+            .is_some_and(|b| b.contains(&at) && b.contains(&last));
+        if !covers {
+            return Err(lost());
+        }
+        Ok(start..end)
+    }
+}
+
+/// The terms of nested ANDs.
+fn flatten<'n>(node: &'n Node, out: &mut Vec<&'n Node>) {
+    match node.node.as_ref() {
+        Some(NodeEnum::BoolExpr(b)) if b.boolop() == BoolExprType::AndExpr => {
+            for argument in &b.args {
+                flatten(argument, out);
+            }
+        }
+        Some(_) | None => out.push(node),
+    }
+}

@@ -1,0 +1,460 @@
+//! Expressions: each kind that the grammar has is read, or refused by name.
+
+use super::columns::Meaning;
+use super::facts::Facts;
+use super::scope::Scope;
+use super::{Analysis, lost, name_parts, oid, string_of, unsupported};
+use crate::refusal::Refusal;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AConst, AIndirection, CaseExpr, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink, SubLinkType,
+    a_const::Val,
+};
+
+impl Analysis<'_> {
+    /// Reads an expression: resolves its names, checks its functions, operators and types, and tells its facts.
+    pub fn expression(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || self.expression_here(node, scope))
+    }
+
+    fn expression_here(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        match node.node.as_ref().ok_or_else(lost)? {
+            NodeEnum::AConst(constant) => Ok(constant_facts(constant)),
+            NodeEnum::ColumnRef(reference) => self.column_ref(reference, scope),
+            NodeEnum::ParamRef(parameter) => {
+                let index = usize::try_from(parameter.number - 1).unwrap_or(usize::MAX);
+                let ty = self.parameters.get(index).copied().filter(|&t| t != 0);
+                Ok(Facts {
+                    untyped: ty.is_none(),
+                    bulky: true,
+                    ..Facts::of(ty)
+                })
+            }
+            NodeEnum::AExpr(operation) => self.operation(operation, scope),
+            NodeEnum::BoolExpr(parts) => {
+                let mut facts = self.all(&parts.args, scope)?;
+                facts.ty = Some(oid::BOOL);
+                Ok(facts)
+            }
+            NodeEnum::NullTest(test) => self.part(test.arg.as_deref(), scope, Some(oid::BOOL)),
+            NodeEnum::BooleanTest(test) => self.part(test.arg.as_deref(), scope, Some(oid::BOOL)),
+            NodeEnum::TypeCast(cast) => self.cast(cast, scope),
+            NodeEnum::CollateClause(collate) => {
+                let mut facts = self.expression(collate.arg.as_deref().ok_or_else(lost)?, scope)?;
+                facts.origin = None;
+                Ok(facts)
+            }
+            NodeEnum::FuncCall(call) => self.call(call, scope),
+            NodeEnum::CaseExpr(case) => self.case(case, scope),
+            NodeEnum::CoalesceExpr(coalesce) => self.alike(&coalesce.args, scope, "COALESCE of different types"),
+            NodeEnum::MinMaxExpr(extreme) => {
+                let mut facts = self.alike(&extreme.args, scope, "GREATEST or LEAST of different types")?;
+                self.require_comparable(&mut facts);
+                Ok(facts)
+            }
+            NodeEnum::RowExpr(row) => self.row(row, scope),
+            NodeEnum::AArrayExpr(array) => {
+                let mut facts = self.alike(&array.elements, scope, "an array of different types")?;
+                facts.ty = facts.ty.and_then(|t| self.array_of(t));
+                Ok(facts)
+            }
+            NodeEnum::AIndirection(indirection) => self.indirection(indirection, scope),
+            NodeEnum::SubLink(link) => self.sub_link(link, scope),
+            NodeEnum::SqlvalueFunction(value) => Ok(Facts::of(match value.op() {
+                SqlValueFunctionOp::SvfopCurrentDate => Some(oid::DATE),
+                SqlValueFunctionOp::SvfopCurrentTimestamp | SqlValueFunctionOp::SvfopCurrentTimestampN => {
+                    Some(oid::TIMESTAMPTZ)
+                }
+                SqlValueFunctionOp::SvfopLocaltimestamp | SqlValueFunctionOp::SvfopLocaltimestampN => {
+                    Some(oid::TIMESTAMP)
+                }
+                SqlValueFunctionOp::SqlvalueFunctionOpUndefined
+                | SqlValueFunctionOp::SvfopCurrentTime
+                | SqlValueFunctionOp::SvfopCurrentTimeN
+                | SqlValueFunctionOp::SvfopLocaltime
+                | SqlValueFunctionOp::SvfopLocaltimeN
+                | SqlValueFunctionOp::SvfopCurrentRole
+                | SqlValueFunctionOp::SvfopCurrentUser
+                | SqlValueFunctionOp::SvfopUser
+                | SqlValueFunctionOp::SvfopSessionUser
+                | SqlValueFunctionOp::SvfopCurrentCatalog
+                | SqlValueFunctionOp::SvfopCurrentSchema => None,
+            })),
+            NodeEnum::GroupingFunc(grouping) => {
+                let mut facts = self.all(&grouping.args, scope)?;
+                facts.ty = Some(oid::INT4);
+                facts.aggregate = true;
+                Ok(facts)
+            }
+            NodeEnum::NamedArgExpr(named) => self.part(named.arg.as_deref(), scope, None),
+            NodeEnum::List(list) => self.all(&list.items, scope),
+            NodeEnum::SortBy(sort) => self.sort_by(sort, scope),
+            NodeEnum::XmlExpr(xml) => {
+                let mut facts = self.all(&xml.args, scope)?;
+                facts.absorb(&self.targets_of(&xml.named_args, scope)?);
+                facts.not_total(|| "an XML expression".to_owned());
+                Ok(facts)
+            }
+            NodeEnum::XmlSerialize(xml) => {
+                let mut facts = self.part(xml.expr.as_deref(), scope, None)?;
+                if let Some(name) = &xml.type_name {
+                    facts.ty = self.type_name(name)?;
+                }
+                facts.not_total(|| "XMLSERIALIZE".to_owned());
+                Ok(facts)
+            }
+            NodeEnum::JsonFuncExpr(_)
+            | NodeEnum::JsonObjectConstructor(_)
+            | NodeEnum::JsonArrayConstructor(_)
+            | NodeEnum::JsonArrayQueryConstructor(_)
+            | NodeEnum::JsonObjectAgg(_)
+            | NodeEnum::JsonArrayAgg(_)
+            | NodeEnum::JsonIsPredicate(_)
+            | NodeEnum::JsonParseExpr(_)
+            | NodeEnum::JsonScalarExpr(_)
+            | NodeEnum::JsonSerializeExpr(_) => self.json(node, scope),
+            NodeEnum::CurrentOfExpr(_) => Err(unsupported("WHERE CURRENT OF")),
+            NodeEnum::SetToDefault(_) => Ok(Facts::default()),
+            _ => Err(unsupported("this kind of expression")),
+        }
+    }
+
+    /// The facts of an optional part, as a whole of this type.
+    pub fn part(&mut self, node: Option<&Node>, scope: &Scope<'_>, ty: Option<u32>) -> Result<Facts, Refusal> {
+        let mut facts = Facts::of(ty);
+        if let Some(node) = node {
+            facts.absorb(&self.expression(node, scope)?);
+        }
+        Ok(facts)
+    }
+
+    /// The facts of several parts together.
+    pub fn all(&mut self, nodes: &[Node], scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let mut facts = Facts::default();
+        for node in nodes {
+            facts.absorb(&self.expression(node, scope)?);
+        }
+        Ok(facts)
+    }
+
+    /// The facts of parts that become one type: total only if they are of one type already.
+    fn alike(&mut self, nodes: &[Node], scope: &Scope<'_>, what: &str) -> Result<Facts, Refusal> {
+        let mut whole = Facts {
+            untyped: true,
+            ..Facts::default()
+        };
+        let mut mixed = false;
+        for node in nodes {
+            let facts = self.expression(node, scope)?;
+            whole.absorb(&facts);
+            if facts.untyped {
+                continue;
+            }
+            mixed |= facts.ty.is_none() || (!whole.untyped && whole.ty != facts.ty);
+            if whole.untyped {
+                whole.untyped = false;
+                whole.ty = facts.ty;
+            }
+        }
+        if mixed {
+            whole.ty = None;
+            whole.not_total(|| what.to_owned());
+        }
+        if whole.untyped {
+            whole.ty = None;
+        }
+        Ok(whole)
+    }
+
+    fn case(&mut self, case: &CaseExpr, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let subject = case.arg.as_deref().map(|a| self.expression(a, scope)).transpose()?;
+        let mut whole = Facts::default();
+        if let Some(subject) = &subject {
+            whole.absorb(subject);
+        }
+        let mut results = Vec::new();
+        for arm in &case.args {
+            let Some(NodeEnum::CaseWhen(when)) = arm.node.as_ref() else {
+                return Err(lost());
+            };
+            let condition = self.expression(when.expr.as_deref().ok_or_else(lost)?, scope)?;
+            if let Some(subject) = &subject {
+                let compared = self.operator_facts(&["="], Some(subject), &condition, when.location)?;
+                whole.absorb(&compared);
+            } else {
+                whole.absorb(&condition);
+            }
+            results.extend(when.result.as_deref());
+        }
+        results.extend(case.defresult.as_deref());
+        let results: Vec<Node> = results.into_iter().cloned().collect();
+        let result = self.alike(&results, scope, "CASE with results of different types")?;
+        whole.absorb(&result);
+        whole.ty = result.ty;
+        Ok(whole)
+    }
+
+    fn row(&mut self, row: &RowExpr, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let mut facts = Facts::default();
+        for argument in &row.args {
+            facts.absorb(&self.row_field(argument, scope)?);
+        }
+        Ok(facts)
+    }
+
+    /// A field of ROW(…), where `c.*` stands for all columns.
+    fn row_field(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        if let Some(NodeEnum::ColumnRef(reference)) = node.node.as_ref()
+            && matches!(
+                reference.fields.last().and_then(|n| n.node.as_ref()),
+                Some(NodeEnum::AStar(_))
+            )
+            && let Meaning::Row(item) = self.meaning(reference, scope)?
+        {
+            let facts = self.row_facts(&item)?;
+            let bytes = self.reference_bytes(reference)?;
+            self.star_site(bytes, &[item])?;
+            return Ok(facts);
+        }
+        self.expression(node, scope)
+    }
+
+    fn indirection(&mut self, indirection: &AIndirection, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let argument = indirection.arg.as_deref().ok_or_else(lost)?;
+        // (c).phone reads a field of the row that the derived table has
+        let row = match argument.node.as_ref() {
+            Some(NodeEnum::ColumnRef(reference)) => match self.meaning(reference, scope)? {
+                Meaning::Row(item) => Some(item),
+                Meaning::Value(facts) => return self.subscripts(indirection, facts, scope),
+                Meaning::Call(..) => return Err(unsupported("a field of a function's result")),
+            },
+            Some(_) => None,
+            None => return Err(lost()),
+        };
+        if let Some(item) = row {
+            let (first, rest) = indirection.indirection.split_first().ok_or_else(lost)?;
+            if matches!(first.node.as_ref(), Some(NodeEnum::AStar(_))) {
+                return Err(unsupported("(alias).* in this place").hint("Write alias.* without brackets."));
+            }
+            let name = string_of(first).ok_or_else(lost)?;
+            let column = item.columns.iter().find(|c| c.name == name).cloned();
+            let mut facts = match column {
+                Some(column) => self.column_facts(&column),
+                None if item.opaque => Facts::default(),
+                None => {
+                    self.function_allowed(&[name], &[None], 0)?;
+                    let mut facts = self.row_facts(&item)?;
+                    facts.not_total(|| format!("function {name}"));
+                    facts
+                }
+            };
+            if let super::scope::Source::Guard(id) = item.source {
+                self.guard_mut(id)?.no_private = true;
+            }
+            if !rest.is_empty() {
+                facts.ty = None;
+                facts.origin = None;
+                self.indices(rest, &mut facts, scope)?;
+            }
+            return Ok(facts);
+        }
+        let facts = self.expression(argument, scope)?;
+        self.subscripts(indirection, facts, scope)
+    }
+
+    fn subscripts(
+        &mut self,
+        indirection: &AIndirection,
+        mut facts: Facts,
+        scope: &Scope<'_>,
+    ) -> Result<Facts, Refusal> {
+        let element = facts.ty.and_then(|t| self.element_of(t));
+        facts.origin = None;
+        facts.literal = None;
+        let plain = indirection.indirection.len() == 1;
+        let sliced = indirection
+            .indirection
+            .iter()
+            .any(|i| matches!(i.node.as_ref(), Some(NodeEnum::AIndices(x)) if x.is_slice));
+        self.indices(&indirection.indirection, &mut facts, scope)?;
+        facts.ty = if sliced {
+            facts.ty
+        } else if plain {
+            element
+        } else {
+            None
+        };
+        if element.is_none() {
+            facts.not_total(|| "a subscript or field of an unknown type".to_owned());
+        }
+        Ok(facts)
+    }
+
+    fn indices(&mut self, list: &[Node], facts: &mut Facts, scope: &Scope<'_>) -> Result<(), Refusal> {
+        for node in list {
+            match node.node.as_ref().ok_or_else(lost)? {
+                NodeEnum::AIndices(indices) => {
+                    for bound in [indices.lidx.as_deref(), indices.uidx.as_deref()].into_iter().flatten() {
+                        let bound = self.expression(bound, scope)?;
+                        if bound.integer.is_none() && !matches!(bound.ty, Some(oid::INT4 | oid::INT2)) {
+                            facts.not_total(|| "a subscript that is not an integer".to_owned());
+                        }
+                        facts.absorb(&bound);
+                    }
+                }
+                NodeEnum::String(name) => {
+                    // a field, or a function called in attribute notation
+                    if self.world.catalog.functions.contains_key(&name.sval) {
+                        self.function_allowed(&[name.sval.as_str()], &[None], 0)?;
+                    }
+                    facts.not_total(|| format!("field {}", name.sval));
+                }
+                NodeEnum::AStar(_) => return Err(unsupported("(row).* in this place")),
+                _ => return Err(lost()),
+            }
+        }
+        Ok(())
+    }
+
+    fn sub_link(&mut self, link: &SubLink, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let Some(NodeEnum::SelectStmt(select)) = link.subselect.as_ref().and_then(|s| s.node.as_ref()) else {
+            return Err(lost());
+        };
+        let first_guard = self.guards.len();
+        let before = std::mem::take(&mut self.seen);
+        let columns = self.query_inside(select, Some(scope))?;
+        let mut facts = Facts::default();
+        // what the subquery sees of relations outside it; its own are filtered before it yields a value
+        for (id, direct) in self.seen.iter().filter(|(id, _)| *id < first_guard) {
+            let set = if *direct {
+                &mut facts.reach.direct
+            } else {
+                &mut facts.reach.indirect
+            };
+            set.insert(*id);
+        }
+        self.seen.extend(before);
+        match link.sub_link_type() {
+            SubLinkType::ExistsSublink => facts.ty = Some(oid::BOOL),
+            SubLinkType::AnySublink | SubLinkType::AllSublink => {
+                let test = self.expression(link.testexpr.as_deref().ok_or_else(lost)?, scope)?;
+                let names = if link.oper_name.is_empty() {
+                    vec!["="]
+                } else {
+                    name_parts(&link.oper_name).ok_or_else(lost)?
+                };
+                let ty = if columns.len() == 1 {
+                    columns.first().and_then(|c| c.ty)
+                } else {
+                    None
+                };
+                // IN (SELECT …) becomes a join, and the comparison may run inside it
+                let mut right = Facts::of(ty);
+                for column in &columns {
+                    right.reach.merge(&column.reach.from_outside());
+                }
+                let compared = self.operator_facts(&names, Some(&test), &right, link.location)?;
+                facts.absorb(&compared);
+                facts.ty = Some(oid::BOOL);
+            }
+            SubLinkType::ExprSublink => {
+                facts.ty = columns.first().and_then(|c| c.ty);
+                if !single_row(select) {
+                    facts.not_total(|| "a subquery that may yield several rows".to_owned());
+                }
+            }
+            SubLinkType::ArraySublink => {
+                facts.ty = columns.first().and_then(|c| c.ty).and_then(|t| self.array_of(t));
+            }
+            SubLinkType::Undefined
+            | SubLinkType::RowcompareSublink
+            | SubLinkType::MultiexprSublink
+            | SubLinkType::CteSublink => return Err(unsupported("this kind of subquery")),
+        }
+        Ok(facts)
+    }
+
+    /// The facts of named values (`xmlforest`, `xmlattributes`).
+    fn targets_of(&mut self, nodes: &[Node], scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let mut facts = Facts::default();
+        for node in nodes {
+            let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else {
+                return Err(lost());
+            };
+            facts.absorb(&self.part(target.val.as_deref(), scope, None)?);
+        }
+        Ok(facts)
+    }
+}
+
+/// Can a query yield one row at most, by its form?
+fn single_row(select: &SelectStmt) -> bool {
+    use pg_query::protobuf::SetOperation;
+    if select.op() != SetOperation::SetopNone {
+        return false;
+    }
+    let limited = matches!(
+        select.limit_count.as_ref().and_then(|l| l.node.as_ref()),
+        Some(NodeEnum::AConst(AConst { val: Some(Val::Ival(n)), .. })) if n.ival <= 1
+    ) && select.limit_option() != pg_query::protobuf::LimitOption::WithTies;
+    let aggregated = select.group_clause.is_empty()
+        && select.target_list.iter().all(|t| match t.node.as_ref() {
+            Some(NodeEnum::ResTarget(target)) => matches!(
+                target.val.as_ref().and_then(|v| v.node.as_ref()),
+                Some(NodeEnum::FuncCall(call)) if call.over.is_none() && is_plain_aggregate(call)
+            ),
+            Some(_) | None => false,
+        })
+        && !select.target_list.is_empty();
+    limited || aggregated
+}
+
+/// The aggregates that everybody writes; a user's function of the same name could not be called without a schema.
+fn is_plain_aggregate(call: &FuncCall) -> bool {
+    matches!(
+        name_parts(&call.funcname).as_deref(),
+        Some(
+            ["count" | "sum" | "min" | "max" | "avg" | "bool_and" | "bool_or" | "every" | "array_agg" | "string_agg"]
+                | [
+                    "pg_catalog",
+                    "count"
+                        | "sum"
+                        | "min"
+                        | "max"
+                        | "avg"
+                        | "bool_and"
+                        | "bool_or"
+                        | "every"
+                        | "array_agg"
+                        | "string_agg"
+                ]
+        )
+    )
+}
+
+fn constant_facts(constant: &AConst) -> Facts {
+    let mut facts = Facts::default();
+    match &constant.val {
+        None => facts.untyped = true,
+        Some(Val::Ival(i)) => {
+            facts.ty = Some(oid::INT4);
+            facts.integer = Some(i64::from(i.ival));
+        }
+        Some(Val::Fval(f)) => {
+            facts.integer = f.fval.parse().ok();
+            facts.ty = Some(if facts.integer.is_some() {
+                oid::INT8
+            } else {
+                oid::NUMERIC
+            });
+        }
+        Some(Val::Boolval(_)) => facts.ty = Some(oid::BOOL),
+        Some(Val::Sval(s)) => {
+            facts.untyped = true;
+            facts.bulky = s.sval.len() > 1_000;
+            facts.literal = Some(s.sval.clone());
+        }
+        Some(Val::Bsval(_)) => facts.ty = Some(1560),
+    }
+    facts
+}

@@ -1,0 +1,127 @@
+//! What the analysis learns about one expression.
+
+use crate::catalog::Oid;
+use crate::sql::resolve::scope::GuardId;
+use std::collections::BTreeSet;
+
+/// Relations with hidden rows whose values an expression can see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Guards whose columns it names itself: an evaluation guard can stand in the same place.
+    pub direct: BTreeSet<GuardId>,
+    /// Guards whose values come to it through an alias chain.
+    pub indirect: BTreeSet<GuardId>,
+}
+
+impl Reach {
+    /// Does it see no relation with hidden rows?
+    pub fn is_empty(&self) -> bool {
+        self.direct.is_empty() && self.indirect.is_empty()
+    }
+
+    /// Adds what another expression sees.
+    pub fn merge(&mut self, other: &Reach) {
+        self.direct.extend(&other.direct);
+        self.indirect.extend(&other.indirect);
+    }
+
+    /// The same values seen from outside the level: nothing is direct any more.
+    pub fn from_outside(&self) -> Reach {
+        Reach {
+            direct: BTreeSet::new(),
+            indirect: self.all(),
+        }
+    }
+
+    /// Every guard.
+    pub fn all(&self) -> BTreeSet<GuardId> {
+        self.direct.union(&self.indirect).copied().collect()
+    }
+}
+
+/// The facts about one expression.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its type, where it is known.
+    pub ty: Option<Oid>,
+    /// An untyped literal or parameter, which takes the type of what it stands beside.
+    pub untyped: bool,
+    /// The text of a string literal.
+    pub literal: Option<String>,
+    /// The same for an integer.
+    pub integer: Option<i64>,
+    /// Can it neither raise nor tell anything but by its result?
+    pub total: bool,
+    /// May it be a value of unbounded size that the client made?
+    pub bulky: bool,
+    /// What hidden rows it can see.
+    pub reach: Reach,
+    /// Has it an aggregate of its level?
+    pub aggregate: bool,
+    /// Has it a window function?
+    pub window: bool,
+    /// Has it a set-returning function?
+    pub set_returning: bool,
+    /// Where it is a guard's own column: which.
+    pub home: Option<(GuardId, usize)>,
+    /// The table column that PostgreSQL would name as its origin.
+    pub origin: Option<crate::gate::Origin>,
+    /// Does the server name another origin because of a splice?
+    pub origin_lost: bool,
+    /// The first thing in it that is not total, for explanations.
+    pub why: Option<String>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            ty: None,
+            untyped: false,
+            literal: None,
+            integer: None,
+            total: true,
+            bulky: false,
+            reach: Reach::default(),
+            aggregate: false,
+            window: false,
+            set_returning: false,
+            home: None,
+            origin: None,
+            origin_lost: false,
+            why: None,
+        }
+    }
+}
+
+impl Facts {
+    /// Facts of something of a known type.
+    pub fn of(ty: Option<Oid>) -> Self {
+        Self { ty, ..Self::default() }
+    }
+
+    /// Takes over what a part tells about the whole; type and literal are not taken over.
+    pub fn absorb(&mut self, part: &Facts) {
+        self.total &= part.total;
+        self.bulky |= part.bulky;
+        self.reach.merge(&part.reach);
+        self.aggregate |= part.aggregate;
+        self.window |= part.window;
+        self.set_returning |= part.set_returning;
+        if self.why.is_none() {
+            self.why.clone_from(&part.why);
+        }
+    }
+
+    /// Marks it as able to raise, with the reason.
+    pub fn not_total(&mut self, why: impl FnOnce() -> String) {
+        self.total = false;
+        if self.why.is_none() {
+            self.why = Some(why());
+        }
+    }
+
+    /// Is it unsafe where hidden rows may still be present?
+    pub fn leaks(&self) -> bool {
+        !self.total && !self.reach.is_empty()
+    }
+}

@@ -1,0 +1,389 @@
+//! Function calls: which function a name means, whether this person may call it, and whether it is total.
+
+use super::facts::Facts;
+use super::scope::{Col, Scope};
+use super::{Analysis, lost, name_parts};
+use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::lists::{self, FunctionRule, Setting, Totality};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{CoercionForm, FuncCall, Node, SortBy, WindowDef};
+use std::sync::Arc;
+
+/// Where a function name was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In `pg_catalog` or `information_schema`, on the reviewed list.
+    Builtin,
+    /// In another schema, named by the policy.
+    Named,
+}
+
+impl Analysis<'_> {
+    /// Reads a function call with all its clauses.
+    pub fn call(&mut self, call: &FuncCall, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let names = name_parts(&call.funcname).ok_or_else(lost)?;
+        let name = *names.last().ok_or_else(lost)?;
+        if let Some(facts) = self.field_notation(call, &names, scope)? {
+            return Ok(facts);
+        }
+        let candidates = self.candidates(&names);
+        let aggregate = call.over.is_none() && candidates.iter().any(|f| f.kind == FunctionKind::Aggregate);
+        // what an aggregate takes in needs no grouping
+        let used = aggregate.then(|| self.used.clone());
+        let mut arguments = Vec::new();
+        for argument in &call.args {
+            arguments.push(self.expression(argument, scope)?);
+        }
+        let mut facts = Facts::default();
+        for argument in &arguments {
+            facts.absorb(argument);
+        }
+        let order = self.all(&call.agg_order, scope)?;
+        facts.absorb(&order);
+        let types: Vec<Option<Oid>> = if call.agg_within_group {
+            let direct = arguments.iter().map(|a| a.ty);
+            direct.chain(call.agg_order.iter().map(|_| None)).collect()
+        } else {
+            arguments.iter().map(|a| if a.untyped { None } else { a.ty }).collect()
+        };
+        let place = self.function_allowed(&names, &types, call.location)?;
+        self.constant_terms(name, place, &arguments, call.location)?;
+        self.qualify_call(call, &names, &types)?;
+        if let Some(filter) = call.agg_filter.as_deref() {
+            let filter = self.expression(filter, scope)?;
+            facts.absorb(&filter);
+        }
+        if let Some(used) = used {
+            self.used = used;
+        }
+        if let Some(window) = &call.over {
+            let window = self.window(window, scope)?;
+            facts.absorb(&window);
+            facts.window = true;
+        }
+        facts.aggregate |= aggregate;
+        facts.set_returning |= candidates.iter().any(|f| f.returns_set);
+        facts.ty = self.result_of(&candidates, &types);
+        if facts.aggregate || facts.window {
+            return Ok(facts);
+        }
+        let known: Vec<Option<Oid>> = arguments
+            .iter()
+            .map(|a| {
+                if a.untyped {
+                    Some(lists::UNKNOWN)
+                } else {
+                    a.ty.map(|t| self.list_type(t))
+                }
+            })
+            .collect();
+        let texts: Vec<Option<String>> = arguments
+            .iter()
+            .map(|a| a.literal.clone().or_else(|| a.integer.map(|i| i.to_string())))
+            .collect();
+        let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+        let total = place == Place::Builtin
+            && !call.func_variadic
+            && match lists::totality(name, &known) {
+                Totality::Total => true,
+                Totality::Growing => !facts.bulky,
+                Totality::WithConstant(check) => check.accepts(&texts),
+                Totality::No => self.is_leakproof(&candidates, &types),
+            };
+        if !total {
+            facts.not_total(|| format!("function {name}"));
+        }
+        Ok(facts)
+    }
+
+    /// `phone(c)` reads a field of a row where no function of that name is meant.
+    fn field_notation(&mut self, call: &FuncCall, names: &[&str], scope: &Scope<'_>) -> Result<Option<Facts>, Refusal> {
+        let ([name], [argument]) = (names, call.args.as_slice()) else {
+            return Ok(None);
+        };
+        let Some(NodeEnum::ColumnRef(reference)) = argument.node.as_ref() else {
+            return Ok(None);
+        };
+        let [field] = reference.fields.as_slice() else {
+            return Ok(None);
+        };
+        let Some(alias) = super::string_of(field) else {
+            return Ok(None);
+        };
+        if scope.column(alias).is_some() || self.world.catalog.functions.contains_key(*name) {
+            return Ok(None);
+        }
+        let Some(Ok(item)) = scope.item(None, alias) else {
+            return Ok(None);
+        };
+        let Some(column) = item.columns.iter().find(|c| c.name == *name).cloned() else {
+            return Ok(None);
+        };
+        self.keep_row_private(&item)?;
+        Ok(Some(self.column_facts(&column)))
+    }
+
+    /// Every function that a name can mean here.
+    fn candidates(&self, names: &[&str]) -> Vec<Arc<Function>> {
+        let (schema, name) = match names {
+            [name] => (None, *name),
+            [schema, name] => (Some(*schema), *name),
+            [_, schema, name] => (Some(*schema), *name),
+            _ => return Vec::new(),
+        };
+        let path = self.unit().map(|u| u.search_path.as_slice()).unwrap_or_default();
+        let in_sight = |f: &&Arc<Function>| match schema {
+            Some(schema) => f.name.schema == schema,
+            None => f.name.schema == "pg_catalog" || path.contains(&f.name.schema),
+        };
+        self.world
+            .catalog
+            .functions
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter(in_sight)
+            .cloned()
+            .collect()
+    }
+
+    /// May this person call what the name means? Every function that it could mean must be allowed, but where a
+    /// built-in one fits the arguments exactly.
+    pub fn function_allowed(&self, names: &[&str], types: &[Option<Oid>], at: i32) -> Result<Place, Refusal> {
+        let name = *names.last().ok_or_else(lost)?;
+        if names.len() == 3 && names.first() != Some(&self.world.catalog.database.as_str()) {
+            return Err(super::unsupported("a function of another database"));
+        }
+        let candidates = self.candidates(names);
+        let builtin = |schema: &str| matches!(schema, "pg_catalog" | "information_schema");
+        let home = candidates.iter().find(|f| builtin(&f.name.schema));
+        let Some(first) = candidates.first() else {
+            let shown = names.join(".");
+            return Err(self.place(
+                Refusal::new(
+                    "no-function",
+                    SqlState::UndefinedFunction,
+                    format!("function {shown} does not exist"),
+                ),
+                at,
+            ));
+        };
+        if let Some(home) = home {
+            return self.builtin_allowed(&home.name.schema, name, types.len(), at);
+        }
+        match candidates.iter().find(|f| !self.rights.functions.contains(&f.name)) {
+            None => Ok(Place::Named),
+            Some(_) => Err(self.refuse_function(&first.name.to_string(), at)),
+        }
+    }
+
+    fn builtin_allowed(&self, schema: &str, name: &str, arguments: usize, at: i32) -> Result<Place, Refusal> {
+        let full = crate::name::QualifiedName::new(schema, name);
+        let allowed = match lists::function(schema, name, arguments) {
+            FunctionRule::Allowed | FunctionRule::CurrentSetting | FunctionRule::SetConfig => true,
+            FunctionRule::Sleep => self.rights.sleep,
+            FunctionRule::Named => self.rights.functions.contains(&full),
+            FunctionRule::Refused => self.unit != 0 && self.rights.functions.contains(&full),
+        };
+        if allowed {
+            Ok(Place::Builtin)
+        } else {
+            Err(self.refuse_function(name, at))
+        }
+    }
+
+    fn refuse_function(&self, name: &str, at: i32) -> Refusal {
+        self.place(
+            Refusal::forbidden("function-not-allowed", format!("permission denied for function {name}")).hint(format!(
+                "Ask the administrator of rowgate to name {name} among your role's functions."
+            )),
+            at,
+        )
+    }
+
+    /// `current_setting` and `set_config` depend on what they name.
+    fn constant_terms(&self, name: &str, place: Place, arguments: &[Facts], at: i32) -> Result<(), Refusal> {
+        if place != Place::Builtin {
+            return Ok(());
+        }
+        match lists::function("pg_catalog", name, arguments.len()) {
+            FunctionRule::CurrentSetting => {
+                let setting = arguments.first().and_then(|a| a.literal.as_deref());
+                if setting.is_some_and(lists::setting_is_readable) {
+                    return Ok(());
+                }
+                Err(self.refuse_function(name, at))
+            }
+            FunctionRule::SetConfig => {
+                let setting = arguments.first().and_then(|a| a.literal.as_deref());
+                let constant = arguments.get(1).is_some_and(|a| a.literal.is_some());
+                if constant && setting.is_some_and(|s| matches!(lists::setting(s), Setting::Allowed)) {
+                    return Ok(());
+                }
+                Err(self.refuse_function(name, at))
+            }
+            FunctionRule::Allowed | FunctionRule::Sleep | FunctionRule::Named | FunctionRule::Refused => Ok(()),
+        }
+    }
+
+    /// A built-in name that a function of another schema on the path shares gets its schema, so that no later
+    /// `search_path` and no better-fitting overload is called instead of what was judged.
+    fn qualify_call(&mut self, call: &FuncCall, names: &[&str], _types: &[Option<Oid>]) -> Result<(), Refusal> {
+        let [name] = names else { return Ok(()) };
+        let all = self
+            .world
+            .catalog
+            .functions
+            .get(*name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let shared = all
+            .iter()
+            .any(|f| f.name.schema != "pg_catalog" && f.name.schema != "information_schema");
+        if !shared || call.funcformat() == CoercionForm::CoerceSqlSyntax {
+            return Ok(());
+        }
+        let schema = match self.candidates(names).iter().find(|f| f.name.schema == "pg_catalog") {
+            Some(_) => "pg_catalog".to_owned(),
+            None => self
+                .candidates(names)
+                .first()
+                .map(|f| f.name.schema.clone())
+                .ok_or_else(lost)?,
+        };
+        let tokens = self.tokens()?;
+        let at = tokens
+            .at_location(call.location)
+            .and_then(|i| tokens.get(i))
+            .ok_or_else(lost)?;
+        let text = format!(
+            "{}.{}",
+            crate::name::quote_ident(&schema),
+            crate::name::quote_ident(name)
+        );
+        self.unit_mut()?
+            .splices
+            .replace(at.start..at.end, text, SpliceKind::Qualifier);
+        Ok(())
+    }
+
+    fn result_of(&self, candidates: &[Arc<Function>], types: &[Option<Oid>]) -> Option<Oid> {
+        let fits = |f: &&Arc<Function>| {
+            f.variadic
+                || (f.arguments.len() >= types.len()
+                    && f.arguments.len() - usize::from(f.defaults) <= types.len()
+                    && f.arguments
+                        .iter()
+                        .zip(types)
+                        .all(|(want, have)| have.is_none_or(|h| h == *want)))
+        };
+        let mut results = candidates.iter().filter(fits).map(|f| f.result);
+        let first = results.next().or_else(|| {
+            let mut any = candidates.iter().map(|f| f.result);
+            let first = any.next()?;
+            any.all(|r| r == first).then_some(first)
+        })?;
+        if !results.all(|r| r == first) {
+            return None;
+        }
+        let polymorphic = self
+            .world
+            .catalog
+            .types
+            .get(&first)
+            .is_none_or(|t| t.kind == TypeKind::Pseudo);
+        (!polymorphic).then_some(first)
+    }
+
+    fn is_leakproof(&self, candidates: &[Arc<Function>], types: &[Option<Oid>]) -> bool {
+        let exact = |f: &&Arc<Function>| f.arguments.iter().map(|a| Some(*a)).eq(types.iter().copied());
+        !types.is_empty()
+            && candidates
+                .iter()
+                .find(exact)
+                .is_some_and(|f| f.leakproof && f.name.schema == "pg_catalog")
+    }
+
+    /// Is a name an aggregate's?
+    pub fn is_aggregate(&self, name: &str) -> bool {
+        self.candidates(&[name])
+            .iter()
+            .any(|f| f.kind == FunctionKind::Aggregate)
+    }
+
+    /// The columns that a function in FROM yields; `None` where they are not known.
+    pub fn function_columns(&self, call: &Node, scalar: &str, facts: &Facts) -> Result<Option<Vec<Col>>, Refusal> {
+        let column = |name: &str, ty: Option<Oid>| Col {
+            name: name.to_owned(),
+            ty,
+            ..Col::default()
+        };
+        let Some(NodeEnum::FuncCall(call)) = call.node.as_ref() else {
+            return Ok(Some(vec![column(scalar, facts.ty)]));
+        };
+        let names = name_parts(&call.funcname).ok_or_else(lost)?;
+        let candidates: Vec<_> = self.candidates(&names);
+        let fitting: Vec<_> = candidates
+            .iter()
+            .filter(|f| {
+                f.variadic
+                    || (f.arguments.len() >= call.args.len()
+                        && f.arguments.len() - usize::from(f.defaults) <= call.args.len())
+            })
+            .collect();
+        let Some(first) = fitting.first() else { return Ok(None) };
+        if names.last() == Some(&"unnest") && call.args.len() > 1 {
+            return Ok(Some(call.args.iter().map(|_| column("unnest", None)).collect()));
+        }
+        if fitting.iter().any(|f| f.out_names != first.out_names) {
+            return Ok(None);
+        }
+        if first.out_names.len() > 1 {
+            let columns = first
+                .out_names
+                .iter()
+                .zip(&first.out_types)
+                .map(|(n, t)| column(n, Some(*t)));
+            return Ok(Some(columns.collect()));
+        }
+        let ty = self.world.catalog.types.get(&first.result);
+        match ty.map(|t| t.kind) {
+            Some(TypeKind::Composite) => {
+                let relation = ty.and_then(|t| self.world.catalog.relations.get(&t.relation));
+                Ok(relation.map(|r| r.columns.iter().map(|c| column(&c.name, Some(c.type_oid))).collect()))
+            }
+            Some(TypeKind::Pseudo) if first.result == super::oid::RECORD => Ok(None),
+            Some(_) | None => Ok(Some(vec![column(scalar, facts.ty)])),
+        }
+    }
+
+    /// Reads ORDER BY's or an aggregate's sort key.
+    pub fn sort_by(&mut self, sort: &SortBy, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        if !sort.use_op.is_empty() {
+            let names = name_parts(&sort.use_op).ok_or_else(lost)?;
+            if !matches!(
+                names.as_slice(),
+                ["<" | ">" | "<=" | ">="] | ["pg_catalog", "<" | ">" | "<=" | ">="]
+            ) {
+                return Err(super::unsupported("ORDER BY … USING this operator"));
+            }
+        }
+        self.expression(sort.node.as_deref().ok_or_else(lost)?, scope)
+    }
+
+    /// Reads a window definition.
+    pub fn window(&mut self, window: &WindowDef, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let mut facts = self.all(&window.partition_clause, scope)?;
+        facts.absorb(&self.all(&window.order_clause, scope)?);
+        for offset in [window.start_offset.as_deref(), window.end_offset.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            let offset = self.expression(offset, scope)?;
+            facts.absorb(&offset);
+        }
+        Ok(facts)
+    }
+}

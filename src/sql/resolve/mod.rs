@@ -1,0 +1,242 @@
+//! The analysis: every name of a statement resolved, every place that must change found, every expression that
+//! could tell of hidden rows noted. It changes nothing itself; `rewrite` prints what it found.
+
+mod columns;
+mod condition;
+mod expression;
+pub mod facts;
+mod from;
+mod functions;
+mod json;
+mod label;
+mod operators;
+mod relation;
+pub mod scope;
+mod select;
+mod targets;
+mod types;
+
+pub use condition::Clause;
+pub use relation::{Guard, GuardSource, Wants, target_item};
+pub use types::oid;
+
+use crate::catalog::Oid;
+use crate::gate::{Read, SessionView};
+use crate::identity::Principal;
+use crate::policy::RoleRights;
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::rewrite::splice::Splices;
+use crate::sql::tokens::Tokens;
+use crate::world::World;
+use pg_query::protobuf::Node;
+use scope::GuardId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One text under analysis: the client's, or a view's definition.
+#[derive(Debug)]
+pub struct Unit {
+    /// The text.
+    pub text: Arc<str>,
+    /// Its tokens.
+    pub tokens: Tokens,
+    /// What changes in it, guards and stars aside.
+    pub splices: Splices,
+    /// Stars that must be spelled out if a guard among them gets private columns.
+    pub stars: Vec<Star>,
+    /// Schemas that unqualified names of this text are looked up in.
+    pub search_path: Vec<String>,
+}
+
+/// A `*` of a select list.
+#[derive(Debug, Clone)]
+pub struct Star {
+    /// Its bytes, qualifier included.
+    pub at: std::ops::Range<usize>,
+    /// What it stands for, as SQL.
+    pub columns: Vec<String>,
+    /// Guards among its items.
+    pub guards: Vec<GuardId>,
+}
+
+/// The state of one analysis.
+pub struct Analysis<'w> {
+    /// What is judged against.
+    pub world: &'w World,
+    /// Who asks.
+    pub who: &'w Principal,
+    /// Their session.
+    pub session: &'w SessionView,
+    /// What their roles allow beside tables.
+    pub rights: RoleRights,
+    /// Types of parameters where the client gave them.
+    pub parameters: &'w [Oid],
+    /// The client's text first, then every expanded view's.
+    pub units: Vec<Unit>,
+    /// Guards of all units.
+    pub guards: Vec<Guard>,
+    /// Columns of guards that were named.
+    pub used: BTreeSet<(GuardId, usize)>,
+    /// Relations with hidden rows whose columns were named, and whether in sight of their guard.
+    pub seen: BTreeSet<(GuardId, bool)>,
+    /// What is read, for the audit.
+    pub reads: Vec<Read>,
+    /// The most rows a result may have, the smallest of all relations read.
+    pub row_limit: Option<u64>,
+    /// A relation that may not be exported, if one is read.
+    pub not_exportable: Option<String>,
+    /// How it was judged, a line each.
+    pub notes: Vec<String>,
+    /// Which unit is being read.
+    pub unit: usize,
+    /// Counts splices that change what a result column would be called.
+    pub renames: usize,
+    /// How many views deep the analysis stands.
+    pub depth: usize,
+}
+
+/// How many views deep an expansion may go.
+const MAX_VIEW_DEPTH: usize = 32;
+
+impl<'w> Analysis<'w> {
+    /// Begins the analysis of the client's text.
+    pub fn new(
+        world: &'w World,
+        who: &'w Principal,
+        session: &'w SessionView,
+        parameters: &'w [Oid],
+        text: Arc<str>,
+        tokens: Tokens,
+    ) -> Self {
+        let unit = Unit {
+            text,
+            tokens,
+            splices: Splices::default(),
+            stars: Vec::new(),
+            search_path: session.search_path.clone(),
+        };
+        Self {
+            world,
+            who,
+            session,
+            rights: world.policies.rights(who),
+            parameters,
+            units: vec![unit],
+            guards: Vec::new(),
+            used: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            reads: Vec::new(),
+            row_limit: None,
+            not_exportable: None,
+            notes: Vec::new(),
+            unit: 0,
+            renames: 0,
+            depth: 0,
+        }
+    }
+
+    /// The unit being read.
+    pub fn unit(&self) -> Result<&Unit, Refusal> {
+        self.units.get(self.unit).ok_or_else(lost)
+    }
+
+    /// The unit being read, to note changes in.
+    pub fn unit_mut(&mut self) -> Result<&mut Unit, Refusal> {
+        self.units.get_mut(self.unit).ok_or_else(lost)
+    }
+
+    /// The tokens of the unit being read.
+    pub fn tokens(&self) -> Result<&Tokens, Refusal> {
+        Ok(&self.unit()?.tokens)
+    }
+
+    /// The guard of an id.
+    pub fn guard_mut(&mut self, id: GuardId) -> Result<&mut Guard, Refusal> {
+        self.guards.get_mut(id).ok_or_else(lost)
+    }
+
+    /// Where a location of the tree stands in the client's text; nothing while a view is being read.
+    pub fn offset(&self, location: i32) -> Option<usize> {
+        (self.unit == 0).then(|| usize::try_from(location).ok()).flatten()
+    }
+
+    /// Adds where in the client's text a refusal is about.
+    pub fn place(&self, refusal: Refusal, location: i32) -> Refusal {
+        match self.offset(location) {
+            Some(offset) => refusal.at(offset),
+            None => refusal,
+        }
+    }
+
+    /// Takes a query that rowgate made of a statement through the same stages, and prints it.
+    pub fn secure_inner(&mut self, query: &str) -> Result<String, Refusal> {
+        let parsed = crate::sql::parse::parse(query)?;
+        let [statement] = parsed.tree.stmts.as_slice() else {
+            return Err(lost());
+        };
+        let Some(pg_query::NodeEnum::SelectStmt(select)) = statement.stmt.as_ref().and_then(|s| s.node.as_ref()) else {
+            return Err(lost());
+        };
+        let (unit, outer) = (self.units.len(), self.unit);
+        self.units.push(Unit {
+            text: parsed.text.clone(),
+            tokens: parsed.tokens,
+            splices: Splices::default(),
+            stars: Vec::new(),
+            search_path: Vec::new(),
+        });
+        self.unit = unit;
+        let read = self.query_outermost(select);
+        self.unit = outer;
+        read?;
+        Ok(crate::sql::rewrite::print_unit(self, unit)?.0)
+    }
+
+    /// Every relation in `guards` is fenced: its rows are filtered before anything outside sees them.
+    pub fn fence(&mut self, guards: &BTreeSet<GuardId>, why: &str) -> Result<(), Refusal> {
+        for &id in guards {
+            let guard = self.guard_mut(id)?;
+            if !guard.wants.fence {
+                guard.wants.fence = true;
+                let name = guard.refname.clone();
+                self.notes
+                    .push(format!("{name}: filtered first (OFFSET 0), because of {why}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text of a node list whose members are all strings: a dotted name.
+pub fn name_parts(nodes: &[Node]) -> Option<Vec<&str>> {
+    nodes.iter().map(string_of).collect()
+}
+
+/// The string that a node is.
+pub fn string_of(node: &Node) -> Option<&str> {
+    match node.node.as_ref()? {
+        pg_query::NodeEnum::String(s) => Some(s.sval.as_str()),
+        _ => None,
+    }
+}
+
+/// A refusal for a construct that rowgate does not secure.
+pub fn unsupported(what: &str) -> Refusal {
+    Refusal::unsupported("not-secured", format!("{what} is not supported"))
+        .hint("Ask the administrator of rowgate if you need it, or write the statement another way.")
+}
+
+/// A refusal for a write that is not secured yet.
+pub fn writes_later(what: &str) -> Refusal {
+    Refusal::unsupported("write", format!("{what} is not supported"))
+        .detail("Writing through rowgate is not available in this version.")
+}
+
+/// A refusal for a tree that is not what the grammar promises; nothing goes through on a guess.
+pub fn lost() -> Refusal {
+    Refusal::new(
+        "lost",
+        SqlState::InternalError,
+        "statement could not be followed to its end",
+    )
+}

@@ -1,0 +1,190 @@
+//! What the names of one query level can mean: relations, their columns, and the levels around.
+
+use crate::catalog::Oid;
+use crate::gate::Origin;
+use crate::sql::resolve::facts::Reach;
+use std::rc::Rc;
+
+/// Which guard: an index into the analysis' list.
+pub type GuardId = usize;
+
+/// A column that a query level offers.
+#[derive(Debug, Clone, Default)]
+pub struct Col {
+    /// Its name.
+    pub name: String,
+    /// How text refers to it.
+    pub text: String,
+    /// Its type, where it is known.
+    pub ty: Option<Oid>,
+    /// The table column that PostgreSQL would name as its origin.
+    pub origin: Option<Origin>,
+    /// Does the server name another origin, or none, because of a splice?
+    pub origin_lost: bool,
+    /// Which relations with hidden rows its value comes from.
+    pub reach: Reach,
+    /// Where it is a guard's own column: the guard and the column's index in it.
+    pub home: Option<(GuardId, usize)>,
+}
+
+/// Where an item of FROM comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A guarded relation or expanded view.
+    Guard(GuardId),
+    /// An open relation, of this row type's relation.
+    Relation(Oid),
+    /// A subquery, CTE, function or VALUES.
+    Derived,
+    /// A join with its merged and plain columns.
+    Join,
+}
+
+/// One item of FROM, as PostgreSQL's `ParseNamespaceItem`.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The name by which it is referred to; empty for an unnamed join.
+    pub name: String,
+    /// The schema, where the item is a relation without an alias.
+    pub schema: Option<String>,
+    /// Its columns in order.
+    pub columns: Vec<Col>,
+    /// Further columns of unknown names may exist.
+    pub opaque: bool,
+    /// May its name be used as a qualifier?
+    pub name_visible: bool,
+    /// May its columns be used unqualified?
+    pub columns_visible: bool,
+    /// Where it comes from.
+    pub source: Source,
+    /// How text must qualify its columns where the written qualifier does not do (private alias).
+    pub qualifier: String,
+    /// Guards that a locking clause on this item reaches.
+    pub locks: Vec<GuardId>,
+}
+
+/// A common table expression in force.
+#[derive(Debug, Clone)]
+pub struct Cte {
+    /// Its name.
+    pub name: String,
+    /// Its columns; `None` while its own query is being read and it is not recursive yet.
+    pub columns: Option<Vec<Col>>,
+}
+
+/// One query level and the levels around it.
+#[derive(Debug, Default)]
+pub struct Scope<'p> {
+    /// The items of FROM.
+    pub items: Vec<Rc<Item>>,
+    /// Common table expressions of this level.
+    pub ctes: Vec<Rc<Cte>>,
+    /// The level around.
+    pub parent: Option<&'p Scope<'p>>,
+    /// Is what is being read after the grouping of this level?
+    pub grouped: bool,
+}
+
+/// What a column name was found to mean.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A column: its item and index.
+    Column(Rc<Item>, usize),
+    /// A system column of this item.
+    System(Rc<Item>),
+    /// Some column of an item whose columns are not all known.
+    Opaque,
+    /// More than one.
+    Ambiguous,
+}
+
+/// The system columns of every table.
+pub const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"];
+
+impl<'p> Scope<'p> {
+    /// A level inside another.
+    pub fn inside(parent: Option<&'p Scope<'p>>) -> Self {
+        Self {
+            parent,
+            ..Self::default()
+        }
+    }
+
+    /// The common table expression of a name, innermost first.
+    pub fn cte(&self, name: &str) -> Option<Rc<Cte>> {
+        self.ctes
+            .iter()
+            .rev()
+            .find(|c| c.name == name)
+            .cloned()
+            .or_else(|| self.parent.and_then(|p| p.cte(name)))
+    }
+
+    /// What an unqualified name means as a column, innermost level first (PostgreSQL's `colNameToVar`).
+    pub fn column(&self, name: &str) -> Option<Found> {
+        let mut found = None;
+        let mut opaque = false;
+        for item in self.items.iter().filter(|i| i.columns_visible) {
+            if let Some(hit) = column_of(item, name) {
+                if matches!(hit, Found::Opaque) {
+                    opaque = true;
+                } else if found.replace(hit).is_some() {
+                    return Some(Found::Ambiguous);
+                }
+            }
+        }
+        if found.is_none() && opaque {
+            found = Some(Found::Opaque);
+        }
+        found.or_else(|| self.parent.and_then(|p| p.column(name)))
+    }
+
+    /// Does a guard stand in a level around this one that is grouped, so that its flag cannot be named here?
+    pub fn grouped_above(&self, guard: GuardId) -> bool {
+        let mut level = self.parent;
+        while let Some(scope) = level {
+            let holds = |i: &Rc<Item>| {
+                i.source == Source::Guard(guard) || i.columns.iter().any(|c| c.reach.direct.contains(&guard))
+            };
+            if scope.grouped && scope.items.iter().any(holds) {
+                return true;
+            }
+            level = scope.parent;
+        }
+        false
+    }
+
+    /// The item that a qualifier names, innermost level first.
+    pub fn item(&self, schema: Option<&str>, name: &str) -> Option<Result<Rc<Item>, Ambiguous>> {
+        let mut hits = self
+            .items
+            .iter()
+            .filter(|i| i.name_visible && i.name == name && schema.is_none_or(|s| i.schema.as_deref() == Some(s)));
+        if let Some(item) = hits.next() {
+            if hits.next().is_some() {
+                return Some(Err(Ambiguous));
+            }
+            return Some(Ok(Rc::clone(item)));
+        }
+        self.parent?.item(schema, name)
+    }
+}
+
+/// What a name means as a column of one item.
+pub fn column_of(item: &Rc<Item>, name: &str) -> Option<Found> {
+    let mut hits = item.columns.iter().enumerate().filter(|(_, c)| c.name == name);
+    if let Some((index, _)) = hits.next() {
+        if hits.next().is_some() {
+            return Some(Found::Ambiguous);
+        }
+        return Some(Found::Column(Rc::clone(item), index));
+    }
+    if SYSTEM_COLUMNS.contains(&name) && matches!(item.source, Source::Guard(_) | Source::Relation(_)) {
+        return Some(Found::System(Rc::clone(item)));
+    }
+    item.opaque.then_some(Found::Opaque)
+}
+
+/// Two items of one level answer to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ambiguous;

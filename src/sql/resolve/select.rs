@@ -1,0 +1,520 @@
+//! Query levels: WITH, set operations, VALUES, and the clauses of a SELECT in the order in which names come into sight.
+
+use super::condition::Clause;
+use super::facts::{Facts, Reach};
+use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
+use super::targets::Target;
+use super::{Analysis, lost, string_of, unsupported};
+use crate::name::quote_ident;
+use crate::refusal::Refusal;
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    CommonTableExpr, LockingClause, Node, SelectStmt, SetOperation, Token, WithClause, a_const::Val,
+};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+impl Analysis<'_> {
+    /// Reads the outermost query of a statement: nothing outside can push a condition into it.
+    pub fn query_outermost(&mut self, select: &SelectStmt) -> Result<Vec<Col>, Refusal> {
+        self.query(select, None, true, None)
+    }
+
+    /// Reads a query inside another.
+    pub fn query_inside(&mut self, select: &SelectStmt, parent: Option<&Scope<'_>>) -> Result<Vec<Col>, Refusal> {
+        if select.into_clause.is_some() {
+            return Err(unsupported("SELECT INTO inside a query"));
+        }
+        self.query(select, parent, false, None)
+    }
+
+    fn query(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+        outermost: bool,
+        recursive: Option<&CommonTableExpr>,
+    ) -> Result<Vec<Col>, Refusal> {
+        stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
+            self.query_here(select, parent, outermost, recursive)
+        })
+    }
+
+    fn query_here(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+        outermost: bool,
+        recursive: Option<&CommonTableExpr>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let mut scope = Scope::inside(parent);
+        if let Some(with) = &select.with_clause {
+            self.with_clause(with, &mut scope)?;
+        }
+        if select.op() != SetOperation::SetopNone {
+            return self.set_operation(select, &mut scope, outermost, recursive);
+        }
+        if !select.values_lists.is_empty() {
+            return self.values(select, &scope, outermost);
+        }
+        self.simple(select, scope, outermost)
+    }
+
+    /// Reads WITH; its queries are visible to what follows.
+    pub fn with_clause(&mut self, with: &WithClause, scope: &mut Scope<'_>) -> Result<(), Refusal> {
+        if with.recursive {
+            // a name that is used before its query has been read must not mean a table
+            for node in &with.ctes {
+                let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
+                    return Err(lost());
+                };
+                scope.ctes.push(Rc::new(Cte {
+                    name: cte.ctename.clone(),
+                    columns: None,
+                }));
+            }
+        }
+        for node in &with.ctes {
+            let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
+                return Err(lost());
+            };
+            let Some(NodeEnum::SelectStmt(select)) = cte.ctequery.as_ref().and_then(|q| q.node.as_ref()) else {
+                return Err(super::writes_later("a data-modifying WITH query"));
+            };
+            if select.into_clause.is_some() {
+                return Err(unsupported("SELECT INTO inside a query"));
+            }
+            let union = with.recursive && select.op() == SetOperation::SetopUnion;
+            let mut columns = self.query(select, Some(scope), false, union.then_some(&**cte))?;
+            name_columns(&mut columns, &cte.aliascolnames);
+            for column in &mut columns {
+                column.reach = column.reach.from_outside();
+                column.home = None;
+            }
+            self.search_and_cycle(cte, &mut columns)?;
+            scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
+            scope.ctes.push(Rc::new(Cte {
+                name: cte.ctename.clone(),
+                columns: Some(columns),
+            }));
+        }
+        Ok(())
+    }
+
+    fn search_and_cycle(&mut self, cte: &CommonTableExpr, columns: &mut Vec<Col>) -> Result<(), Refusal> {
+        let extra = |name: &str| Col {
+            name: name.to_owned(),
+            ..Col::default()
+        };
+        if let Some(search) = &cte.search_clause {
+            columns.push(extra(&search.search_seq_column));
+        }
+        if let Some(cycle) = &cte.cycle_clause {
+            let empty = Scope::default();
+            for value in [cycle.cycle_mark_value.as_deref(), cycle.cycle_mark_default.as_deref()]
+                .into_iter()
+                .flatten()
+            {
+                self.expression(value, &empty)?;
+            }
+            columns.push(extra(&cycle.cycle_mark_column));
+            columns.push(extra(&cycle.cycle_path_column));
+        }
+        Ok(())
+    }
+
+    fn set_operation(
+        &mut self,
+        select: &SelectStmt,
+        scope: &mut Scope<'_>,
+        outermost: bool,
+        recursive: Option<&CommonTableExpr>,
+    ) -> Result<Vec<Col>, Refusal> {
+        if !select.locking_clause.is_empty() {
+            return Err(unsupported("FOR UPDATE with UNION, INTERSECT or EXCEPT"));
+        }
+        let left = self.query(select.larg.as_deref().ok_or_else(lost)?, Some(scope), outermost, None)?;
+        let self_reference = recursive.map(|cte| {
+            let mut columns: Vec<Col> = left
+                .iter()
+                .map(|c| Col {
+                    name: c.name.clone(),
+                    ty: c.ty,
+                    ..Col::default()
+                })
+                .collect();
+            name_columns(&mut columns, &cte.aliascolnames);
+            Rc::new(Cte {
+                name: cte.ctename.clone(),
+                columns: Some(columns),
+            })
+        });
+        if let Some(cte) = &self_reference {
+            scope.ctes.push(Rc::clone(cte));
+        }
+        let right = self.query(select.rarg.as_deref().ok_or_else(lost)?, Some(scope), outermost, None)?;
+        if self_reference.is_some() {
+            scope.ctes.pop();
+        }
+        let columns: Vec<Col> = left
+            .into_iter()
+            .zip(&right)
+            .map(|(l, r)| {
+                let mut reach = l.reach.from_outside();
+                reach.merge(&r.reach.from_outside());
+                // nothing outside is pushed into a recursive union
+                let reach = if recursive.is_some() { Reach::default() } else { reach };
+                Col {
+                    name: l.name,
+                    ty: if l.ty == r.ty { l.ty } else { None },
+                    reach,
+                    ..Col::default()
+                }
+            })
+            .collect();
+        let names = Item {
+            name: String::new(),
+            schema: None,
+            columns: columns.clone(),
+            opaque: false,
+            name_visible: false,
+            columns_visible: true,
+            source: Source::Derived,
+            qualifier: String::new(),
+            locks: Vec::new(),
+        };
+        let output = Scope {
+            items: vec![Rc::new(names)],
+            ctes: scope.ctes.clone(),
+            parent: scope.parent,
+            grouped: false,
+        };
+        self.all(&select.sort_clause, &output)?;
+        self.limits(select, scope)?;
+        Ok(columns)
+    }
+
+    fn limits(&mut self, select: &SelectStmt, scope: &Scope<'_>) -> Result<(), Refusal> {
+        let bare = Scope {
+            items: Vec::new(),
+            ctes: scope.ctes.clone(),
+            parent: scope.parent,
+            grouped: false,
+        };
+        for limit in [select.limit_count.as_deref(), select.limit_offset.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            self.expression(limit, &bare)?;
+        }
+        Ok(())
+    }
+
+    fn values(&mut self, select: &SelectStmt, scope: &Scope<'_>, outermost: bool) -> Result<Vec<Col>, Refusal> {
+        let mut columns: Vec<Col> = Vec::new();
+        for row in &select.values_lists {
+            let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                return Err(lost());
+            };
+            for (index, value) in list.items.iter().enumerate() {
+                let facts = self.expression(value, scope)?;
+                if !outermost && facts.leaks() {
+                    let why = facts.why.clone().unwrap_or_default();
+                    self.fence(&facts.reach.all(), &why)?;
+                }
+                let ty = if facts.untyped { None } else { facts.ty };
+                match columns.get_mut(index) {
+                    Some(column) => {
+                        column.reach.merge(&facts.reach.from_outside());
+                        if column.ty != ty {
+                            column.ty = None;
+                        }
+                    }
+                    None => columns.push(Col {
+                        name: format!("column{}", index + 1),
+                        ty,
+                        reach: facts.reach.from_outside(),
+                        ..Col::default()
+                    }),
+                }
+            }
+        }
+        let output = Scope {
+            items: Vec::new(),
+            ctes: scope.ctes.clone(),
+            parent: scope.parent,
+            grouped: false,
+        };
+        for sort in &select.sort_clause {
+            if !is_output(sort, &columns) {
+                self.expression(sort, &output)?;
+            }
+        }
+        self.limits(select, scope)?;
+        Ok(columns)
+    }
+
+    fn simple(&mut self, select: &SelectStmt, mut scope: Scope<'_>, outermost: bool) -> Result<Vec<Col>, Refusal> {
+        self.from_clause(&select.from_clause, &mut scope)?;
+        self.table_statement(select, &scope)?;
+        if let Some(condition) = select.where_clause.as_deref() {
+            self.condition(condition, &scope, Clause::Where)?;
+        }
+        let used_before = std::mem::take(&mut self.used);
+        scope.grouped = !select.group_clause.is_empty() || select.having_clause.is_some();
+        let mut targets = self.target_list(&select.target_list, &scope)?;
+        let mut keys = Vec::new();
+        for group in &select.group_clause {
+            self.group_item(group, &scope, &targets, &mut keys)?;
+        }
+        if let Some(condition) = select.having_clause.as_deref() {
+            self.condition(condition, &scope, Clause::Having)?;
+        }
+        for window in &select.window_clause {
+            let Some(NodeEnum::WindowDef(window)) = window.node.as_ref() else {
+                return Err(lost());
+            };
+            self.window(window, &scope)?;
+        }
+        let mut sorted_by_aggregate = false;
+        for sort in select
+            .sort_clause
+            .iter()
+            .chain(&select.distinct_clause)
+            .filter(|n| n.node.is_some())
+        {
+            if !is_output_target(sort, &targets) {
+                sorted_by_aggregate |= self.expression(sort, &scope)?.aggregate;
+            }
+        }
+        self.limits(select, &scope)?;
+        self.locking(&select.locking_clause, &scope)?;
+        self.depend_on_keys(select, &scope, &keys)?;
+        let grouped = scope.grouped || sorted_by_aggregate || targets.iter().any(|t| t.facts.aggregate);
+        if !outermost {
+            let plain = !grouped && select.distinct_clause.is_empty();
+            self.guard_targets(&mut targets, plain, &scope)?;
+        }
+        self.used.extend(used_before);
+        Ok(targets
+            .into_iter()
+            .map(|t| {
+                let beyond = t.facts.aggregate || t.facts.window;
+                let reach = if beyond {
+                    Reach::default()
+                } else {
+                    t.facts.reach.clone()
+                };
+                Col {
+                    name: t.label,
+                    text: String::new(),
+                    ty: if t.facts.untyped {
+                        Some(super::oid::TEXT)
+                    } else {
+                        t.facts.ty
+                    },
+                    origin: t.facts.origin,
+                    origin_lost: t.facts.origin_lost,
+                    reach,
+                    home: None,
+                }
+            })
+            .collect())
+    }
+
+    /// `TABLE t` on a guard becomes `SELECT * FROM` it.
+    fn table_statement(&mut self, select: &SelectStmt, scope: &Scope<'_>) -> Result<(), Refusal> {
+        let [only] = select.from_clause.as_slice() else {
+            return Ok(());
+        };
+        let Some(NodeEnum::RangeVar(var)) = only.node.as_ref() else {
+            return Ok(());
+        };
+        if !scope.items.iter().any(|i| matches!(i.source, Source::Guard(_))) {
+            return Ok(());
+        }
+        let written = self.written(var)?;
+        let tokens = self.tokens()?;
+        let first = tokens.at(written.whole.start).ok_or_else(lost)?;
+        let Some(before) = first.checked_sub(1).and_then(|i| tokens.get(i)) else {
+            return Ok(());
+        };
+        if before.kind == Token::Table {
+            let at = before.start..before.end;
+            self.unit_mut()?
+                .splices
+                .replace(at, "SELECT * FROM", SpliceKind::TableStatement);
+        }
+        Ok(())
+    }
+
+    /// Reads one item of GROUP BY: a column of this level, else a result column's name or number, else an expression.
+    fn group_item(
+        &mut self,
+        node: &Node,
+        scope: &Scope<'_>,
+        targets: &[Target],
+        keys: &mut Vec<Facts>,
+    ) -> Result<(), Refusal> {
+        match node.node.as_ref().ok_or_else(lost)? {
+            NodeEnum::GroupingSet(set) => {
+                let mut inside = Vec::new();
+                for item in &set.content {
+                    self.group_item(item, scope, targets, &mut inside)?;
+                }
+                keys.push(Facts {
+                    bulky: true,
+                    ..Facts::default()
+                });
+                Ok(())
+            }
+            NodeEnum::AConst(constant) => {
+                if let Some(Val::Ival(number)) = &constant.val {
+                    let index = usize::try_from(number.ival - 1).unwrap_or(usize::MAX);
+                    keys.extend(targets.get(index).map(|t| t.facts.clone()));
+                }
+                Ok(())
+            }
+            NodeEnum::RowExpr(row) => {
+                for item in &row.args {
+                    self.group_item(item, scope, targets, keys)?;
+                }
+                Ok(())
+            }
+            NodeEnum::ColumnRef(reference) if reference.fields.len() == 1 => {
+                let name = reference.fields.first().and_then(string_of).ok_or_else(lost)?;
+                let local = Scope {
+                    items: scope.items.clone(),
+                    ..Scope::default()
+                };
+                if local.column(name).is_none()
+                    && let Some(target) = targets.iter().find(|t| t.label == name)
+                {
+                    keys.push(target.facts.clone());
+                    return Ok(());
+                }
+                keys.push(self.expression(node, scope)?);
+                Ok(())
+            }
+            _ => {
+                keys.push(self.expression(node, scope)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// With a table's whole primary key in GROUP BY PostgreSQL lets its other columns be used; a guard has no
+    /// primary key, so they are added.
+    fn depend_on_keys(&mut self, select: &SelectStmt, scope: &Scope<'_>, keys: &[Facts]) -> Result<(), Refusal> {
+        // a grouping set among the keys (marked bulky without a home) has no dependency to offer
+        if keys.is_empty() || keys.iter().any(|k| k.bulky && k.home.is_none() && k.origin.is_none()) {
+            return Ok(());
+        }
+        let grouped: BTreeSet<(GuardId, usize)> = keys.iter().filter_map(|k| k.home).collect();
+        let mut added = Vec::new();
+        for item in &scope.items {
+            let Source::Guard(id) = item.source else { continue };
+            let Some((relation, _)) = self.guarded_table(id) else {
+                continue;
+            };
+            let is_key = |number: i16| {
+                item.columns.iter().any(|c| {
+                    !c.origin_lost
+                        && c.origin.is_some_and(|o| o.column == number)
+                        && c.home.is_some_and(|h| grouped.contains(&h))
+                })
+            };
+            if relation.primary_key.is_empty() || !relation.primary_key.iter().all(|&k| is_key(k)) {
+                continue;
+            }
+            for column in &item.columns {
+                let Some(home) = column.home else { continue };
+                let groupable = column
+                    .ty
+                    .and_then(|t| self.world.catalog.types.get(&t))
+                    .is_none_or(|t| t.has_equality);
+                if self.used.contains(&home) && !grouped.contains(&home) && groupable {
+                    added.push(format!(
+                        "{}.{}",
+                        quote_ident(&item.qualifier),
+                        quote_ident(&column.name)
+                    ));
+                }
+            }
+        }
+        if added.is_empty() {
+            return Ok(());
+        }
+        let first = select
+            .group_clause
+            .iter()
+            .filter_map(crate::sql::census::extent)
+            .map(|(at, _)| at)
+            .min();
+        let tokens = self.tokens()?;
+        let first = tokens.at(first.ok_or_else(lost)?).ok_or_else(lost)?;
+        let group = tokens.back_to(first, Token::GroupP).ok_or_else(lost)?;
+        let end = tokens.clause_end(group + 1);
+        let at = tokens.bytes(group..end).ok_or_else(lost)?.end;
+        self.unit_mut()?
+            .splices
+            .insert(at, format!(", {}", added.join(", ")), SpliceKind::GroupBy);
+        Ok(())
+    }
+
+    /// FOR UPDATE and FOR SHARE: the guards that they reach show only rows that may be edited too.
+    fn locking(&mut self, clauses: &[Node], scope: &Scope<'_>) -> Result<(), Refusal> {
+        for clause in clauses {
+            let Some(NodeEnum::LockingClause(LockingClause { locked_rels, .. })) = clause.node.as_ref() else {
+                return Err(lost());
+            };
+            let mut names = Vec::new();
+            for node in locked_rels {
+                let Some(NodeEnum::RangeVar(var)) = node.node.as_ref() else {
+                    return Err(lost());
+                };
+                names.push(var.relname.as_str());
+            }
+            for item in &scope.items {
+                if names.is_empty() || (item.name_visible && names.contains(&item.name.as_str())) {
+                    for &id in &item.locks {
+                        self.guard_mut(id)?.wants.lock = true;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name_columns(columns: &mut [Col], names: &[Node]) {
+    for (column, name) in columns.iter_mut().zip(names) {
+        if let Some(name) = string_of(name) {
+            name.clone_into(&mut column.name);
+        }
+    }
+}
+
+/// Is a sort key a result column's name?
+fn output_name(sort: &Node) -> Option<&str> {
+    let inner = match sort.node.as_ref()? {
+        NodeEnum::SortBy(sort) => sort.node.as_deref()?,
+        _ => sort,
+    };
+    match inner.node.as_ref()? {
+        NodeEnum::ColumnRef(reference) => match reference.fields.as_slice() {
+            [one] => string_of(one),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_output(sort: &Node, columns: &[Col]) -> bool {
+    output_name(sort).is_some_and(|name| columns.iter().any(|c| c.name == name))
+}
+
+fn is_output_target(sort: &Node, targets: &[Target]) -> bool {
+    output_name(sort).is_some_and(|name| targets.iter().any(|t| t.label == name))
+}

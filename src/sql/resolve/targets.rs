@@ -1,0 +1,213 @@
+//! Select lists: stars, labels, and evaluation guards around items that a condition outside could reach.
+
+use super::columns::Meaning;
+use super::condition::{GUARD_CLOSING, guard_opening};
+use super::facts::Facts;
+use super::scope::{Col, Item, Scope, Source};
+use super::{Analysis, Star, lost, unsupported};
+use crate::name::quote_ident;
+use crate::refusal::Refusal;
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, ResTarget, Token};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// One column of a select list.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What it is called.
+    pub label: String,
+    /// What it is.
+    pub facts: Facts,
+    /// Where its expression stands and whether it has a name of its own; nothing for a star's columns.
+    pub written: Option<(Range<usize>, bool)>,
+}
+
+impl Analysis<'_> {
+    /// Reads a select list.
+    pub fn target_list(&mut self, list: &[Node], scope: &Scope<'_>) -> Result<Vec<Target>, Refusal> {
+        let mut targets = Vec::new();
+        for node in list {
+            let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else {
+                return Err(lost());
+            };
+            match self.star_items(target, scope)? {
+                Some((at, items)) => self.star_targets(at, &items, &mut targets)?,
+                None => targets.push(self.target(target, scope)?),
+            }
+        }
+        Ok(targets)
+    }
+
+    /// The items that a star of the select list stands for, and where it is written.
+    fn star_items(&mut self, target: &ResTarget, scope: &Scope<'_>) -> Result<Option<StarItems>, Refusal> {
+        let value = target.val.as_deref().ok_or_else(lost)?;
+        match value.node.as_ref().ok_or_else(lost)? {
+            NodeEnum::ColumnRef(reference) => {
+                if !matches!(
+                    reference.fields.last().and_then(|n| n.node.as_ref()),
+                    Some(NodeEnum::AStar(_))
+                ) {
+                    return Ok(None);
+                }
+                if reference.fields.len() == 1 {
+                    let items = scope.items.iter().filter(|i| i.columns_visible).cloned().collect();
+                    let at = if reference.location < 0 {
+                        None
+                    } else {
+                        Some(self.reference_bytes(reference)?)
+                    };
+                    return Ok(Some((at, items)));
+                }
+                match self.meaning(reference, scope)? {
+                    Meaning::Row(item) => Ok(Some((Some(self.reference_bytes(reference)?), vec![item]))),
+                    Meaning::Value(_) | Meaning::Call(..) => Err(lost()),
+                }
+            }
+            NodeEnum::AIndirection(indirection) => {
+                if !matches!(
+                    indirection.indirection.last().and_then(|n| n.node.as_ref()),
+                    Some(NodeEnum::AStar(_))
+                ) {
+                    return Ok(None);
+                }
+                let argument = indirection.arg.as_deref().ok_or_else(lost)?;
+                if let (Some(NodeEnum::ColumnRef(reference)), 1) =
+                    (argument.node.as_ref(), indirection.indirection.len())
+                    && let Meaning::Row(item) = self.meaning(reference, scope)?
+                {
+                    let tokens = self.tokens()?;
+                    let start = tokens.at_location(target.location).ok_or_else(lost)?;
+                    let at = tokens.bytes(start..tokens.item_end(start)).ok_or_else(lost)?;
+                    return Ok(Some((Some(at), vec![item])));
+                }
+                Err(unsupported("(expression).*"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn star_targets(
+        &mut self,
+        at: Option<Range<usize>>,
+        items: &[Rc<Item>],
+        targets: &mut Vec<Target>,
+    ) -> Result<(), Refusal> {
+        if let Some(at) = at {
+            self.star_site(at, items)?;
+        }
+        for item in items {
+            for column in &item.columns {
+                let facts = self.column_facts(column);
+                targets.push(Target {
+                    label: column.name.clone(),
+                    facts,
+                    written: None,
+                });
+            }
+            if item.opaque && items.len() == 1 && item.columns.is_empty() {
+                targets.push(Target {
+                    label: String::new(),
+                    facts: Facts::default(),
+                    written: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a star, to be spelled out if a guard among its items gets private columns.
+    pub fn star_site(&mut self, at: Range<usize>, items: &[Rc<Item>]) -> Result<(), Refusal> {
+        let mut guards = Vec::new();
+        let mut columns = Vec::new();
+        for item in items {
+            if let Source::Guard(id) = item.source {
+                guards.push(id);
+            }
+            guards.extend(item.columns.iter().filter_map(|c| c.home.map(|(id, _)| id)));
+            columns.extend(item.columns.iter().map(written_column));
+            if item.opaque {
+                columns.push(format!("{}.*", quote_ident(&item.qualifier)));
+            }
+        }
+        self.unit_mut()?.stars.push(Star { at, columns, guards });
+        Ok(())
+    }
+
+    fn target(&mut self, target: &ResTarget, scope: &Scope<'_>) -> Result<Target, Refusal> {
+        let value = target.val.as_deref().ok_or_else(lost)?;
+        let renames = self.renames;
+        let facts = self.expression(value, scope)?;
+        let named = !target.name.is_empty();
+        let label = if named {
+            target.name.clone()
+        } else {
+            self.figure_label(value).unwrap_or_default()
+        };
+        let at = self.target_bytes(target)?;
+        if !named && self.renames != renames {
+            let text = format!("AS {}", quote_ident(&label));
+            self.unit_mut()?.splices.insert(at.end, text, SpliceKind::Label);
+        }
+        Ok(Target {
+            label,
+            facts,
+            written: Some((at, named || self.renames != renames)),
+        })
+    }
+
+    /// The bytes of an item's expression, its name left out.
+    fn target_bytes(&self, target: &ResTarget) -> Result<Range<usize>, Refusal> {
+        let tokens = self.tokens()?;
+        let start = tokens.at_location(target.location).ok_or_else(lost)?;
+        let mut end = tokens.item_end(start);
+        if !target.name.is_empty() {
+            end -= 1;
+            if tokens.kind(end - 1) == Some(Token::As) {
+                end -= 1;
+            }
+        }
+        tokens.bytes(start..end).ok_or_else(lost)
+    }
+
+    /// In a query inside another, a condition outside may be evaluated where the select list's expressions
+    /// stand: what could tell of hidden rows goes under an evaluation guard, or its relations are fenced.
+    pub fn guard_targets(&mut self, targets: &mut [Target], plain: bool, scope: &Scope<'_>) -> Result<(), Refusal> {
+        for target in targets {
+            let facts = &target.facts;
+            if !facts.leaks() || facts.aggregate || facts.window {
+                continue;
+            }
+            let why = facts.why.clone().unwrap_or_default();
+            let reach = facts.reach.clone();
+            let written = target.written.clone().filter(|_| plain && !facts.set_returning);
+            match written {
+                Some((at, named)) if self.can_flag(&reach, scope) => {
+                    self.want_flags(&reach.direct, &why)?;
+                    let label = format!("AS {}", quote_ident(&target.label));
+                    let splices = &mut self.unit_mut()?.splices;
+                    splices.insert(at.start, guard_opening(&reach.direct), SpliceKind::GuardOpens);
+                    splices.insert(at.end, GUARD_CLOSING, SpliceKind::GuardCloses);
+                    if !named {
+                        splices.insert(at.end, label, SpliceKind::Label);
+                    }
+                }
+                Some(_) | None => self.fence(&reach.all(), &why)?,
+            }
+            // inside the guard or behind the fence it can no longer raise, whoever uses its value
+            target.facts.total = true;
+        }
+        Ok(())
+    }
+}
+
+type StarItems = (Option<Range<usize>>, Vec<Rc<Item>>);
+
+fn written_column(column: &Col) -> String {
+    if column.text.is_empty() {
+        quote_ident(&column.name)
+    } else {
+        column.text.clone()
+    }
+}

@@ -1,0 +1,176 @@
+//! Type names and casts.
+
+use super::facts::Facts;
+use super::scope::Scope;
+use super::{Analysis, lost, name_parts, unsupported};
+use crate::catalog::{Oid, Type, TypeKind};
+use crate::name::QualifiedName;
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::lists;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{TypeCast, TypeName};
+use std::sync::Arc;
+
+/// Object identifiers of built-in types that the analysis names.
+pub mod oid {
+    #![allow(missing_docs)]
+    pub const BOOL: u32 = 16;
+    pub const INT8: u32 = 20;
+    pub const INT2: u32 = 21;
+    pub const INT4: u32 = 23;
+    pub const TEXT: u32 = 25;
+    pub const OID: u32 = 26;
+    pub const RECORD: u32 = 2249;
+    pub const DATE: u32 = 1082;
+    pub const TIMESTAMP: u32 = 1114;
+    pub const TIMESTAMPTZ: u32 = 1184;
+    pub const NUMERIC: u32 = 1700;
+    pub const JSON: u32 = 114;
+    pub const JSONB: u32 = 3802;
+}
+
+impl Analysis<'_> {
+    /// The type that a type name means, arrays included; refused where a client may not use it.
+    pub fn type_name(&mut self, name: &TypeName) -> Result<Option<Oid>, Refusal> {
+        if name.pct_type || name.setof {
+            return Err(unsupported("%TYPE and SETOF"));
+        }
+        let parts = name_parts(&name.names).ok_or_else(lost)?;
+        let found = match parts.as_slice() {
+            [one] => self.find_type(one),
+            [schema, one] => self.world.catalog.type_named(schema, one).cloned(),
+            [database, schema, one] if *database == self.world.catalog.database => {
+                self.world.catalog.type_named(schema, one).cloned()
+            }
+            _ => None,
+        };
+        let Some(found) = found else {
+            let shown = parts.join(".");
+            return Err(self.place(
+                Refusal::new(
+                    "no-type",
+                    SqlState::UndefinedObject,
+                    format!("type \"{shown}\" does not exist"),
+                ),
+                name.location,
+            ));
+        };
+        for bound in &name.typmods {
+            match bound.node.as_ref() {
+                Some(NodeEnum::AConst(_)) => {}
+                Some(NodeEnum::ColumnRef(_)) | Some(_) | None => return Err(unsupported("this type modifier")),
+            }
+        }
+        self.type_allowed(&found, name.location)?;
+        if name.array_bounds.is_empty() {
+            Ok(Some(found.oid))
+        } else {
+            Ok(self.array_of(found.oid))
+        }
+    }
+
+    fn find_type(&self, name: &str) -> Option<Arc<Type>> {
+        let path = &self.unit().ok()?.search_path;
+        std::iter::once("pg_catalog")
+            .chain(path.iter().map(String::as_str))
+            .find_map(|schema| self.world.catalog.type_named(schema, name).cloned())
+    }
+
+    fn type_allowed(&self, ty: &Type, location: i32) -> Result<(), Refusal> {
+        let named = |q: &QualifiedName| self.rights.functions.contains(q);
+        let element = if ty.element != 0 && ty.name.name.starts_with('_') {
+            self.world.catalog.types.get(&ty.element).map(Arc::as_ref)
+        } else {
+            None
+        };
+        let scalar = element.unwrap_or(ty);
+        let allowed = if matches!(scalar.name.schema.as_str(), "pg_catalog" | "information_schema") {
+            lists::type_input_is_allowed(&scalar.name.schema, &scalar.name.name)
+                || (self.unit != 0 && scalar.kind != TypeKind::Pseudo)
+        } else {
+            match scalar.kind {
+                TypeKind::Enum => true,
+                TypeKind::Composite => !self.row_type_hides(scalar.relation),
+                TypeKind::Range | TypeKind::Multirange => named(&scalar.name),
+                TypeKind::Base | TypeKind::Domain | TypeKind::Pseudo => named(&scalar.name),
+            }
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(self.place(
+            Refusal::forbidden(
+                "type-not-allowed",
+                format!("permission denied for type {}", scalar.name.name),
+            )
+            .hint(format!(
+                "Ask the administrator of rowgate to name {} among your role's functions.",
+                scalar.name
+            )),
+            location,
+        ))
+    }
+
+    /// Reads `expression::type`.
+    pub fn cast(&mut self, cast: &TypeCast, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        let name = cast.type_name.as_ref().ok_or_else(lost)?;
+        let target = self.type_name(name)?;
+        let argument = self.expression(cast.arg.as_deref().ok_or_else(lost)?, scope)?;
+        let mut facts = Facts {
+            ty: target,
+            ..Facts::default()
+        };
+        facts.absorb(&argument);
+        let constant = argument.literal.is_some() || argument.integer.is_some();
+        if constant {
+            // a constant is converted when the statement is planned, whatever rows there are
+            facts.literal = argument.literal;
+            facts.integer = argument.integer;
+            return Ok(facts);
+        }
+        if argument.untyped {
+            return Ok(facts);
+        }
+        let total = match (argument.ty, target) {
+            (Some(from), Some(to)) => {
+                let has_typmod = !name.typmods.is_empty();
+                (from == to && !has_typmod)
+                    || lists::cast_is_total(self.list_type(from), self.list_type(to), has_typmod)
+            }
+            _ => false,
+        };
+        if !total {
+            facts.not_total(|| format!("a cast to {}", name_parts(&name.names).unwrap_or_default().join(".")));
+        }
+        Ok(facts)
+    }
+
+    /// The array type over a type.
+    pub fn array_of(&self, ty: Oid) -> Option<Oid> {
+        self.world.catalog.types.get(&ty).map(|t| t.array).filter(|&a| a != 0)
+    }
+
+    /// The element type of an array type.
+    pub fn element_of(&self, ty: Oid) -> Option<Oid> {
+        self.world
+            .catalog
+            .types
+            .get(&ty)
+            .filter(|t| t.category == 'A')
+            .map(|t| t.element)
+            .filter(|&e| e != 0)
+    }
+
+    /// The type as the reviewed lists know it: a domain's base type, any enum as one.
+    pub fn list_type(&self, ty: Oid) -> Oid {
+        let mut oid = ty;
+        for _ in 0..8 {
+            match self.world.catalog.types.get(&oid) {
+                Some(t) if t.kind == TypeKind::Domain && t.base != 0 => oid = t.base,
+                Some(t) if t.kind == TypeKind::Enum => return lists::ANY_ENUM,
+                Some(_) | None => return oid,
+            }
+        }
+        oid
+    }
+}

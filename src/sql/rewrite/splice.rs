@@ -1,0 +1,141 @@
+//! Splices: the only way in which a text is changed. Client bytes are replaced or joined by text that rowgate printed.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// The closed list of reasons for which a text is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SpliceKind {
+    /// A protected relation became its guard.
+    Guard,
+    /// An open relation or a function got its schema.
+    Qualifier,
+    /// `*` was spelled out.
+    Star,
+    /// A column reference was renamed (schema taken off, system column under its private name).
+    Column,
+    /// A result column keeps its name.
+    Label,
+    /// A whole-row reference was cast to its table's type.
+    WholeRow,
+    /// GROUP BY got the columns that depend on its primary key.
+    GroupBy,
+    /// `COPY t` became `COPY (SELECT …)`.
+    Copy,
+    /// An evaluation guard opens.
+    GuardOpens,
+    /// An evaluation guard closes.
+    GuardCloses,
+    /// `TABLE t` became `SELECT … FROM t`.
+    TableStatement,
+}
+
+/// One change: the client's bytes `at` are replaced by `text`.
+#[derive(Debug, Clone)]
+pub struct Splice {
+    /// The client's bytes; empty for an insertion.
+    pub at: Range<usize>,
+    /// What stands there instead.
+    pub text: String,
+    /// Why.
+    pub kind: SpliceKind,
+}
+
+/// A splice as it stands in the text that is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Where rowgate's text stands in the text to send.
+    pub sent: Range<usize>,
+    /// The client's bytes that it replaces.
+    pub client: Range<usize>,
+    /// Why.
+    pub kind: SpliceKind,
+}
+
+/// The changes to one text, in any order until they are applied.
+#[derive(Debug, Clone, Default)]
+pub struct Splices {
+    list: Vec<(usize, Splice)>,
+}
+
+/// Two changes want the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// Where.
+    pub at: usize,
+}
+
+impl Splices {
+    /// Adds a replacement.
+    pub fn replace(&mut self, at: Range<usize>, text: impl Into<String>, kind: SpliceKind) {
+        let order = self.list.len();
+        self.list.push((
+            order,
+            Splice {
+                at,
+                text: text.into(),
+                kind,
+            },
+        ));
+    }
+
+    /// Adds an insertion.
+    pub fn insert(&mut self, at: usize, text: impl Into<String>, kind: SpliceKind) {
+        self.replace(at..at, text, kind);
+    }
+
+    /// Adds everything of another set.
+    pub fn extend(&mut self, other: Splices) {
+        for (_, splice) in other.list {
+            let order = self.list.len();
+            self.list.push((order, splice));
+        }
+    }
+
+    /// Is there nothing to change?
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Applies all changes. What rowgate writes begins on a new line, so that no comment of the client's
+    /// swallows it, and is followed by a blank, so that it melts with nothing.
+    pub fn apply(mut self, text: &str) -> Result<(String, Vec<Placed>), Overlap> {
+        // at one place: what closes comes before what opens; otherwise the order of asking
+        self.list.sort_by(|(a_order, a), (b_order, b)| {
+            let rank = |s: &Splice| match s.kind {
+                SpliceKind::Label | SpliceKind::GroupBy => 1,
+                SpliceKind::GuardCloses => 0,
+                SpliceKind::GuardOpens => 2,
+                SpliceKind::Guard
+                | SpliceKind::Qualifier
+                | SpliceKind::Star
+                | SpliceKind::Column
+                | SpliceKind::WholeRow
+                | SpliceKind::Copy
+                | SpliceKind::TableStatement => 3,
+            };
+            (a.at.start, rank(a), *a_order).cmp(&(b.at.start, rank(b), *b_order))
+        });
+        let mut out = String::with_capacity(text.len() + 256);
+        let mut placed = Vec::with_capacity(self.list.len());
+        let mut done = 0usize;
+        for (_, splice) in &self.list {
+            let before = text.get(done..splice.at.start).ok_or(Overlap { at: splice.at.start })?;
+            out.push_str(before);
+            let from = out.len();
+            if splice.text.is_empty() {
+                out.push(' ');
+            } else {
+                let _ = write!(out, "\n{} ", splice.text);
+            }
+            placed.push(Placed {
+                sent: from..out.len(),
+                client: splice.at.clone(),
+                kind: splice.kind,
+            });
+            done = splice.at.end;
+        }
+        out.push_str(text.get(done..).ok_or(Overlap { at: done })?);
+        Ok((out, placed))
+    }
+}

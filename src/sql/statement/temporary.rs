@@ -1,0 +1,295 @@
+//! A session's own temporary tables: made from secured queries, then free to use.
+
+use super::{judged, origins};
+use crate::catalog::Relation;
+use crate::gate::{Effect, Judged};
+use crate::refusal::Refusal;
+use crate::sql::resolve::scope::Scope;
+use crate::sql::resolve::target_item;
+use crate::sql::resolve::{Analysis, Clause, lost, name_parts, unsupported, writes_later};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    ColumnDef, ConstrType, CreateStmt, CreateTableAsStmt, DeleteStmt, DropStmt, IndexStmt, InsertStmt, IntoClause,
+    Node, ObjectType, RangeVar, ReturningClause, SelectStmt, TruncateStmt, UpdateStmt, VacuumStmt,
+};
+use std::sync::Arc;
+
+fn temp_allowed(analysis: &Analysis<'_>) -> Result<(), Refusal> {
+    if analysis.rights.temp_tables {
+        return Ok(());
+    }
+    Err(
+        Refusal::forbidden("temp-table", "permission denied to create temporary tables")
+            .hint("Ask the administrator of rowgate for temp_tables among your role's rights."),
+    )
+}
+
+/// A new temporary table's name: TEMP is written, and no schema but `pg_temp`.
+fn new_name(analysis: &mut Analysis<'_>, var: &RangeVar) -> Result<(), Refusal> {
+    temp_allowed(analysis)?;
+    let in_temp = var.schemaname == "pg_temp";
+    let elsewhere = !var.catalogname.is_empty() || !(var.schemaname.is_empty() || in_temp);
+    if elsewhere || !(in_temp || var.relpersistence == "t") {
+        return Err(
+            Refusal::forbidden("create-table", "permission denied to create a table")
+                .hint("Only temporary tables may be created: write CREATE TEMP TABLE."),
+        );
+    }
+    let written = analysis.written(var)?;
+    analysis.qualify(var, &written, "pg_temp")
+}
+
+fn into(analysis: &mut Analysis<'_>, into: &IntoClause) -> Result<(), Refusal> {
+    if !into.options.is_empty() || !into.table_space_name.is_empty() || into.view_query.is_some() {
+        return Err(unsupported("storage options of a temporary table"));
+    }
+    new_name(analysis, into.rel.as_ref().ok_or_else(lost)?)
+}
+
+/// `SELECT … INTO TEMP t`
+pub fn select_into(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judged, Refusal> {
+    let clause = select
+        .into_clause
+        .as_deref()
+        .ok_or_else(|| unsupported("SELECT INTO with UNION"))?;
+    into(analysis, clause)?;
+    analysis.query_outermost(select)?;
+    Ok(judged(analysis, "SELECT", Effect::TempRelations))
+}
+
+/// `CREATE TEMP TABLE t AS …`
+pub fn create_table_as(analysis: &mut Analysis<'_>, create: &CreateTableAsStmt) -> Result<Judged, Refusal> {
+    if create.objtype() != ObjectType::ObjectTable {
+        return Err(super::refuse_kind(&NodeEnum::CreateTableAsStmt(Box::new(
+            create.clone(),
+        ))));
+    }
+    into(analysis, create.into.as_deref().ok_or_else(lost)?)?;
+    let Some(NodeEnum::SelectStmt(select)) = create.query.as_ref().and_then(|q| q.node.as_ref()) else {
+        return Err(unsupported("CREATE TABLE AS EXECUTE"));
+    };
+    analysis.query_outermost(select)?;
+    Ok(judged(analysis, "SELECT", Effect::TempRelations))
+}
+
+/// `CREATE TEMP TABLE t (…)`
+pub fn create_table(analysis: &mut Analysis<'_>, create: &CreateStmt) -> Result<Judged, Refusal> {
+    let plain = create.inh_relations.is_empty()
+        && create.partbound.is_none()
+        && create.partspec.is_none()
+        && create.of_typename.is_none()
+        && create.options.is_empty()
+        && create.tablespacename.is_empty()
+        && create.access_method.is_empty();
+    if !plain {
+        return Err(unsupported(
+            "a temporary table that inherits, is partitioned, typed or has storage options",
+        ));
+    }
+    new_name(analysis, create.relation.as_ref().ok_or_else(lost)?)?;
+    for element in create.table_elts.iter().chain(&create.constraints) {
+        match element.node.as_ref().ok_or_else(lost)? {
+            NodeEnum::ColumnDef(column) => self::column(analysis, column)?,
+            NodeEnum::Constraint(_) => constraint(analysis, element)?,
+            _ => return Err(unsupported("LIKE in a temporary table")),
+        }
+    }
+    Ok(judged(analysis, "CREATE TABLE", Effect::TempRelations))
+}
+
+fn column(analysis: &mut Analysis<'_>, column: &ColumnDef) -> Result<(), Refusal> {
+    let name = column.type_name.as_ref().ok_or_else(lost)?;
+    let parts = name_parts(&name.names).unwrap_or_default();
+    if !matches!(
+        parts.as_slice(),
+        ["serial" | "serial4" | "serial8" | "bigserial" | "smallserial" | "serial2"]
+    ) {
+        analysis.type_name(name)?;
+    }
+    column.constraints.iter().try_for_each(|c| constraint(analysis, c))
+}
+
+fn constraint(analysis: &mut Analysis<'_>, node: &Node) -> Result<(), Refusal> {
+    let Some(NodeEnum::Constraint(constraint)) = node.node.as_ref() else {
+        return Err(lost());
+    };
+    match constraint.contype() {
+        ConstrType::ConstrNull
+        | ConstrType::ConstrNotnull
+        | ConstrType::ConstrIdentity
+        | ConstrType::ConstrPrimary
+        | ConstrType::ConstrUnique
+        | ConstrType::ConstrAttrDeferrable
+        | ConstrType::ConstrAttrNotDeferrable
+        | ConstrType::ConstrAttrDeferred
+        | ConstrType::ConstrAttrImmediate => Ok(()),
+        ConstrType::ConstrDefault => {
+            let empty = Scope::default();
+            analysis
+                .expression(constraint.raw_expr.as_deref().ok_or_else(lost)?, &empty)
+                .map(|_| ())
+        }
+        _ => Err(unsupported(
+            "a CHECK, FOREIGN KEY, EXCLUDE or generated column in a temporary table",
+        )),
+    }
+}
+
+/// The session's own temporary table that a name means; anything else is a write for another day.
+fn own_temp(analysis: &mut Analysis<'_>, var: &RangeVar, what: &str) -> Result<Arc<Relation>, Refusal> {
+    let (relation, temp) = analysis.find_relation(var)?;
+    if !temp {
+        return Err(writes_later(what));
+    }
+    let written = analysis.written(var)?;
+    analysis.qualify(var, &written, "pg_temp")?;
+    Ok(relation)
+}
+
+/// `DROP TABLE t`
+pub fn drop(analysis: &mut Analysis<'_>, drop: &DropStmt) -> Result<Judged, Refusal> {
+    if drop.remove_type() != ObjectType::ObjectTable {
+        return Err(super::refuse_kind(&NodeEnum::DropStmt(drop.clone())));
+    }
+    for object in &drop.objects {
+        let Some(NodeEnum::List(list)) = object.node.as_ref() else {
+            return Err(lost());
+        };
+        let parts = name_parts(&list.items).ok_or_else(lost)?;
+        match parts.as_slice() {
+            ["pg_temp", _] => {}
+            [_] => {
+                return Err(unsupported("DROP TABLE without a schema")
+                    .hint("Only own temporary tables may be dropped: write DROP TABLE pg_temp.name."));
+            }
+            _ => return Err(writes_later("DROP TABLE")),
+        }
+    }
+    Ok(judged(analysis, "DROP TABLE", Effect::TempRelations))
+}
+
+/// `CREATE INDEX ON t (columns)`
+pub fn create_index(analysis: &mut Analysis<'_>, index: &IndexStmt) -> Result<Judged, Refusal> {
+    own_temp(analysis, index.relation.as_ref().ok_or_else(lost)?, "CREATE INDEX")?;
+    let plain = index.where_clause.is_none()
+        && index.options.is_empty()
+        && index.exclude_op_names.is_empty()
+        && !index.concurrent
+        && index.index_params.iter().all(|p| match p.node.as_ref() {
+            Some(NodeEnum::IndexElem(e)) => e.expr.is_none() && e.opclass.is_empty() && e.collation.is_empty(),
+            Some(_) | None => false,
+        });
+    if !plain {
+        return Err(unsupported("an index of a temporary table on anything but columns"));
+    }
+    Ok(judged(analysis, "CREATE INDEX", Effect::None))
+}
+
+/// `TRUNCATE t`
+pub fn truncate(analysis: &mut Analysis<'_>, truncate: &TruncateStmt) -> Result<Judged, Refusal> {
+    for node in &truncate.relations {
+        let Some(NodeEnum::RangeVar(var)) = node.node.as_ref() else {
+            return Err(lost());
+        };
+        own_temp(analysis, var, "TRUNCATE")?;
+    }
+    Ok(judged(analysis, "TRUNCATE TABLE", Effect::None))
+}
+
+/// `ANALYZE t`
+pub fn analyze(analysis: &mut Analysis<'_>, vacuum: &VacuumStmt) -> Result<Judged, Refusal> {
+    if vacuum.is_vacuumcmd || vacuum.rels.is_empty() || !vacuum.options.is_empty() {
+        return Err(super::refuse_kind(&NodeEnum::VacuumStmt(vacuum.clone())));
+    }
+    for node in &vacuum.rels {
+        let Some(NodeEnum::VacuumRelation(relation)) = node.node.as_ref() else {
+            return Err(lost());
+        };
+        own_temp(analysis, relation.relation.as_ref().ok_or_else(lost)?, "ANALYZE")?;
+    }
+    Ok(judged(analysis, "ANALYZE", Effect::None))
+}
+
+fn returning(
+    analysis: &mut Analysis<'_>,
+    clause: Option<&ReturningClause>,
+    scope: &Scope<'_>,
+) -> Result<Vec<crate::sql::resolve::scope::Col>, Refusal> {
+    let Some(clause) = clause else { return Ok(Vec::new()) };
+    if !clause.options.is_empty() {
+        return Err(unsupported("RETURNING WITH"));
+    }
+    analysis.target_list(&clause.exprs, scope)?;
+    Ok(Vec::new())
+}
+
+/// `INSERT INTO t …`
+pub fn insert(analysis: &mut Analysis<'_>, insert: &InsertStmt) -> Result<Judged, Refusal> {
+    let var = insert.relation.as_ref().ok_or_else(lost)?;
+    let relation = own_temp(analysis, var, "INSERT")?;
+    if insert.on_conflict_clause.is_some() {
+        return Err(unsupported("ON CONFLICT on a temporary table"));
+    }
+    let mut scope = Scope::default();
+    if let Some(with) = &insert.with_clause {
+        analysis.with_clause(with, &mut scope)?;
+    }
+    match insert.select_stmt.as_ref().map(|s| s.node.as_ref()) {
+        None => {}
+        Some(Some(NodeEnum::SelectStmt(select))) => {
+            analysis.query_inside(select, Some(&scope))?;
+        }
+        Some(_) => return Err(lost()),
+    }
+    scope.items.push(target_item(&relation, var));
+    let columns = returning(analysis, insert.returning_clause.as_ref(), &scope)?;
+    let mut statement = judged(analysis, "INSERT", Effect::None);
+    statement.origins = origins(&columns);
+    Ok(statement)
+}
+
+/// `UPDATE t SET …`
+pub fn update(analysis: &mut Analysis<'_>, update: &UpdateStmt) -> Result<Judged, Refusal> {
+    let var = update.relation.as_ref().ok_or_else(lost)?;
+    let relation = own_temp(analysis, var, "UPDATE")?;
+    let mut scope = Scope::default();
+    if let Some(with) = &update.with_clause {
+        analysis.with_clause(with, &mut scope)?;
+    }
+    scope.items.push(target_item(&relation, var));
+    analysis.from_clause(&update.from_clause, &mut scope)?;
+    for node in &update.target_list {
+        let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else {
+            return Err(lost());
+        };
+        match target.val.as_ref().and_then(|v| v.node.as_ref()) {
+            Some(NodeEnum::MultiAssignRef(_)) => {
+                return Err(unsupported("UPDATE … SET (a, b) = … on a temporary table"));
+            }
+            Some(_) => analysis.expression(target.val.as_deref().ok_or_else(lost)?, &scope)?,
+            None => return Err(lost()),
+        };
+    }
+    if let Some(condition) = update.where_clause.as_deref() {
+        analysis.condition(condition, &scope, Clause::Where)?;
+    }
+    returning(analysis, update.returning_clause.as_ref(), &scope)?;
+    Ok(judged(analysis, "UPDATE", Effect::None))
+}
+
+/// `DELETE FROM t`
+pub fn delete(analysis: &mut Analysis<'_>, delete: &DeleteStmt) -> Result<Judged, Refusal> {
+    let var = delete.relation.as_ref().ok_or_else(lost)?;
+    let relation = own_temp(analysis, var, "DELETE")?;
+    let mut scope = Scope::default();
+    if let Some(with) = &delete.with_clause {
+        analysis.with_clause(with, &mut scope)?;
+    }
+    scope.items.push(target_item(&relation, var));
+    analysis.from_clause(&delete.using_clause, &mut scope)?;
+    if let Some(condition) = delete.where_clause.as_deref() {
+        analysis.condition(condition, &scope, Clause::Where)?;
+    }
+    returning(analysis, delete.returning_clause.as_ref(), &scope)?;
+    Ok(judged(analysis, "DELETE", Effect::None))
+}

@@ -131,3 +131,10 @@ pub fn judge(
 ) -> Result<Judgement, Refusal> {
     crate::sql::secure(text, who, session, parameter_types, world)
 }
+
+/// A bypass principal's text, as it is: the only other way to a [`Verified`]. `None` for everybody else.
+///
+/// Such text goes only over connections that are never shared with others, and every statement is audited.
+pub fn bypass(text: &str, who: &Principal) -> Option<Verified> {
+    who.bypass.then(|| Verified::bypassing(text))
+}

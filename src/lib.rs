@@ -14,8 +14,11 @@ pub mod world;
 pub mod gate;
 pub mod sql;
 
+pub mod net;
+
 pub mod audit;
 pub mod backend;
+pub mod server;
 pub mod session;
 pub mod wire;
 

@@ -1,1 +1,7 @@
 //! What happened: one line per statement and per login.
+
+mod line;
+mod writer;
+
+pub use line::{Decision, Event, Outcome, Person, StatementText};
+pub use writer::Audit;

@@ -1,1 +1,12 @@
 //! The database behind: connections, pool, cancel, introspection. It sends nothing for a client but `Verified` text.
+
+pub mod auth_query;
+pub mod connect;
+pub mod connection;
+pub mod pool;
+pub mod role_check;
+pub mod tls;
+
+pub use connect::{ConnectError, Connector};
+pub use connection::Connection;
+pub use pool::{Manager, Pool};

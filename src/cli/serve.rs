@@ -1,8 +1,16 @@
 //! `rowgate serve`: stands between clients and the database until told to stop.
 
+use crate::backend::{Connector, role_check};
 use crate::config::Config;
+use crate::server::{self, Server};
+use crate::world::WorldHandle;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Stack of every thread: judgements recurse.
+const THREAD_STACK: usize = 8 << 20;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -14,13 +22,101 @@ pub struct Arguments {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(arguments: Arguments) -> ExitCode {
-    match Config::load(&arguments.config) {
-        Ok(_) => ExitCode::SUCCESS,
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
         Err(errors) => {
             for error in errors {
                 eprintln!("{error}");
             }
+            return ExitCode::FAILURE;
+        }
+    };
+    start_log();
+    let result = runtime().and_then(|runtime| runtime.block_on(serve(config)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rowgate: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The runtime that every command with connections uses.
+pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK)
+        .build()
+        .map_err(|e| format!("cannot start: {e}"))
+}
+
+/// The operator's log goes to standard error, so that the audit may have standard output; `RUST_LOG` filters it.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    check_role(&config).await?;
+    let world = first_world(&config).await?;
+    let server = Server::open(config, world).await?;
+    tracing::info!(port = server.port(), "listening");
+    reload_on_hangup(Arc::clone(server.shared()))?;
+    server.run(told_to_stop()?).await;
+    Ok(())
+}
+
+/// Refuses a role that could do what no policy holds back.
+async fn check_role(config: &Config) -> Result<(), String> {
+    let connector = Connector::new(config.upstream.clone())?;
+    let mut connection = connector.connect().await.map_err(|e| e.to_string())?;
+    let problems = role_check::problems(&mut connection, &config.upstream, &[])
+        .await
+        .map_err(|e| e.to_string())?;
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the upstream role may not stand behind rowgate:\n  {}",
+            problems.join("\n  ")
+        ))
+    }
+}
+
+fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: running statements may end");
+    })
+}
+
+fn reload_on_hangup(shared: Arc<crate::session::Shared>) -> Result<(), String> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| e.to_string())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("reading users and policies again");
+            server::reload(&shared);
+        }
+    });
+    Ok(())
+}
+
+/// The first world, and the keeper that renews it.
+async fn first_world(_config: &Config) -> Result<WorldHandle, String> {
+    Ok(WorldHandle::new(crate::world::World {
+        catalog: Arc::default(),
+        policies: Arc::default(),
+        directory: Arc::default(),
+        generation: 1,
+    }))
 }

@@ -1,1 +1,94 @@
 //! One conversation: an explicit state machine over the simple, extended and copy protocols.
+//!
+//! A client's messages are taken in order (`front`), judged (`judging`), and forwarded; for each of them an
+//! [`expect::Expect`] waits in a queue, and what the database answers (`back`) is matched against it. When a
+//! judgement depends on the outcome of what is still under way, the queue is drained first.
+
+mod admission;
+mod back;
+mod cancel;
+mod expect;
+mod front;
+mod internal;
+mod judging;
+mod login;
+mod overflow;
+mod pump;
+mod record;
+mod rows;
+mod setup;
+mod shared;
+mod state;
+
+pub use cancel::Cancels;
+pub use login::{prepare_socket, serve};
+pub use shared::{Running, Shared};
+
+use crate::backend::{ConnectError, Connection, pool::Loan};
+use crate::net::{Channel, Fields, Malformed};
+use crate::refusal::Refusal;
+use std::ops::{Deref, DerefMut};
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client said goodbye or is gone.
+    Client,
+    /// The client broke the protocol.
+    Malformed(Malformed),
+    /// Nobody may go on with this session: the reason is the client's to read.
+    Fatal(Refusal),
+    /// The database ended it, in its own words.
+    Upstream(Fields),
+    /// The connection to the database broke.
+    Broken(String),
+}
+
+impl From<ConnectError> for End {
+    fn from(error: ConnectError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// The session's connection to the database: from the pool, or its own where nobody else may ever have it.
+enum Upstream {
+    Pooled(Box<Loan>),
+    Own(Box<Connection>),
+}
+
+impl Deref for Upstream {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Pooled(loan) => loan,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
+impl DerefMut for Upstream {
+    fn deref_mut(&mut self) -> &mut Connection {
+        match self {
+            Self::Pooled(loan) => loan,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
+/// One client and one connection to the database.
+struct Session<'s> {
+    shared: &'s Shared,
+    client: Channel,
+    back: Upstream,
+    state: state::State,
+    queue: expect::Queue,
+    /// Bytes of the message that is being passed through which have not come yet.
+    passing: rows::Passing,
+    /// A result has reached the policy's row limit.
+    overflow: Option<overflow::Overflow>,
+    cache: judging::Cache,
+    person: crate::audit::Person,
+    world_changed: tokio::sync::watch::Receiver<u64>,
+    stop: tokio::sync::watch::Receiver<bool>,
+}

@@ -24,6 +24,14 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// Text that nobody has looked at, for [`crate::gate::bypass`] alone.
+    pub(crate) fn bypassing(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            splices: Vec::new(),
+        }
+    }
+
     /// The text to send.
     pub fn text(&self) -> &str {
         &self.text

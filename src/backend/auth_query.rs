@@ -1,0 +1,24 @@
+//! SCRAM verifiers from the database's own role passwords, as PgBouncer's `auth_query` does.
+
+use super::ConnectError;
+use super::pool::{self, Pool};
+
+/// The verifier of one login; `None` where there is no such role or it has no password.
+pub async fn verifier(pool: &Pool, query: &str, login: &str) -> Result<Option<String>, ConnectError> {
+    let mut connection = pool.get().await.map_err(pool::reason)?;
+    let rows = connection.run_text(query, &[login]).await;
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => {
+            drop(pool::Loan::take(connection));
+            return Err(error);
+        }
+    };
+    let [row] = rows.as_slice() else {
+        return Ok(None);
+    };
+    match row.as_slice() {
+        [Some(name), verifier] if name == login => Ok(verifier.clone()),
+        _ => Ok(None),
+    }
+}

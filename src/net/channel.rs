@@ -1,0 +1,123 @@
+//! A stream with one buffer each way, polled by hand so that one task can move both directions at once.
+
+use super::Stream;
+use bytes::{Buf, BufMut, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
+
+/// What a quiet connection reads at once.
+const SMALL_READ: usize = 8 << 10;
+/// What a busy one reads at once.
+const LARGE_READ: usize = 64 << 10;
+
+/// A buffered connection.
+#[derive(Debug)]
+pub struct Channel {
+    stream: Stream,
+    /// Bytes that came and are not used yet.
+    pub input: BytesMut,
+    /// Bytes that shall go out.
+    pub output: BytesMut,
+    next_read: usize,
+    flushing: bool,
+    ended: bool,
+}
+
+impl Channel {
+    /// Wraps a stream whose first bytes may have been read already.
+    pub fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            next_read: SMALL_READ,
+            flushing: false,
+            ended: false,
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Gives the stream back, for the change to TLS; what had been read too early is lost with it.
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Has the other side closed its direction?
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads once; `Ok(0)` is the end.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
+            self.input.reserve(self.next_read);
+        }
+        let room = self.input.capacity() - self.input.len();
+        let read = ready!(tokio_util::io::poll_read_buf(
+            Pin::new(&mut self.stream),
+            cx,
+            &mut self.input
+        ))?;
+        self.ended = read == 0;
+        self.next_read = if read >= room.min(LARGE_READ) {
+            LARGE_READ
+        } else {
+            SMALL_READ
+        };
+        Poll::Ready(Ok(read))
+    }
+
+    /// Writes until the output is empty and flushed.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(written);
+            self.flushing = true;
+        }
+        if self.flushing {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.flushing = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Is there anything to write?
+    pub fn has_output(&self) -> bool {
+        self.flushing || !self.output.is_empty()
+    }
+
+    /// Reads once.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Writes everything.
+    pub async fn drain(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_drain(cx)).await
+    }
+
+    /// Writes everything and says goodbye, TLS included; errors do not matter any more.
+    pub async fn close(mut self) {
+        let _ = self.drain().await;
+        let _ = std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+    }
+
+    /// Moves the first `count` bytes of this channel's input to another's output; large runs without copying.
+    pub fn relay_to(&mut self, other: &mut Self, count: usize) {
+        let run = self.input.split_to(count.min(self.input.len()));
+        if other.output.is_empty() && run.len() >= SMALL_READ / 2 {
+            other.output = run;
+        } else {
+            other.output.put_slice(&run);
+        }
+    }
+}

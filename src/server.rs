@@ -1,0 +1,184 @@
+//! The server: listens, bounds, and stops cleanly.
+
+use crate::audit::Audit;
+use crate::backend::{Connector, pool};
+use crate::config::{Config, LoginMethod, TlsMode};
+use crate::net::Stream;
+use crate::session::{self, Cancels, Shared, prepare_socket};
+use crate::wire::tls::ServerTls;
+use crate::wire::users_file;
+use crate::world::WorldHandle;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+/// Connections beyond the limit that are still told so; any more are closed at once.
+const SPARE: u32 = 50;
+/// Connections to the database beyond those of sessions, for auth queries.
+const SPARE_UPSTREAM: usize = 4;
+
+/// Everything that is open before the first client comes.
+pub struct Server {
+    shared: Arc<Shared>,
+    tcp: TcpListener,
+    unix: Option<UnixListener>,
+    stop: watch::Sender<bool>,
+    open: Arc<AtomicU32>,
+    sessions: TaskTracker,
+}
+
+impl Server {
+    /// Opens sockets, files and the pool; nothing is accepted yet.
+    pub async fn open(config: Config, world: WorldHandle) -> Result<Self, String> {
+        let connector = Arc::new(Connector::new(config.upstream.clone())?);
+        let size = config.limits.max_connections as usize + SPARE_UPSTREAM;
+        let pool = pool::pool(Arc::clone(&connector), size)?;
+        let tls = match (config.tls.mode, &config.tls.cert, &config.tls.key) {
+            (TlsMode::Off, ..) => None,
+            (_, Some(cert), Some(key)) => Some(ServerTls::load(cert, key)?),
+            _ => return Err("tls.cert and tls.key are needed".to_owned()),
+        };
+        let address = format!("{}:{}", config.listen.address, config.listen.port);
+        let tcp = TcpListener::bind(&address)
+            .await
+            .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+        let unix = match &config.listen.unix_socket {
+            None => None,
+            Some(path) => {
+                // a socket that a server which is gone has left behind
+                if std::os::unix::net::UnixStream::connect(path).is_err() {
+                    let _ = std::fs::remove_file(path);
+                }
+                Some(UnixListener::bind(path).map_err(|e| format!("cannot listen on {}: {e}", path.display()))?)
+            }
+        };
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            audit: Audit::open(config.audit.clone())?,
+            users: ArcSwap::from_pointee(users(&config)?),
+            config,
+            world,
+            pool,
+            connector,
+            cancels: Cancels::default(),
+            tls,
+            mock_secret: rand::random(),
+            stop: stopped,
+            running: session::Running::default(),
+            sessions: AtomicU64::new(0),
+        });
+        Ok(Self {
+            shared,
+            tcp,
+            unix,
+            stop,
+            open: Arc::new(AtomicU32::new(0)),
+            sessions: TaskTracker::new(),
+        })
+    }
+
+    /// The port that clients connect to.
+    pub fn port(&self) -> u16 {
+        self.tcp.local_addr().map_or(0, |a| a.port())
+    }
+
+    /// What the sessions share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Serves until `stop` is done; then lets running statements end, within the configured time.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let idle = self.shared.config.upstream.idle_timeout;
+        let janitor = tokio::spawn(pool::close_idle(self.shared.pool.clone(), idle));
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = self.tcp.accept() => match accepted {
+                    Ok((tcp, address)) => {
+                        if prepare_socket(&tcp).is_ok() {
+                            self.serve(Stream::Tcp(tcp), address.to_string());
+                        }
+                    }
+                    Err(error) => refused(&error).await,
+                },
+                accepted = accept_unix(self.unix.as_ref()) => match accepted {
+                    Ok(unix) => self.serve(Stream::Unix(unix), "local".to_owned()),
+                    Err(error) => refused(&error).await,
+                },
+            }
+        }
+        self.stop.send_replace(true);
+        drop(self.tcp);
+        self.sessions.close();
+        let patience = self.shared.config.limits.shutdown_timeout;
+        if tokio::time::timeout(patience, self.sessions.wait()).await.is_err() {
+            tracing::warn!("statements that did not end in time are broken off");
+        }
+        janitor.abort();
+        self.shared.pool.close();
+        if let Some(path) = &self.shared.config.listen.unix_socket {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn serve(&self, stream: Stream, address: String) {
+        let most = self.shared.config.limits.max_connections;
+        let count = self.open.fetch_add(1, Ordering::AcqRel) + 1;
+        let place = Place(Arc::clone(&self.open));
+        if count > most + SPARE {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.sessions.spawn(async move {
+            let _place = place;
+            session::serve(shared, stream, address, count > most).await;
+        });
+    }
+}
+
+/// One of the places for connections; free again when its session ends, however that happens.
+struct Place(Arc<AtomicU32>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Reads the users file again, after SIGHUP; the old entries stay if that fails.
+pub fn reload(shared: &Shared) {
+    match users(&shared.config) {
+        Ok(users) => shared.users.store(Arc::new(users)),
+        Err(error) => tracing::error!("the users file is not taken: {error}"),
+    }
+    shared.audit.reopen();
+    shared.world.request_refresh();
+}
+
+fn users(config: &Config) -> Result<HashMap<String, String>, String> {
+    match (config.login.method, &config.login.users_file) {
+        (LoginMethod::UsersFile, Some(path)) => users_file::load(path),
+        _ => Ok(HashMap::new()),
+    }
+}
+
+async fn accept_unix(listener: Option<&UnixListener>) -> std::io::Result<tokio::net::UnixStream> {
+    match listener {
+        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
+    }
+}
+
+/// Out of file descriptors or the like: the next try comes later.
+async fn refused(error: &std::io::Error) {
+    tracing::error!(%error, "a connection cannot be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}

@@ -1,0 +1,237 @@
+//! May a judged text run now? Audit, limits on what runs at once, and what EXECUTE and FETCH point to.
+
+use super::expect::Source;
+use super::judging::{Text, Verdict};
+use super::state::Prepared;
+use super::{End, Session};
+use crate::gate::Effect;
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::row_description;
+use std::sync::Arc;
+
+impl Session<'_> {
+    /// Lets a text (or one statement of it) run, or says why not; gives where the results of its EXECUTE and FETCH
+    /// come from.
+    pub(super) async fn admit(
+        &mut self,
+        text: &Arc<Text>,
+        only: Option<usize>,
+    ) -> Result<Result<Vec<(usize, Source)>, Verdict>, End> {
+        if !self.shared.audit.admits() {
+            let refusal = Refusal::new(
+                "audit-not-written",
+                SqlState::IoError,
+                "the statement is refused because the audit record cannot be written",
+            );
+            return Ok(Err(Verdict::Refused(refusal.hint("Tell the database administrator."))));
+        }
+        let mut through = Vec::new();
+        for (index, statement) in text.judgement.statements.iter().enumerate() {
+            if only.is_some_and(|only| only != index) {
+                continue;
+            }
+            let source = match &statement.effect {
+                Effect::Execute { name } => self.executed(text, index, name).await?,
+                Effect::Fetch { name } => self.fetched(text, index, name).await.map_err(Verdict::Refused),
+                _ => continue,
+            };
+            match source {
+                Ok(source) => through.push((index, source)),
+                Err(verdict) => return Ok(Err(verdict)),
+            }
+        }
+        if let Some(limit) = self.state.rights.concurrent_statements
+            && !self.shared.running.begin(&self.state.login, limit)
+        {
+            let refusal = Refusal::new(
+                "too-many-statements",
+                SqlState::ConfigurationLimitExceeded,
+                format!("too many statements of this login run at once (the policy allows {limit})"),
+            );
+            return Ok(Err(Verdict::Refused(refusal.hint("Wait for one of them to end."))));
+        }
+        Ok(Ok(through))
+    }
+
+    /// Are this person's statements counted?
+    pub(super) fn counts(&self) -> bool {
+        self.state.rights.concurrent_statements.is_some()
+    }
+
+    /// Where a statement's result comes from, for its columns' origins.
+    pub(super) fn result_source(&self, text: &Arc<Text>, statement: usize) -> Source {
+        let own = Source {
+            text: Arc::clone(text),
+            statement,
+        };
+        match text.statement(statement).map(|s| &s.effect) {
+            Some(Effect::Execute { name }) => self.state.statements.get(name).map_or(own, |p| Source {
+                text: Arc::clone(&p.text),
+                statement: p.statement,
+            }),
+            Some(Effect::Fetch { name }) => self.state.portals.get(name).map_or(own, |p| Source {
+                text: Arc::clone(&p.text),
+                statement: p.statement,
+            }),
+            _ => own,
+        }
+    }
+
+    /// `EXECUTE name`: made earlier in the same text, or known and judged again where it is stale.
+    async fn executed(&mut self, text: &Arc<Text>, at: usize, name: &str) -> Result<Result<Source, Verdict>, End> {
+        let earlier = text
+            .judgement
+            .statements
+            .iter()
+            .take(at)
+            .rposition(|s| matches!(&s.effect, Effect::Prepare { name: made, .. } if made == name));
+        if let Some(statement) = earlier {
+            return Ok(Ok(Source {
+                text: Arc::clone(text),
+                statement,
+            }));
+        }
+        let Some(prepared) = self.state.statements.get(name).cloned() else {
+            return Ok(Err(Verdict::Refused(no_such_statement(name))));
+        };
+        let source = |text: Arc<Text>| Source {
+            text,
+            statement: prepared.statement,
+        };
+        if self.state.is_current(&prepared.text) {
+            return Ok(Ok(source(Arc::clone(&prepared.text))));
+        }
+        if prepared.by_sql && prepared.text.judgement.statements.len() > 1 {
+            let refusal = Refusal::unsupported(
+                "prepared-with-others",
+                format!("prepared statement \"{name}\" must be prepared again"),
+            )
+            .detail("Rights or settings have changed since, and it was prepared together with other statements.")
+            .hint("Send PREPARE by itself.");
+            return Ok(Err(Verdict::Refused(refusal)));
+        }
+        Ok(match self.judge_again(name, &prepared).await? {
+            Verdict::Allowed(text) => Ok(source(text)),
+            other => Err(other),
+        })
+    }
+
+    /// FETCH and MOVE: the cursor was declared earlier in the same text, or under rights that are still the same.
+    async fn fetched(&mut self, text: &Arc<Text>, at: usize, name: &str) -> Result<Source, Refusal> {
+        let earlier = text
+            .judgement
+            .statements
+            .iter()
+            .take(at)
+            .rposition(|s| matches!(&s.effect, Effect::DeclareCursor { name: made } if made == name));
+        if let Some(statement) = earlier {
+            return Ok(Source {
+                text: Arc::clone(text),
+                statement,
+            });
+        }
+        let Some(portal) = self.state.portals.get(name).cloned() else {
+            return Err(Refusal::new(
+                "no-such-cursor",
+                SqlState::InvalidCursorName,
+                format!("cursor \"{name}\" does not exist"),
+            ));
+        };
+        self.same_rights(&portal.text).await?;
+        Ok(Source {
+            text: portal.text,
+            statement: portal.statement,
+        })
+    }
+
+    /// Would an open cursor's text still be judged the same?
+    pub(super) async fn same_rights(&self, text: &Text) -> Result<(), Refusal> {
+        if text.generation == self.state.world.generation {
+            return Ok(());
+        }
+        let again = self
+            .judge_under(&text.client, &text.types, Arc::clone(&text.view))
+            .await;
+        match again {
+            Ok(again) if again.judgement.text.text() == text.judgement.text.text() => Ok(()),
+            _ => Err(Refusal::forbidden(
+                "rights-changed",
+                "permission denied: your rights have changed since this cursor was opened",
+            )
+            .hint("Run the query again.")),
+        }
+    }
+
+    /// Judges a stale prepared statement again, and replaces it on the server where its text has to change.
+    pub(super) async fn judge_again(&mut self, name: &str, old: &Arc<Prepared>) -> Result<Verdict, End> {
+        let client = old.text.client.clone();
+        let text = match self.judge(&client, &old.text.types).await? {
+            Verdict::Allowed(text) => text,
+            other => return Ok(other),
+        };
+        let mut renewed = Prepared {
+            text: Arc::clone(&text),
+            ..old.as_ref().clone()
+        };
+        if text.judgement.text.text() == old.text.judgement.text.text() {
+            self.state.prepare(name.to_owned(), renewed);
+            return Ok(Verdict::Allowed(text));
+        }
+        self.drain().await?;
+        if self.state.skipping {
+            return Ok(Verdict::Skipped);
+        }
+        let replaced = if old.by_sql {
+            self.replace_sql_statement(name, &text.judgement.text).await?
+        } else {
+            self.replace_statement(name, &text).await?
+        };
+        let (before, after) = match replaced {
+            Ok(shapes) => shapes,
+            Err(error) => return Ok(self.failed(error, Some(&text))),
+        };
+        let known = renewed.shape.take().or(before);
+        let same = known.is_none() || known == after;
+        renewed.shape = known;
+        self.state.prepare(name.to_owned(), renewed);
+        if same {
+            return Ok(Verdict::Allowed(text));
+        }
+        // the next use finds the same difference: the old text stands for a text that is not judged any more
+        self.state.prepare(
+            name.to_owned(),
+            Prepared {
+                text: Arc::clone(&old.text),
+                ..self
+                    .state
+                    .statements
+                    .get(name)
+                    .map_or_else(|| old.as_ref().clone(), |p| p.as_ref().clone())
+            },
+        );
+        Ok(Verdict::Refused(
+            Refusal::unsupported("result-type-changed", "cached plan must not change result type")
+                .hint("The columns that you may see have changed: prepare the statement again."),
+        ))
+    }
+
+    /// The columns in a RowDescription or NoData.
+    pub(super) fn shape_of(tag: u8, body: &[u8]) -> Result<Option<super::internal::Shape>, End> {
+        if tag == b'n' {
+            return Ok(Some(Vec::new()));
+        }
+        row_description::shape(body)
+            .map(Some)
+            .map_err(|e| End::Broken(e.to_string()))
+    }
+}
+
+/// 26000
+pub(super) fn no_such_statement(name: &str) -> Refusal {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Refusal::new("no-such-statement", SqlState::InvalidSqlStatementName, message)
+}

@@ -1,0 +1,420 @@
+//! What the database's messages do.
+
+use super::expect::{Expect, Run, Source};
+use super::judging::Text;
+use super::state::{Portal, Prepared};
+use super::{End, Session};
+use crate::gate::Effect;
+use crate::net::{Fields, Malformed, frame};
+use crate::wire::error_filter::{self, Statement};
+use crate::wire::row_description;
+use bytes::BytesMut;
+use std::sync::Arc;
+
+/// Statements that change no row, so that their errors carry no value of one that the client may not read.
+const READING: [&str; 14] = [
+    "SELECT",
+    "VALUES",
+    "TABLE",
+    "WITH",
+    "FETCH",
+    "MOVE",
+    "DECLARE CURSOR",
+    "EXPLAIN",
+    "SHOW",
+    "SET",
+    "COPY",
+    "PREPARE",
+    "EXECUTE",
+    "BEGIN",
+];
+
+/// Longest message of the database that is not a row.
+const LONGEST: usize = 64 << 20;
+
+impl Session<'_> {
+    /// Takes every message of the database that has come, as long as the client keeps up.
+    pub(super) fn read_upstream(&mut self) -> Result<(), End> {
+        while self.client.output.len() < super::pump::HIGH {
+            if !self.pass() {
+                return Ok(());
+            }
+            if self.overflow.as_ref().is_some_and(super::overflow::Overflow::has_ended) {
+                return Ok(());
+            }
+            match self.has_rows()? {
+                None => return Ok(()),
+                Some(true) => self.rows()?,
+                Some(false) => {
+                    let message = frame::take(self.back.input(), |_| LONGEST).map_err(wrong)?;
+                    let Some((tag, body)) = message else {
+                        return Ok(());
+                    };
+                    self.upstream_message(tag, body)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn upstream_message(&mut self, tag: u8, mut body: BytesMut) -> Result<(), End> {
+        match tag {
+            b'1' | b'2' | b'3' => self.completed(tag),
+            b't' => {
+                self.relay(tag, &body);
+                Ok(())
+            }
+            b'T' | b'n' => self.described(tag, &mut body),
+            b'C' | b'I' | b's' => self.finished(tag, &body),
+            b'H' | b'c' => {
+                if !self.is_silenced() {
+                    self.relay(tag, &body);
+                }
+                Ok(())
+            }
+            b'G' | b'W' => {
+                if self.state.who.bypass {
+                    self.relay(tag, &body);
+                } else {
+                    self.back.copy_fail();
+                }
+                Ok(())
+            }
+            b'E' => self.errored(&body),
+            b'Z' => self.ready(&body),
+            b'S' | b'N' | b'A' => self.asynchronous(tag, &body),
+            _ => Err(End::Broken(format!("it sent an unexpected message (type {tag})"))),
+        }
+    }
+
+    /// Passes a message on as it is.
+    fn relay(&mut self, tag: u8, body: &[u8]) {
+        frame::put(&mut self.client.output, tag, |out| out.extend_from_slice(body));
+    }
+
+    fn is_silenced(&mut self) -> bool {
+        matches!(self.queue.front(), Some(Expect::Query(run) | Expect::Execute(run)) if run.silenced)
+    }
+
+    /// ParameterStatus, notices and notifications may come at any time.
+    pub(super) fn asynchronous(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        match tag {
+            b'S' => {
+                self.back.note_parameter(body).map_err(wrong)?;
+                self.relay(tag, body);
+            }
+            b'N' if self.state.who.bypass => self.relay(tag, body),
+            b'N' => {
+                let mut fields = Fields::decode(body).map_err(wrong)?;
+                if error_filter::notice(&mut fields, &self.state.rights, &self.state.view.search_path) {
+                    fields.encode(b'N', &mut self.client.output);
+                }
+            }
+            _ => self.relay(tag, body),
+        }
+        Ok(())
+    }
+
+    /// ParseComplete, BindComplete, CloseComplete.
+    fn completed(&mut self, tag: u8) -> Result<(), End> {
+        let fits = matches!(
+            (tag, self.queue.front()),
+            (b'1', Some(Expect::Parse { .. }))
+                | (b'2', Some(Expect::Bind { .. }))
+                | (b'3', Some(Expect::CloseStatement { .. } | Expect::ClosePortal { .. }))
+        );
+        if !fits {
+            return Err(out_of_order());
+        }
+        self.queue.pop();
+        self.relay(tag, b"");
+        Ok(())
+    }
+
+    /// RowDescription and NoData.
+    fn described(&mut self, tag: u8, body: &mut [u8]) -> Result<(), End> {
+        let source = match self.queue.front() {
+            Some(Expect::Describe(_)) => match self.queue.pop() {
+                Some(Expect::Describe(source)) => source,
+                _ => None,
+            },
+            Some(Expect::Query(run)) if run.silenced => return Ok(()),
+            Some(Expect::Query(run)) => Some(run.source()),
+            _ => return Err(out_of_order()),
+        };
+        let statement = source.as_ref().and_then(|s| s.text.statement(s.statement));
+        if tag == b'T'
+            && let Some(statement) = statement
+            && !statement.origins.is_empty()
+        {
+            row_description::patch(body, &statement.origins).map_err(wrong)?;
+        }
+        self.relay(tag, body);
+        Ok(())
+    }
+
+    /// CommandComplete, EmptyQueryResponse, PortalSuspended.
+    fn finished(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        match self.queue.front() {
+            Some(Expect::Query(_)) if tag != b's' => self.statement_finished(tag, body),
+            Some(Expect::Execute(_)) => {
+                let Some(Expect::Execute(mut run)) = self.queue.pop() else {
+                    return Ok(());
+                };
+                let silenced = run.silenced;
+                if tag == b'C' {
+                    self.apply(&run, body);
+                }
+                self.count_rows(&run);
+                if silenced {
+                    self.uncount(&mut run);
+                } else {
+                    self.record_end(&mut run, None);
+                }
+                if silenced {
+                    self.overflow_statement_ended(false);
+                } else {
+                    self.relay(tag, body);
+                }
+                Ok(())
+            }
+            _ => Err(out_of_order()),
+        }
+    }
+
+    /// One of the statements of a Query.
+    fn statement_finished(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        let Some(Expect::Query(mut run)) = self.queue.take_front() else {
+            return Err(out_of_order());
+        };
+        if tag == b'C' {
+            self.apply(&run, body);
+        }
+        self.count_rows(&run);
+        if !run.silenced {
+            self.record_end(&mut run, None);
+            self.relay(tag, body);
+        }
+        run.statement += 1;
+        run.rows = 0;
+        self.queue.put_front(Expect::Query(run));
+        Ok(())
+    }
+
+    /// Rows that a portal or cursor has given, for its limit.
+    fn count_rows(&mut self, run: &Run) {
+        let name = match (&run.portal, run.text.statement(run.statement).map(|s| &s.effect)) {
+            (_, Some(Effect::Fetch { name })) => name.as_str(),
+            (Some(portal), _) => portal.as_str(),
+            _ => return,
+        };
+        if let Some(portal) = self.state.portals.get_mut(name) {
+            portal.rows += run.rows;
+        }
+    }
+
+    fn errored(&mut self, body: &[u8]) -> Result<(), End> {
+        let mut fields = Fields::decode(body).map_err(wrong)?;
+        if fields.is_fatal() {
+            return Err(End::Upstream(fields));
+        }
+        if self.state.touched {
+            self.state.stale = true;
+        }
+        match self.queue.take_front() {
+            Some(Expect::Query(mut run)) => {
+                if !run.silenced {
+                    self.filter_error(&mut fields, Some(&run.text), is_write(&run));
+                    self.record_end(&mut run, Some(fields.sqlstate()));
+                    fields.encode(b'E', &mut self.client.output);
+                }
+                self.queue.put_front(Expect::Query(run));
+                Ok(())
+            }
+            Some(Expect::RefusedQuery(own)) => {
+                if let Some(own) = own {
+                    self.client.output.extend_from_slice(&own);
+                }
+                self.queue.put_front(Expect::RefusedQuery(None));
+                Ok(())
+            }
+            Some(Expect::Sync) => {
+                // a deferred constraint or the like, at the end of the implicit transaction
+                self.filter_error(&mut fields, None, true);
+                fields.encode(b'E', &mut self.client.output);
+                self.queue.put_front(Expect::Sync);
+                Ok(())
+            }
+            Some(failed) => {
+                self.extended_error(failed, fields);
+                Ok(())
+            }
+            None => {
+                self.filter_error(&mut fields, None, false);
+                fields.encode(b'E', &mut self.client.output);
+                Ok(())
+            }
+        }
+    }
+
+    /// The server throws everything away up to Sync: so does the queue, and what was noted is taken back.
+    fn extended_error(&mut self, mut failed: Expect, mut fields: Fields) {
+        self.queue.release(&failed);
+        let mut shown = true;
+        match &mut failed {
+            Expect::Refused(own) => {
+                shown = false;
+                if let Some(own) = own.take() {
+                    self.client.output.extend_from_slice(&own);
+                }
+            }
+            Expect::Execute(run) => {
+                let text = Arc::clone(&run.text);
+                self.filter_error(&mut fields, Some(&text), is_write(run));
+                if run.silenced {
+                    shown = false;
+                    self.overflow_statement_ended(true);
+                } else {
+                    self.record_end(run, Some(fields.sqlstate()));
+                }
+            }
+            Expect::Parse { name, .. } => {
+                let text = self.state.statements.get(name.as_str()).map(|p| Arc::clone(&p.text));
+                self.filter_error(&mut fields, text.as_deref(), false);
+                if let Some(text) = text {
+                    self.record_failed_parse(&text, fields.sqlstate());
+                }
+            }
+            Expect::Bind { portal, .. } => {
+                let text = self.state.portals.get(portal.as_str()).map(|p| Arc::clone(&p.text));
+                self.filter_error(&mut fields, text.as_deref(), false);
+            }
+            _ => self.filter_error(&mut fields, None, false),
+        }
+        if shown {
+            fields.encode(b'E', &mut self.client.output);
+        }
+        for skipped in self.queue.skipped() {
+            if let Expect::Execute(mut run) = skipped {
+                self.uncount(&mut run);
+            } else {
+                skipped.undo(&mut self.state, false);
+            }
+        }
+        failed.undo(&mut self.state, true);
+        if !self.queue.has_sync() {
+            self.state.skipping = true;
+        }
+    }
+
+    fn ready(&mut self, body: &[u8]) -> Result<(), End> {
+        let status = body.first().copied().unwrap_or(b'I');
+        let own = match self.queue.pop() {
+            Some(Expect::Query(mut run)) => {
+                self.uncount(&mut run);
+                None
+            }
+            Some(Expect::RefusedQuery(own)) => own,
+            Some(Expect::Sync) => None,
+            _ => return Err(out_of_order()),
+        };
+        self.state.status = status;
+        if status == b'I' {
+            self.state.portals.retain(|_, portal| portal.by_sql);
+            if self.state.touched {
+                self.state.touched = false;
+                self.state.stale = true;
+            }
+        }
+        if let Some(overflow) = &mut self.overflow {
+            overflow.ready();
+            return Ok(());
+        }
+        if let Some(own) = own {
+            self.client.output.extend_from_slice(&own);
+        }
+        self.relay(b'Z', &[status]);
+        Ok(())
+    }
+
+    /// What a statement that has succeeded does to the session.
+    fn apply(&mut self, run: &Run, tag: &[u8]) {
+        let Some(statement) = run.text.statement(run.statement) else {
+            return;
+        };
+        match &statement.effect {
+            Effect::None | Effect::Execute { .. } | Effect::Fetch { .. } | Effect::CopyOut => {}
+            Effect::SearchPath(_) | Effect::TempRelations => {
+                self.state.touched = true;
+                self.state.stale = true;
+            }
+            Effect::Schema => self.shared.world.request_refresh(),
+            Effect::Transaction => {
+                if self.state.touched && (tag.starts_with(b"ROLLBACK") || tag.starts_with(b"COMMIT")) {
+                    self.state.stale = true;
+                }
+            }
+            Effect::Prepare { name, .. } => {
+                self.state.prepare(
+                    name.clone(),
+                    Prepared {
+                        text: Arc::clone(&run.text),
+                        statement: run.statement,
+                        by_sql: true,
+                        shape: None,
+                    },
+                );
+            }
+            Effect::Deallocate(Some(name)) => {
+                self.state.deallocate(name);
+            }
+            Effect::Deallocate(None) => self.state.deallocate_all(),
+            Effect::DeclareCursor { name } => {
+                self.state.portals.insert(
+                    name.clone(),
+                    Portal {
+                        text: Arc::clone(&run.text),
+                        statement: run.statement,
+                        rows: 0,
+                        by_sql: true,
+                        parameters: None,
+                    },
+                );
+            }
+            Effect::Reset { all } => {
+                self.state.stale = true;
+                self.state.settings_lost = true;
+                if *all {
+                    self.state.deallocate_all();
+                    self.state.portals.clear();
+                }
+            }
+        }
+    }
+
+    /// Makes an error what the client may read.
+    pub(super) fn filter_error(&self, fields: &mut Fields, text: Option<&Text>, writes: bool) {
+        if self.state.who.bypass {
+            return;
+        }
+        let statement = Statement {
+            sent: text.map(|t| &t.judgement.text),
+            original: text.map(|t| &*t.client),
+            writes,
+        };
+        error_filter::error(fields, statement, &self.state.rights, &self.state.view.search_path);
+    }
+}
+
+fn is_write(run: &Run) -> bool {
+    let Source { text, statement } = run.source();
+    text.statement(statement).is_none_or(|s| !READING.contains(&s.kind))
+}
+
+fn wrong(error: Malformed) -> End {
+    End::Broken(error.to_string())
+}
+
+fn out_of_order() -> End {
+    End::Broken("it sent a message out of order".to_owned())
+}

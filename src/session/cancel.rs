@@ -1,0 +1,52 @@
+//! Cancel requests: a client's process and secret are rowgate's own, mapped to those of the database.
+
+use crate::backend::Connector;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One session's target; empty once the session is over.
+pub(super) type Slot = Arc<tokio::sync::Mutex<Option<(i32, i32)>>>;
+
+/// All sessions that can be cancelled.
+#[derive(Default)]
+pub struct Cancels {
+    slots: Mutex<HashMap<(i32, i32), Slot>>,
+}
+
+impl Cancels {
+    /// Makes a key for a session whose database connection has this one.
+    pub(super) fn register(&self, target: (i32, i32)) -> ((i32, i32), Slot) {
+        let slot: Slot = Arc::new(tokio::sync::Mutex::new(Some(target)));
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let key = (rand::random_range(1..=i32::MAX), rand::random());
+            if let std::collections::hash_map::Entry::Vacant(place) = slots.entry(key) {
+                place.insert(Arc::clone(&slot));
+                return (key, slot);
+            }
+        }
+    }
+
+    /// Forgets a session, and waits until no request for it is on its way any more.
+    pub(super) async fn forget(&self, key: (i32, i32), slot: &Slot) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        slot.lock().await.take();
+    }
+
+    /// Forwards a client's request; one that names nobody does nothing, as in PostgreSQL.
+    pub async fn cancel(&self, key: (i32, i32), connector: &Connector) {
+        let slot = self
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
+        let Some(slot) = slot else { return };
+        let target = slot.lock().await;
+        if let Some((process, secret)) = *target
+            && let Err(error) = connector.cancel(process, secret).await
+        {
+            tracing::warn!(%error, "a cancel request could not be forwarded");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the database still has to answer, in the order in which it was asked.
+
+use super::judging::Text;
+use super::state::{Portal, Prepared, State};
+use bytes::BytesMut;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One message that was forwarded.
+pub(super) enum Expect {
+    /// `Q`, until ReadyForQuery.
+    Query(Box<Run>),
+    /// `P`; what the name stood for before, if it fails.
+    Parse {
+        name: String,
+        previous: Option<Arc<Prepared>>,
+    },
+    /// `B`; what the portal was before.
+    Bind { portal: String, previous: Option<Portal> },
+    /// `D` of a statement or a portal: whose columns these are.
+    Describe(Option<Source>),
+    /// `E`
+    Execute(Box<Run>),
+    /// `C` of a statement.
+    CloseStatement {
+        name: String,
+        previous: Option<Arc<Prepared>>,
+    },
+    /// `C` of a portal.
+    ClosePortal { name: String, previous: Option<Portal> },
+    /// `S`
+    Sync,
+    /// A Parse that was sent to fail: the error that the client gets for it, if it has not got one.
+    Refused(Option<BytesMut>),
+    /// A Query that was sent to fail.
+    RefusedQuery(Option<BytesMut>),
+}
+
+/// A statement of a judged text.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub text: Arc<Text>,
+    pub statement: usize,
+}
+
+/// A text or portal that is being executed.
+pub(super) struct Run {
+    pub text: Arc<Text>,
+    /// Which of its statements is under way.
+    pub statement: usize,
+    /// For EXECUTE and FETCH among its statements: where the result comes from.
+    pub through: Vec<(usize, Source)>,
+    /// The portal, in the extended protocol.
+    pub portal: Option<String>,
+    /// Its parameters, if the audit wants them.
+    pub parameters: Option<Arc<Vec<Option<String>>>>,
+    pub started: Instant,
+    /// Rows of the current statement that the client got.
+    pub rows: u64,
+    /// Rows that the portal or cursor had given before.
+    pub earlier: u64,
+    /// The client has had its error; nothing more of this run is relayed.
+    pub silenced: bool,
+    /// Counted among the person's running statements.
+    pub counted: bool,
+    /// It can change what later judgements depend on.
+    pub has_effects: bool,
+    /// It has a row limit.
+    pub is_limited: bool,
+}
+
+impl Run {
+    /// Whose result the current statement gives.
+    pub fn source(&self) -> Source {
+        self.through
+            .iter()
+            .find(|(statement, _)| *statement == self.statement)
+            .map_or_else(
+                || Source {
+                    text: Arc::clone(&self.text),
+                    statement: self.statement,
+                },
+                |(_, source)| source.clone(),
+            )
+    }
+}
+
+/// The queue, and what can be said of it at once.
+#[derive(Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Expect>,
+    /// Entries that can change what later judgements depend on.
+    pub effects: usize,
+    /// Entries with a row limit.
+    pub limited: usize,
+    /// A Flush was sent because the queue is long.
+    pub flushed: bool,
+}
+
+impl Queue {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn front(&mut self) -> Option<&mut Expect> {
+        self.entries.front_mut()
+    }
+
+    pub fn push(&mut self, entry: Expect) {
+        if let Expect::Query(run) | Expect::Execute(run) = &entry {
+            self.effects += usize::from(run.has_effects);
+            self.limited += usize::from(run.is_limited);
+        }
+        self.entries.push_back(entry);
+    }
+
+    pub fn pop(&mut self) -> Option<Expect> {
+        let entry = self.entries.pop_front()?;
+        self.release(&entry);
+        Some(entry)
+    }
+
+    /// Takes the first entry out for a moment; its share of the counts stays until [`Queue::put_front`] brings
+    /// it back or [`Queue::release`] gives it up.
+    pub fn take_front(&mut self) -> Option<Expect> {
+        self.entries.pop_front()
+    }
+
+    pub fn put_front(&mut self, entry: Expect) {
+        self.entries.push_front(entry);
+    }
+
+    pub fn release(&mut self, entry: &Expect) {
+        if let Expect::Query(run) | Expect::Execute(run) = entry {
+            self.effects -= usize::from(run.has_effects);
+            self.limited -= usize::from(run.is_limited);
+        }
+        if self.entries.is_empty() {
+            self.flushed = false;
+        }
+    }
+
+    pub fn has_sync(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e, Expect::Sync))
+    }
+
+    /// After an error in the extended protocol: takes out what the database skips, up to the next Sync, the last
+    /// first, so that each can be undone.
+    pub fn skipped(&mut self) -> Vec<Expect> {
+        let mut skipped = Vec::new();
+        while self.entries.front().is_some_and(|e| !matches!(e, Expect::Sync)) {
+            skipped.extend(self.pop());
+        }
+        skipped.reverse();
+        skipped
+    }
+}
+
+impl Expect {
+    /// Takes back what was noted when the message was forwarded. `failed` is the message that the error is
+    /// about, the others were never looked at.
+    pub fn undo(self, state: &mut State, failed: bool) {
+        match self {
+            Self::Parse { name, previous } | Self::CloseStatement { name, previous } => {
+                // a failing Parse of the unnamed statement has dropped the old one already
+                let gone = failed && name.is_empty();
+                state.put_back(name, previous.filter(|_| !gone));
+            }
+            Self::Bind { portal, previous } | Self::ClosePortal { name: portal, previous } => {
+                match previous {
+                    Some(previous) => state.portals.insert(portal, previous),
+                    None => state.portals.remove(&portal),
+                };
+            }
+            Self::Query(_)
+            | Self::Describe(_)
+            | Self::Execute(_)
+            | Self::Sync
+            | Self::Refused(_)
+            | Self::RefusedQuery(_) => {}
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! What a client's messages do.
+
+use super::admission::no_such_statement;
+use super::expect::{Expect, Run};
+use super::judging::{Text, Verdict};
+use super::state::{MOST_NAMES, Portal, Prepared};
+use super::{End, Session};
+use crate::net::Fields;
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::answer;
+use crate::wire::message::{ClientMessage, Parameters, Target, Unreadable};
+use bytes::BytesMut;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Longest parameter value that the audit shows, in bytes.
+const SHOWN_PARAMETER: usize = 256;
+
+impl Session<'_> {
+    /// One message of the client.
+    pub(super) async fn client_message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        let message = match ClientMessage::decode(tag, body) {
+            Ok(message) => message,
+            Err(Unreadable::Malformed(error)) => return Err(End::Malformed(error)),
+            Err(Unreadable::Refused(_)) if self.state.skipping => return Ok(()),
+            Err(Unreadable::Refused(refusal)) => {
+                return if tag == b'Q' {
+                    self.refuse_query(&refusal, None).await
+                } else {
+                    self.refuse_extended(&refusal, None);
+                    Ok(())
+                };
+            }
+        };
+        if self.state.skipping && !matches!(message, ClientMessage::Sync | ClientMessage::Terminate) {
+            return Ok(());
+        }
+        if !matches!(message, ClientMessage::Sync) {
+            self.wait_for_limited().await?;
+            if self.state.skipping && !matches!(message, ClientMessage::Terminate) {
+                return Ok(());
+            }
+        }
+        match message {
+            ClientMessage::Query(text) => self.simple_query(text).await,
+            ClientMessage::Parse { name, text, types } => self.parse(name, text, &types).await,
+            ClientMessage::Bind {
+                portal,
+                statement,
+                parameters,
+            } => self.bind(portal, statement, parameters, body).await,
+            ClientMessage::Describe(Target::Statement(name)) => self.describe_statement(name).await,
+            ClientMessage::Describe(Target::Portal(name)) => {
+                self.describe_portal(name);
+                Ok(())
+            }
+            ClientMessage::Execute { portal, max_rows } => self.execute(portal, max_rows).await,
+            ClientMessage::Close(target) => {
+                self.close(target);
+                Ok(())
+            }
+            ClientMessage::Flush => {
+                self.back.flush();
+                Ok(())
+            }
+            ClientMessage::Sync => self.sync().await,
+            ClientMessage::Terminate => {
+                self.drain().await?;
+                Err(End::Client)
+            }
+            ClientMessage::Copy => {
+                if self.state.who.bypass {
+                    self.back.copy_data(tag, body);
+                }
+                Ok(())
+            }
+            ClientMessage::FunctionCall => {
+                let refusal = Refusal::unsupported("function-call", "the function call message is not supported")
+                    .hint("Call the function with SELECT.");
+                self.refuse_query(&refusal, None).await
+            }
+        }
+    }
+
+    async fn simple_query(&mut self, text: &str) -> Result<(), End> {
+        let started = Instant::now();
+        self.state.deallocate("");
+        self.state.portals.remove("");
+        let judged = match self.judge(text, &[]).await? {
+            Verdict::Allowed(judged) => judged,
+            denied => return self.deny_query(denied, text, started).await,
+        };
+        let through = match self.admit(&judged, None).await? {
+            Ok(through) => through,
+            Err(denied) => return self.deny_query(denied, text, started).await,
+        };
+        self.back.query(&judged.judgement.text);
+        self.state.segment_open = false;
+        self.state.executes = 0;
+        let run = self.run(judged, 0, through, started);
+        self.queue.push(Expect::Query(Box::new(run)));
+        Ok(())
+    }
+
+    async fn parse(&mut self, name: &str, text: &str, types: &[u32]) -> Result<(), End> {
+        let started = Instant::now();
+        let judged = match self.judge(text, types).await? {
+            Verdict::Allowed(judged) => judged,
+            denied => {
+                if name.is_empty() {
+                    self.state.deallocate("");
+                }
+                self.deny_extended(denied, text, started);
+                return Ok(());
+            }
+        };
+        if self.state.statements.len() >= MOST_NAMES {
+            self.refuse_extended(&too_many("prepared statements"), None);
+            return Ok(());
+        }
+        self.back.parse(name, &judged.judgement.text, types);
+        self.state.segment_open = true;
+        let prepared = Prepared {
+            text: judged,
+            statement: 0,
+            by_sql: false,
+            shape: None,
+        };
+        let previous = self.state.prepare(name.to_owned(), prepared);
+        self.queue.push(Expect::Parse {
+            name: name.to_owned(),
+            previous,
+        });
+        Ok(())
+    }
+
+    async fn bind(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        parameters: Parameters<'_>,
+        body: &[u8],
+    ) -> Result<(), End> {
+        let Some(text) = self.current_statement(statement).await? else {
+            return Ok(());
+        };
+        if self.state.portals.len() >= MOST_NAMES {
+            self.refuse_extended(&too_many("portals"), None);
+            return Ok(());
+        }
+        self.back.bind(body);
+        self.state.segment_open = true;
+        let wanted = self.shared.audit.config().parameters && self.shared.audit.is_on();
+        let made = Portal {
+            text,
+            statement: 0,
+            rows: 0,
+            by_sql: false,
+            parameters: wanted.then(|| Arc::new(parameters.for_audit(SHOWN_PARAMETER))),
+        };
+        let previous = self.state.portals.insert(portal.to_owned(), made);
+        self.queue.push(Expect::Bind {
+            portal: portal.to_owned(),
+            previous,
+        });
+        Ok(())
+    }
+
+    /// The statement of this name, judged under the world as it is now. `None` when it is refused or skipped:
+    /// the client has or will have its answer.
+    async fn current_statement(&mut self, name: &str) -> Result<Option<Arc<Text>>, End> {
+        if let Some(denied) = self.settle().await? {
+            self.deny_extended(denied, "", Instant::now());
+            return Ok(None);
+        }
+        let Some(prepared) = self.state.statements.get(name).cloned() else {
+            self.refuse_extended(&no_such_statement(name), None);
+            return Ok(None);
+        };
+        if self.state.is_current(&prepared.text) {
+            return Ok(Some(Arc::clone(&prepared.text)));
+        }
+        match self.judge_again(name, &prepared).await? {
+            Verdict::Allowed(text) => Ok(Some(text)),
+            denied => {
+                self.deny_extended(denied, &prepared.text.client, Instant::now());
+                Ok(None)
+            }
+        }
+    }
+
+    async fn describe_statement(&mut self, name: &str) -> Result<(), End> {
+        let Some(text) = self.current_statement(name).await? else {
+            return Ok(());
+        };
+        let source = self.result_source(&text, 0);
+        self.back.describe(b'S', name);
+        self.state.segment_open = true;
+        self.queue.push(Expect::Describe(Some(source)));
+        Ok(())
+    }
+
+    fn describe_portal(&mut self, name: &str) {
+        let Some(portal) = self.state.portals.get(name) else {
+            self.refuse_extended(&no_such_portal(name), None);
+            return;
+        };
+        let source = self.result_source(&portal.text, portal.statement);
+        self.back.describe(b'P', name);
+        self.state.segment_open = true;
+        self.queue.push(Expect::Describe(Some(source)));
+    }
+
+    async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), End> {
+        let started = Instant::now();
+        self.renew_world()?;
+        let Some(portal) = self.state.portals.get(name).cloned() else {
+            self.refuse_extended(&no_such_portal(name), None);
+            return Ok(());
+        };
+        if let Err(refusal) = self.same_rights(&portal.text).await {
+            self.record_refusal(&portal.text.client, &refusal, started);
+            self.refuse_extended(&refusal, None);
+            return Ok(());
+        }
+        let through = match self.admit(&portal.text, Some(portal.statement)).await? {
+            Ok(through) => through,
+            Err(denied) => {
+                self.deny_extended(denied, &portal.text.client, started);
+                return Ok(());
+            }
+        };
+        self.back.execute(name, max_rows);
+        self.state.segment_open = true;
+        self.state.executes += 1;
+        let mut run = self.run(portal.text, portal.statement, through, started);
+        run.portal = Some(name.to_owned());
+        run.parameters = portal.parameters;
+        run.earlier = portal.rows;
+        self.queue.push(Expect::Execute(Box::new(run)));
+        Ok(())
+    }
+
+    fn close(&mut self, target: Target<'_>) {
+        match target {
+            Target::Statement(name) => {
+                self.back.close(b'S', name);
+                let previous = self.state.deallocate(name);
+                self.queue.push(Expect::CloseStatement {
+                    name: name.to_owned(),
+                    previous,
+                });
+            }
+            Target::Portal(name) => {
+                self.back.close(b'P', name);
+                let previous = self.state.portals.remove(name);
+                self.queue.push(Expect::ClosePortal {
+                    name: name.to_owned(),
+                    previous,
+                });
+            }
+        }
+        self.state.segment_open = true;
+    }
+
+    async fn sync(&mut self) -> Result<(), End> {
+        // with a row limit under way, what came before in the same implicit transaction must not be committed
+        // behind an error that the client is going to get
+        if self.queue.limited > 0 && self.state.status == b'I' && self.state.executes > 1 {
+            self.drain().await?;
+        }
+        self.back.sync();
+        self.queue.push(Expect::Sync);
+        self.state.segment_open = false;
+        self.state.executes = 0;
+        self.state.skipping = false;
+        Ok(())
+    }
+
+    /// Behind a result with a row limit nothing but its Sync is forwarded before it has ended: an error has to
+    /// end the transaction in front of the next statement.
+    async fn wait_for_limited(&mut self) -> Result<(), End> {
+        if self.queue.limited > 0 || self.overflow.is_some() {
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        text: Arc<Text>,
+        statement: usize,
+        through: Vec<(usize, super::expect::Source)>,
+        started: Instant,
+    ) -> Run {
+        let limit = |source: &super::expect::Source| {
+            source
+                .text
+                .statement(source.statement)
+                .is_some_and(|s| s.row_limit.is_some())
+        };
+        let is_limited = text.judgement.statements.iter().any(|s| s.row_limit.is_some())
+            || through.iter().any(|(_, source)| limit(source));
+        Run {
+            has_effects: text.has_effects(self.state.touched),
+            is_limited,
+            text,
+            statement,
+            through,
+            portal: None,
+            parameters: None,
+            started,
+            rows: 0,
+            earlier: 0,
+            silenced: false,
+            counted: self.counts(),
+        }
+    }
+
+    /// Answers a Query that does not run.
+    async fn deny_query(&mut self, verdict: Verdict, text: &str, started: Instant) -> Result<(), End> {
+        match verdict {
+            Verdict::Refused(refusal) => {
+                self.record_refusal(text, &refusal, started);
+                self.refuse_query(&refusal, Some(text)).await
+            }
+            Verdict::Failed(fields) => {
+                let mut error = BytesMut::new();
+                fields.encode(b'E', &mut error);
+                if self.state.segment_open {
+                    // the server throws everything away up to a Sync
+                    self.back.sync();
+                    self.state.segment_open = false;
+                    self.state.executes = 0;
+                    self.queue.push(Expect::RefusedQuery(Some(error)));
+                } else {
+                    self.client.output.extend_from_slice(&error);
+                    answer::ready_for_query(&mut self.client.output, self.state.status);
+                }
+                Ok(())
+            }
+            Verdict::Allowed(_) | Verdict::Skipped => Ok(()),
+        }
+    }
+
+    /// Answers a message of the extended protocol that does not go through.
+    fn deny_extended(&mut self, verdict: Verdict, text: &str, started: Instant) {
+        match verdict {
+            Verdict::Refused(refusal) => {
+                self.record_refusal(text, &refusal, started);
+                self.refuse_extended(&refusal, Some(text));
+            }
+            Verdict::Failed(fields) => {
+                fields.encode(b'E', &mut self.client.output);
+                self.state.skipping = true;
+            }
+            Verdict::Allowed(_) | Verdict::Skipped => {}
+        }
+    }
+
+    /// Answers a refused Query: where a transaction is open, the database has to fail too.
+    pub(super) async fn refuse_query(&mut self, refusal: &Refusal, text: Option<&str>) -> Result<(), End> {
+        log(refusal);
+        self.drain().await?;
+        if self.state.skipping {
+            return Ok(());
+        }
+        let mut error = BytesMut::new();
+        Fields::of_refusal("ERROR", refusal, text).encode(b'E', &mut error);
+        if self.state.status == b'T' || self.state.segment_open {
+            self.back.fail(false);
+            self.state.segment_open = false;
+            self.state.executes = 0;
+            self.queue.push(Expect::RefusedQuery(Some(error)));
+        } else {
+            self.client.output.extend_from_slice(&error);
+            answer::ready_for_query(&mut self.client.output, self.state.status);
+        }
+        Ok(())
+    }
+
+    /// Answers a refused message of the extended protocol: the database has to fail at this place, so that the
+    /// transaction ends as it would have.
+    pub(super) fn refuse_extended(&mut self, refusal: &Refusal, text: Option<&str>) {
+        log(refusal);
+        let mut error = BytesMut::new();
+        Fields::of_refusal("ERROR", refusal, text).encode(b'E', &mut error);
+        self.back.fail(true);
+        self.state.segment_open = true;
+        self.state.skipping = true;
+        self.queue.push(Expect::Refused(Some(error)));
+    }
+}
+
+fn no_such_portal(name: &str) -> Refusal {
+    Refusal::new(
+        "no-such-portal",
+        SqlState::InvalidCursorName,
+        format!("portal \"{name}\" does not exist"),
+    )
+}
+
+fn too_many(what: &str) -> Refusal {
+    Refusal::new(
+        "too-many-names",
+        SqlState::ConfigurationLimitExceeded,
+        format!("this session has too many {what}"),
+    )
+    .hint("Close those that are no longer needed.")
+}
+
+fn log(refusal: &Refusal) {
+    if let Some(text) = &refusal.log {
+        tracing::warn!(code = refusal.code, "{text}");
+    }
+}

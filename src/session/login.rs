@@ -1,0 +1,425 @@
+//! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
+
+use super::cancel::Slot;
+use super::expect::{Expect, Queue};
+use super::state::State;
+use super::{End, Session, Shared, Upstream};
+use crate::audit::{Audit, Decision, Event, Person};
+use crate::backend::{auth_query, pool};
+use crate::config::{LoginMethod, TlsMode};
+use crate::identity::Principal;
+use crate::net::{Channel, Fields, Malformed, Stream, frame};
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::startup::{self, First, Startup};
+use crate::wire::{answer, scram};
+use pgwire::api::auth::sasl::scram::ScramServerAuth;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Longest message of a client that has not logged in.
+const LONGEST_LOGIN: usize = 10_000;
+/// How long a connection may take to be cleaned for the next session.
+const CLEANING: Duration = Duration::from_secs(10);
+
+/// Serves one client from its first byte to its last. `full` refuses it with 53300 once it has said who it is.
+pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: bool) {
+    let mut channel = Channel::new(stream);
+    let timeout = shared.config.limits.login_timeout;
+    let logged_in = match tokio::time::timeout(timeout, log_in(&shared, &mut channel, &address, full)).await {
+        Ok(Ok(logged_in)) => logged_in,
+        Ok(Err(end)) => return say_goodbye(channel, &end).await,
+        Err(_) => return,
+    };
+    Box::pin(hold_session(&shared, channel, logged_in)).await;
+}
+
+/// A client that has proved who it is.
+struct LoggedIn {
+    startup: Startup,
+    login: String,
+    person: Person,
+}
+
+async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: bool) -> Result<LoggedIn, End> {
+    let startup = first_packets(shared, channel).await?;
+    let login = startup.get("user").unwrap_or("").to_owned();
+    let person = Person {
+        session: shared.next_session(),
+        login: login.clone(),
+        roles: Vec::new(),
+        client: address.to_owned(),
+        application: startup.get("application_name").unwrap_or("").to_owned(),
+    };
+    let result = async {
+        check_startup(shared, channel, &startup, full)?;
+        authenticate(shared, channel, &login).await
+    }
+    .await;
+    if let Err(End::Fatal(refusal)) = &result {
+        record_login(shared, &person, Decision::Refused, refusal.code);
+    }
+    result.map(|()| LoggedIn { startup, login, person })
+}
+
+/// Reads up to the StartupMessage; TLS is shaken on the way.
+async fn first_packets(shared: &Shared, channel: &mut Channel) -> Result<Startup, End> {
+    if let Stream::Tcp(tcp) = channel.stream() {
+        let mut first = [0];
+        // a TLS handshake without an SSLRequest before it
+        if matches!(tcp.peek(&mut first).await, Ok(1)) && first == [0x16] {
+            upgrade(shared, channel, true).await?;
+        }
+    }
+    loop {
+        let first = loop {
+            if let Some(first) = startup::take(&mut channel.input).map_err(End::Malformed)? {
+                break first;
+            }
+            if channel.fill().await.map_err(|_| End::Client)? == 0 {
+                return Err(End::Client);
+            }
+        };
+        match first {
+            First::Tls if shared.tls.is_some() && !channel.stream().is_tls() && is_tcp(channel) => {
+                if !channel.input.is_empty() {
+                    return Err(End::Malformed(Malformed("received unencrypted data after SSL request")));
+                }
+                channel.output.extend_from_slice(b"S");
+                channel.drain().await.map_err(|_| End::Client)?;
+                upgrade(shared, channel, false).await?;
+            }
+            First::Tls | First::Gss => {
+                channel.output.extend_from_slice(b"N");
+                channel.drain().await.map_err(|_| End::Client)?;
+            }
+            First::Cancel { process, secret } => {
+                shared.cancels.cancel((process, secret), &shared.connector).await;
+                return Err(End::Client);
+            }
+            First::Startup(startup) => return Ok(startup),
+        }
+    }
+}
+
+fn is_tcp(channel: &Channel) -> bool {
+    matches!(channel.stream(), Stream::Tcp(_))
+}
+
+async fn upgrade(shared: &Shared, channel: &mut Channel, direct: bool) -> Result<(), End> {
+    let Some(tls) = &shared.tls else {
+        return Err(End::Client);
+    };
+    let (placeholder, _) = tokio::net::UnixStream::pair().map_err(|_| End::Client)?;
+    let plain = std::mem::replace(channel, Channel::new(Stream::Unix(placeholder)));
+    let Stream::Tcp(tcp) = plain.into_stream() else {
+        return Err(End::Client);
+    };
+    let secure = tls.acceptor.accept(tcp).await.map_err(|error| {
+        tracing::debug!(%error, "a TLS handshake failed");
+        End::Client
+    })?;
+    if direct && secure.get_ref().1.alpn_protocol() != Some(b"postgresql") {
+        return Err(End::Client);
+    }
+    *channel = Channel::new(Stream::Server(Box::new(secure)));
+    Ok(())
+}
+
+fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full: bool) -> Result<(), End> {
+    let unknown: Vec<String> = startup
+        .parameters
+        .iter()
+        .map(|(name, _)| name.clone())
+        .filter(|name| name.starts_with("_pq_."))
+        .collect();
+    if startup.minor > 0 || !unknown.is_empty() {
+        answer::negotiate_protocol_version(&mut channel.output, 0, &unknown);
+    }
+    let fatal = |code, sqlstate, message: String| Refusal::new(code, sqlstate, message);
+    let refusal = if *shared.stop.borrow() {
+        fatal(
+            "stopping",
+            SqlState::CannotConnectNow,
+            "rowgate is shutting down".to_owned(),
+        )
+    } else if full {
+        fatal(
+            "full",
+            SqlState::TooManyConnections,
+            "sorry, too many clients already".to_owned(),
+        )
+    } else if shared.config.tls.mode == TlsMode::Require && is_tcp(channel) {
+        fatal(
+            "no-tls",
+            SqlState::InvalidAuthorization,
+            "this connection needs TLS".to_owned(),
+        )
+        .hint("Connect with sslmode=require or better.")
+    } else if startup.get("user").is_none_or(str::is_empty) {
+        let message = "no PostgreSQL user name specified in startup packet".to_owned();
+        fatal("no-user", SqlState::InvalidAuthorization, message)
+    } else if startup
+        .get("replication")
+        .is_some_and(|r| !matches!(r, "false" | "off" | "no" | "0" | ""))
+    {
+        Refusal::unsupported("replication", "replication connections are not supported")
+    } else {
+        return Ok(());
+    };
+    Err(End::Fatal(refusal))
+}
+
+/// SCRAM, by the verifier of the login or by one that nothing fits.
+async fn authenticate(shared: &Shared, channel: &mut Channel, login: &str) -> Result<(), End> {
+    let verifier = match shared.config.login.method {
+        LoginMethod::UsersFile => shared.users.load().get(login).cloned(),
+        LoginMethod::Upstream => auth_query::verifier(&shared.pool, &shared.config.login.auth_query, login)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "the auth query failed");
+                End::Fatal(error.refusal())
+            })?,
+    };
+    let verifier = verifier.as_deref().and_then(scram::Verifier::parse);
+    let verifier = verifier.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
+    let plain = ScramServerAuth::new();
+    let server = match &shared.tls {
+        Some(tls) if channel.stream().is_tls() => &tls.scram,
+        _ => &plain,
+    };
+    let mechanisms: &[&str] = if server.supports_channel_binding() {
+        &[scram::PLUS, scram::PLAIN]
+    } else {
+        &[scram::PLAIN]
+    };
+    answer::authentication_sasl(&mut channel.output, mechanisms);
+    let body = password_message(channel).await?;
+    let (first, waiting) = scram::first(&body, verifier, server).map_err(|e| denied(e, login))?;
+    answer::authentication_sasl_continue(&mut channel.output, first.as_bytes());
+    let body = password_message(channel).await?;
+    let last = scram::last(&body, &waiting).map_err(|e| denied(e, login))?;
+    if shared.world.current().directory.principal(login).is_none() {
+        return Err(End::Fatal(
+            Refusal::new(
+                "not-in-directory",
+                SqlState::InvalidAuthorization,
+                format!("login \"{login}\" has no access: it is not an active person of the directory"),
+            )
+            .hint("Ask the database administrator."),
+        ));
+    }
+    answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
+    answer::authentication_ok(&mut channel.output);
+    Ok(())
+}
+
+async fn password_message(channel: &mut Channel) -> Result<bytes::BytesMut, End> {
+    channel.drain().await.map_err(|_| End::Client)?;
+    loop {
+        match frame::take(&mut channel.input, |_| LONGEST_LOGIN).map_err(End::Malformed)? {
+            Some((b'p', body)) => return Ok(body),
+            Some(_) => return Err(End::Malformed(Malformed("expected a password message"))),
+            None => {}
+        }
+        if channel.fill().await.map_err(|_| End::Client)? == 0 {
+            return Err(End::Client);
+        }
+    }
+}
+
+fn denied(failed: scram::Failed, login: &str) -> End {
+    match failed {
+        scram::Failed::Malformed(message) => End::Malformed(Malformed(message)),
+        scram::Failed::WrongPassword => End::Fatal(Refusal::new(
+            "wrong-password",
+            SqlState::InvalidPassword,
+            format!("password authentication failed for user \"{login}\""),
+        )),
+    }
+}
+
+/// Gets the session's connection, lets it converse, and cleans up behind it.
+async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn) {
+    let LoggedIn {
+        startup,
+        login,
+        mut person,
+    } = logged_in;
+    let world = shared.world.current();
+    let Some(who) = world.directory.principal(&login).cloned() else {
+        return;
+    };
+    person.roles = who.roles.clone();
+    let database = startup.get("database").unwrap_or(&login);
+    let connection = if database == shared.config.upstream.database {
+        connect(shared, &who).await
+    } else {
+        let mut fields = Fields::new("FATAL", "3D000", format!("database \"{database}\" does not exist"));
+        fields.set(
+            b'H',
+            format!(
+                "This rowgate serves the database \"{}\".",
+                shared.config.upstream.database
+            ),
+        );
+        Err(End::Upstream(fields))
+    };
+    let mut back = match connection {
+        Ok(back) => back,
+        Err(end) => {
+            record_login(shared, &person, Decision::Refused, "no-database");
+            return say_goodbye(client, &end).await;
+        }
+    };
+    back.take_over();
+    let (key, slot) = shared.cancels.register(back.key());
+    // the client may read on while the settings are put in force
+    let _ = client.drain().await;
+    let mut session = Session {
+        shared,
+        client,
+        back,
+        state: State::new(login, world, who),
+        queue: Queue::default(),
+        passing: super::rows::Passing::default(),
+        overflow: None,
+        cache: super::judging::Cache::default(),
+        person,
+        world_changed: shared.world.watch(),
+        stop: shared.stop.clone(),
+    };
+    let setup = tokio::time::timeout(shared.config.limits.login_timeout, session.set_up(&startup)).await;
+    let end = match setup {
+        Ok(Ok(())) => {
+            record_login(shared, &session.person, Decision::Allowed, "");
+            session.greet(key);
+            match session.converse().await {
+                Ok(()) => End::Client,
+                Err(end) => end,
+            }
+        }
+        Ok(Err(end)) => {
+            if let End::Fatal(refusal) = &end {
+                record_login(shared, &session.person, Decision::Refused, refusal.code);
+            }
+            end
+        }
+        Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
+    };
+    session.end(end, key, &slot).await;
+}
+
+async fn connect(shared: &Shared, who: &Principal) -> Result<Upstream, End> {
+    let connection = if who.bypass {
+        shared.connector.connect().await.map(|c| Upstream::Own(Box::new(c)))
+    } else {
+        shared
+            .pool
+            .get()
+            .await
+            .map(|loan| Upstream::Pooled(Box::new(loan)))
+            .map_err(pool::reason)
+    };
+    connection.map_err(|error| {
+        tracing::error!(%error, "no connection to the database");
+        End::Fatal(error.refusal())
+    })
+}
+
+impl Session<'_> {
+    /// What a server says once everything is in force.
+    fn greet(&mut self, key: (i32, i32)) {
+        let out = &mut self.client.output;
+        out.clear();
+        for (name, value) in &self.back.parameters {
+            let value = match name.as_str() {
+                "session_authorization" => &self.state.login,
+                _ => value,
+            };
+            answer::parameter_status(out, name, value);
+        }
+        answer::backend_key_data(out, key.0, key.1);
+        answer::ready_for_query(out, self.state.status);
+    }
+
+    /// Says why, and gives the connection back if it is in a known state.
+    async fn end(mut self, end: End, key: (i32, i32), slot: &Slot) {
+        self.shared.cancels.forget(key, slot).await;
+        let idle = self.queue.is_empty() && self.overflow.is_none() && !self.state.segment_open;
+        let target = self.back.key();
+        while let Some(entry) = self.queue.pop() {
+            if let Expect::Query(mut run) | Expect::Execute(mut run) = entry {
+                self.uncount(&mut run);
+            }
+        }
+        record(self.shared, &self.person, "logout", Decision::Allowed, "");
+        let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));
+        let Self {
+            client, back, shared, ..
+        } = self;
+        say_goodbye(client, &end).await;
+        match back {
+            Upstream::Pooled(mut loan) => {
+                let cleaned = reusable && matches!(tokio::time::timeout(CLEANING, loan.clean()).await, Ok(Ok(())));
+                if !cleaned {
+                    drop(pool::Loan::take(*loan));
+                    if !idle {
+                        let _ = shared.connector.cancel(target.0, target.1).await;
+                    }
+                }
+            }
+            Upstream::Own(mut connection) => {
+                connection.terminate();
+                let _ = connection.drain().await;
+            }
+        }
+    }
+}
+
+/// The last message, if there is one, and the end of the connection.
+async fn say_goodbye(mut channel: Channel, end: &End) {
+    let fields = match end {
+        End::Client => None,
+        End::Malformed(error) => Some(Fields::new("FATAL", "08P01", error.0)),
+        End::Fatal(refusal) => Some(Fields::of_refusal("FATAL", refusal, None)),
+        End::Upstream(fields) => {
+            let mut fields = fields.clone();
+            fields.keep(|tag| matches!(tag, b'S' | b'V' | b'C' | b'M' | b'H'));
+            Some(fields)
+        }
+        End::Broken(reason) => {
+            tracing::error!("the connection to the database was lost: {reason}");
+            Some(Fields::new("FATAL", "08006", "the connection to the database was lost"))
+        }
+    };
+    if let Some(fields) = fields {
+        fields.encode(b'E', &mut channel.output);
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(5), channel.close()).await;
+}
+
+fn record_login(shared: &Shared, person: &Person, decision: Decision, code: &str) {
+    record(shared, person, "login", decision, code);
+}
+
+fn record(shared: &Shared, person: &Person, event: &'static str, decision: Decision, code: &str) {
+    shared.audit.record(&Event {
+        time: Audit::now(),
+        event,
+        person,
+        generation: shared.world.current().generation,
+        decision,
+        code,
+        text: None,
+        reads: Vec::new(),
+        parameters: None,
+        outcome: None,
+    });
+}
+
+/// What a TCP connection is set to.
+pub fn prepare_socket(tcp: &TcpStream) -> std::io::Result<()> {
+    tcp.set_nodelay(true)?;
+    socket2::SockRef::from(tcp).set_keepalive(true)
+}

@@ -1,0 +1,193 @@
+//! Moves bytes both ways at once, with bounds, and runs the session until it ends.
+
+use super::{End, Session};
+use crate::net::frame;
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::message::body_limit;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+/// Bytes that may wait for a slow client or a slow database before the other side is no longer read.
+pub(super) const HIGH: usize = 256 << 10;
+/// Messages that may wait for the database's answer.
+const LONGEST_QUEUE: usize = 4_096;
+
+impl Session<'_> {
+    /// Until the session ends.
+    pub(super) async fn converse(&mut self) -> Result<(), End> {
+        loop {
+            self.read_upstream()?;
+            if self.overflow.as_ref().is_some_and(|o| o.has_ended()) {
+                self.end_overflow().await?;
+                continue;
+            }
+            if self.take_client_message().await? {
+                continue;
+            }
+            if self.client.ended() && self.queue.is_empty() {
+                let _ = self.client.drain().await;
+                return Err(End::Client);
+            }
+            if self.queue.is_empty() {
+                self.idle().await?;
+            } else {
+                self.pump().await?;
+            }
+        }
+    }
+
+    /// Takes the client's next message, if it is there whole and there is room for what it will cause.
+    async fn take_client_message(&mut self) -> Result<bool, End> {
+        if self.queue.len() >= LONGEST_QUEUE {
+            // the server answers without a Sync only when asked to
+            if !self.queue.flushed {
+                self.queue.flushed = true;
+                self.back.flush();
+            }
+            return Ok(false);
+        }
+        if self.back.backlog() >= HIGH || self.client.output.len() >= HIGH {
+            return Ok(false);
+        }
+        let limits = &self.shared.config.limits;
+        let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
+        match frame::take(&mut self.client.input, limit) {
+            Ok(Some((tag, body))) => {
+                self.client_message(tag, &body).await?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) => Err(End::Malformed(error)),
+        }
+    }
+
+    /// Waits until everything that was forwarded is answered.
+    pub(super) async fn drain(&mut self) -> Result<(), End> {
+        if self.queue.is_empty() && self.overflow.is_none() {
+            return Ok(());
+        }
+        if self.state.segment_open {
+            self.back.flush();
+        }
+        loop {
+            self.read_upstream()?;
+            if self.overflow.as_ref().is_some_and(|o| o.has_ended()) {
+                Box::pin(self.end_overflow()).await?;
+                continue;
+            }
+            if self.queue.is_empty() {
+                return Ok(());
+            }
+            self.pump().await?;
+        }
+    }
+
+    /// Waits for the client while nothing is under way; also for the world and the operator.
+    async fn idle(&mut self) -> Result<(), End> {
+        if *self.stop.borrow() {
+            return Err(stopped());
+        }
+        let mut world = self.world_changed.clone();
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            moved = poll_fn(|cx| self.poll_move(cx)) => moved,
+            changed = world.changed() => {
+                if changed.is_err() {
+                    return Err(stopped());
+                }
+                self.world_changed.mark_unchanged();
+                self.renew_world()
+            }
+            _ = stop.changed() => Err(stopped()),
+        }
+    }
+
+    /// Moves bytes while something is under way.
+    async fn pump(&mut self) -> Result<(), End> {
+        let Some(deadline) = self.overflow.as_ref().and_then(|o| o.cancel_at()) else {
+            return poll_fn(|cx| self.poll_move(cx)).await;
+        };
+        tokio::select! {
+            biased;
+            moved = poll_fn(|cx| self.poll_move(cx)) => moved?,
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        self.cancel_overflow();
+        Ok(())
+    }
+
+    /// Writes to both sides, reads from both sides; ready when there is something new to look at.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut news = false;
+        if self.back.has_output() {
+            let was_full = self.back.backlog() >= HIGH;
+            match self.back.poll_drain(cx) {
+                Poll::Ready(Ok(())) => news |= was_full,
+                // its last words may still be there to read
+                Poll::Ready(Err(error)) if !self.upstream_has_news(cx) => return Poll::Ready(Err(broken(&error))),
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Pending => {}
+            }
+        }
+        if self.client.has_output() {
+            let was_full = self.client.output.len() >= HIGH;
+            match self.client.poll_drain(cx) {
+                Poll::Ready(Ok(())) => news |= was_full,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Client)),
+                Poll::Pending => {}
+            }
+        }
+        if self.client.output.len() < HIGH {
+            match self.back.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("it closed the connection".to_owned()))),
+                Poll::Ready(Ok(_)) => news = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(&error))),
+                Poll::Pending => {}
+            }
+        }
+        if !self.client.ended() && self.client.input.len() < self.client_room() {
+            match self.client.poll_fill(cx) {
+                Poll::Ready(Ok(_)) => news = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Client)),
+                Poll::Pending => {}
+            }
+        }
+        if news { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn upstream_has_news(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(self.back.poll_fill(cx), Poll::Ready(Ok(count)) if count > 0)
+    }
+
+    /// How much of the client's input may be held: a whole message, however long it may be, and no more than
+    /// some beside it.
+    fn client_room(&self) -> usize {
+        match frame::header(&self.client.input) {
+            Ok(Some(header)) => header.total().max(HIGH),
+            _ => HIGH,
+        }
+    }
+
+    /// Moves bytes of the database alone, for rowgate's own messages.
+    pub(super) async fn pump_upstream(&mut self) -> Result<(), End> {
+        self.back.drain().await.map_err(|e| broken(&e))?;
+        match poll_fn(|cx| self.back.poll_fill(cx)).await {
+            Ok(0) => Err(End::Broken("it closed the connection".to_owned())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+}
+
+fn broken(error: &std::io::Error) -> End {
+    End::Broken(error.to_string())
+}
+
+fn stopped() -> End {
+    End::Fatal(Refusal::new(
+        "stopped",
+        SqlState::AdminShutdown,
+        "terminating connection due to administrator command",
+    ))
+}

@@ -1,0 +1,120 @@
+//! The audit's lines of one session.
+
+use super::Session;
+use super::expect::Run;
+use super::judging::Text;
+use crate::audit::{Audit, Decision, Event, Outcome, StatementText};
+use crate::refusal::Refusal;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Session<'_> {
+    /// A text that was refused.
+    pub(super) fn record_refusal(&self, text: &str, refusal: &Refusal, started: Instant) {
+        if !self.shared.audit.is_on() {
+            return;
+        }
+        let shown = StatementText::of(text, self.shared.audit.config().literals);
+        let outcome = outcome(Some(refusal.sqlstate.code()), 0, started);
+        self.record(Decision::Refused, refusal.code, Some(&shown), None, None, outcome);
+    }
+
+    /// A statement that has ended, by itself or by an error of the database.
+    pub(super) fn record_end(&mut self, run: &mut Run, sqlstate: Option<&str>) {
+        let rows = run.rows;
+        self.record_run(run, "", outcome(sqlstate, rows, run.started));
+        if run.portal.is_some() {
+            self.uncount(run);
+        }
+    }
+
+    /// A statement whose result was cut off.
+    pub(super) fn record_cut(&self, run: &mut Run, refusal: &Refusal) {
+        let outcome = outcome(Some(refusal.sqlstate.code()), run.rows, run.started);
+        self.record_run(run, refusal.code, outcome);
+    }
+
+    /// A Parse that the database refused: nothing was executed, but the attempt is seen.
+    pub(super) fn record_failed_parse(&self, text: &Arc<Text>, sqlstate: &str) {
+        if !self.shared.audit.is_on() {
+            return;
+        }
+        let shown = text.for_audit(self.shared.audit.config().literals);
+        let decision = if text.bypass {
+            Decision::Bypassed
+        } else {
+            Decision::Allowed
+        };
+        self.record(
+            decision,
+            "",
+            Some(shown),
+            Some((text, 0)),
+            None,
+            outcome(Some(sqlstate), 0, Instant::now()),
+        );
+    }
+
+    fn record_run(&self, run: &Run, code: &str, outcome: Outcome) {
+        if !self.shared.audit.is_on() {
+            return;
+        }
+        let decision = match (code, run.text.bypass) {
+            ("", true) => Decision::Bypassed,
+            ("", false) => Decision::Allowed,
+            _ => Decision::Refused,
+        };
+        let shown = run.text.for_audit(self.shared.audit.config().literals);
+        let parameters = run.parameters.as_deref().map(Vec::as_slice);
+        let source = run.source();
+        self.record(
+            decision,
+            code,
+            Some(shown),
+            Some((&source.text, source.statement)),
+            parameters,
+            outcome,
+        );
+    }
+
+    fn record(
+        &self,
+        decision: Decision,
+        code: &str,
+        shown: Option<&StatementText>,
+        statement: Option<(&Text, usize)>,
+        parameters: Option<&[Option<String>]>,
+        outcome: Outcome,
+    ) {
+        let reads = statement
+            .and_then(|(text, index)| text.statement(index))
+            .map(|s| s.reads.as_slice());
+        self.shared.audit.record(&Event {
+            time: Audit::now(),
+            event: "statement",
+            person: &self.person,
+            generation: self.state.world.generation,
+            decision,
+            code,
+            text: shown,
+            reads: reads.unwrap_or_default().iter().map(Into::into).collect(),
+            parameters,
+            outcome: Some(outcome),
+        });
+    }
+
+    /// The statement no longer counts among those that run.
+    pub(super) fn uncount(&self, run: &mut Run) {
+        if std::mem::take(&mut run.counted) {
+            self.shared.running.end(&self.state.login);
+        }
+    }
+}
+
+fn outcome(sqlstate: Option<&str>, rows: u64, started: Instant) -> Outcome {
+    Outcome {
+        sqlstate: sqlstate.map(str::to_owned),
+        rows,
+        duration_ms: started.elapsed().as_secs_f64() * 1_000.0,
+    }
+}

@@ -1,0 +1,148 @@
+//! Result rows: cut by their headers, counted, and passed on as the bytes that came.
+
+use super::expect::{Expect, Run};
+use super::{End, Session};
+use crate::gate::Judged;
+use crate::net::frame::{self, HEADER};
+use crate::net::{Body, Malformed};
+use crate::sql::explain_output::filter_line;
+use bytes::BytesMut;
+
+/// Longest line of EXPLAIN's answer.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// What happens to the rest of a message whose beginning has been taken.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Passing {
+    left: usize,
+    dropped: bool,
+}
+
+impl Session<'_> {
+    /// Passes on what has come of the message that is under way; `false` when it has not ended yet.
+    pub(super) fn pass(&mut self) -> bool {
+        let here = self.passing.left.min(self.back.input().len());
+        if here > 0 {
+            self.passing.left -= here;
+            if self.passing.dropped {
+                drop(self.back.input().split_to(here));
+                if let Some(overflow) = &mut self.overflow {
+                    overflow.swallowed(here);
+                }
+            } else {
+                self.back.relay_to(&mut self.client, here);
+            }
+        }
+        self.passing.left == 0
+    }
+
+    /// A run of DataRow or CopyData messages at the beginning of the input.
+    pub(super) fn rows(&mut self) -> Result<(), End> {
+        let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() else {
+            return Err(End::Broken("it sent rows that nobody asked for".to_owned()));
+        };
+        if run.silenced {
+            return self.drop_rows();
+        }
+        let source = run.source();
+        let (filtered, limit) = source
+            .text
+            .statement(source.statement)
+            .map_or((false, None), |s: &Judged| (s.explain_output, s.row_limit));
+        if filtered {
+            return self.explain_row();
+        }
+        let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() else {
+            return Ok(());
+        };
+        let (mut at, mut full) = (0, false);
+        let mut rows = run.rows;
+        let most = limit.map(|limit| limit.saturating_sub(run.earlier));
+        let input = self.back.input();
+        while let Some(Ok(Some(header))) = input.get(at..).map(frame::header) {
+            if !matches!(header.tag, b'D' | b'd') {
+                break;
+            }
+            if most.is_some_and(|most| rows >= most) {
+                full = true;
+                break;
+            }
+            rows += 1;
+            at += header.total();
+        }
+        let here = at.min(input.len());
+        self.back.relay_to(&mut self.client, here);
+        self.passing = Passing {
+            left: at - here,
+            dropped: false,
+        };
+        if let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() {
+            run.rows = rows;
+        }
+        if full {
+            self.begin_overflow(limit.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn drop_rows(&mut self) -> Result<(), End> {
+        if let Some(header) = frame::header(self.back.input()).map_err(wrong)? {
+            self.passing = Passing {
+                left: header.total(),
+                dropped: true,
+            };
+        }
+        Ok(())
+    }
+
+    /// One line of EXPLAIN's answer.
+    fn explain_row(&mut self) -> Result<(), End> {
+        let message = frame::take(self.back.input(), |_| LONGEST_LINE).map_err(wrong)?;
+        let Some((_, body)) = message else {
+            return Ok(());
+        };
+        let mut reader = Body::new(&body);
+        let line = (|| -> Result<String, Malformed> {
+            reader.u16()?;
+            let length = usize::try_from(reader.i32()?).unwrap_or(0);
+            Ok(String::from_utf8_lossy(reader.bytes(length)?).into_owned())
+        })()
+        .map_err(wrong)?;
+        if let Some(line) = filter_line(&line) {
+            frame::put(&mut self.client.output, b'D', |out: &mut BytesMut| {
+                out.extend_from_slice(&1_u16.to_be_bytes());
+                out.extend_from_slice(&u32::try_from(line.len()).unwrap_or(0).to_be_bytes());
+                out.extend_from_slice(line.as_bytes());
+            });
+        }
+        Ok(())
+    }
+
+    /// Is a message at the beginning of the input that [`Session::rows`] can take?
+    pub(super) fn has_rows(&mut self) -> Result<Option<bool>, End> {
+        let Some(header) = frame::header(self.back.input()).map_err(wrong)? else {
+            return Ok(None);
+        };
+        if !matches!(header.tag, b'D' | b'd') {
+            return Ok(Some(false));
+        }
+        let filtered = match self.queue.front() {
+            Some(Expect::Query(run) | Expect::Execute(run)) => is_filtered(run),
+            _ => false,
+        };
+        let whole = HEADER + header.body <= self.back.input().len();
+        Ok((whole || !filtered).then_some(true))
+    }
+}
+
+fn is_filtered(run: &Run) -> bool {
+    let source = run.source();
+    source
+        .text
+        .statement(source.statement)
+        .is_some_and(|s| s.explain_output)
+}
+
+fn wrong(error: Malformed) -> End {
+    End::Broken(error.to_string())
+}

@@ -1,0 +1,211 @@
+//! Puts a session's settings in force: the policy's limits, then what the client asked for at startup.
+
+use super::judging::Verdict;
+use super::{End, Session};
+use crate::gate::Verified;
+use crate::name::{quote_ident, quote_literal};
+use crate::net::Fields;
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::startup::{Startup, split_options};
+
+/// One setting of rowgate's own.
+const SET_CONFIG: &str = "SELECT pg_catalog.set_config($1, $2, false)";
+
+/// Settings that old drivers send and nobody misses.
+const IGNORED: [&str; 4] = ["extra_float_digits", "geqo", "jit", "ssl_renegotiation_limit"];
+
+impl Session<'_> {
+    /// Judges what the client asked for in its startup packet and puts everything in force.
+    pub(super) async fn set_up(&mut self, startup: &Startup) -> Result<(), End> {
+        if self.state.who.bypass {
+            self.state.stale = false;
+        } else if let Err(fields) = self.put_limits_in_force().await? {
+            tracing::error!(
+                login = self.state.login,
+                "a limit of the policy cannot be put in force: {} ({})",
+                fields.message(),
+                fields.sqlstate()
+            );
+            return Err(End::Fatal(
+                Refusal::new(
+                    "limit-not-in-force",
+                    SqlState::CannotConnectNow,
+                    "a limit of the policy cannot be put in force",
+                )
+                .hint("Tell the database administrator."),
+            ));
+        }
+        for (name, value) in settings(startup).map_err(End::Fatal)? {
+            let text = set_statement(&name, &value);
+            match self.judge(&text, &[]).await? {
+                Verdict::Allowed(judged) => {
+                    let verified = judged.judgement.text.clone();
+                    if let Err(mut fields) = self.run_quietly(&verified).await? {
+                        fields.set(b'S', "FATAL");
+                        fields.set(b'V', "FATAL");
+                        fields.remove(b'P');
+                        return Err(End::Upstream(fields));
+                    }
+                    self.state.stale |= name == "search_path";
+                    self.state.settings.push(verified);
+                }
+                Verdict::Refused(_) if IGNORED.contains(&name.as_str()) => {}
+                Verdict::Refused(mut refusal) => {
+                    refusal.offset = None;
+                    refusal.detail = Some(match refusal.detail {
+                        Some(detail) => format!("The connection asked for the setting \"{name}\". {detail}"),
+                        None => format!("The connection asked for the setting \"{name}\"."),
+                    });
+                    return Err(End::Fatal(refusal));
+                }
+                Verdict::Failed(fields) => return Err(End::Upstream(fields)),
+                Verdict::Skipped => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// RESET ALL or DISCARD ALL went through: what holds for the whole session holds again.
+    pub(super) async fn put_settings_in_force(&mut self) -> Result<Result<(), Fields>, End> {
+        if let Err(fields) = self.put_limits_in_force().await? {
+            return Ok(Err(fields));
+        }
+        let settings: Vec<Verified> = self.state.settings.clone();
+        for text in &settings {
+            if let Err(fields) = self.run_quietly(text).await? {
+                return Ok(Err(fields));
+            }
+        }
+        self.state.settings_lost = false;
+        Ok(Ok(()))
+    }
+
+    async fn put_limits_in_force(&mut self) -> Result<Result<(), Fields>, End> {
+        let rights = std::sync::Arc::clone(&self.state.rights);
+        for (name, value) in &rights.limits {
+            if let Err(fields) = self.own_rows(SET_CONFIG, &[name, value]).await? {
+                return Ok(Err(fields));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// What the startup packet sets, in PostgreSQL's order: `options` first.
+fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Refusal> {
+    let protocol = |message: &str| Refusal::new("startup", SqlState::ProtocolViolation, message);
+    let mut settings = Vec::new();
+    if let Some(options) = startup.get("options") {
+        settings = split_options(options).map_err(|e| protocol(e.0))?;
+    }
+    for (name, value) in &startup.parameters {
+        if !matches!(name.as_str(), "user" | "database" | "options" | "replication") && !name.starts_with("_pq_.") {
+            settings.push((name.clone(), value.clone()));
+        }
+    }
+    let mut kept = Vec::new();
+    for (name, value) in settings {
+        let name = name.to_ascii_lowercase();
+        if name == "client_encoding" {
+            check_encoding(&value)?;
+        } else {
+            kept.push((name, value));
+        }
+    }
+    Ok(kept)
+}
+
+/// Clients speak UTF-8. SQL_ASCII is what libpq asks for in the C locale and means "whatever the bytes are": it is
+/// taken, and the bytes are UTF-8 as the server says they are.
+fn check_encoding(value: &str) -> Result<(), Refusal> {
+    let folded: String = value
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if matches!(folded.as_str(), "utf8" | "unicode" | "sqlascii") {
+        return Ok(());
+    }
+    Err(Refusal::unsupported(
+        "client-encoding",
+        format!("client_encoding \"{value}\" is not supported"),
+    )
+    .hint("Set client_encoding (or PGCLIENTENCODING) to UTF8."))
+}
+
+/// The SET command for one setting.
+fn set_statement(name: &str, value: &str) -> String {
+    if name != "search_path" {
+        return format!("SET {} TO {}", quote_setting(name), quote_literal(value));
+    }
+    let schemas: Vec<String> = split_names(value).iter().map(|s| quote_ident(s)).collect();
+    let list = if schemas.is_empty() {
+        "''".to_owned()
+    } else {
+        schemas.join(", ")
+    };
+    format!("SET search_path TO {list}")
+}
+
+/// `timezone`, `"my.setting"` by parts.
+fn quote_setting(name: &str) -> String {
+    name.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
+}
+
+/// Splits a list of names as the server does: quotes keep case, the rest is folded.
+fn split_names(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let (mut name, mut quoted, mut inside) = (String::new(), false, false);
+    let mut characters = list.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if inside && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => {
+                inside = !inside;
+                quoted = true;
+            }
+            ',' if !inside => {
+                if quoted || !name.is_empty() {
+                    names.push(std::mem::take(&mut name));
+                }
+                quoted = false;
+            }
+            c if !inside && c.is_ascii_whitespace() => {}
+            c if inside => name.push(c),
+            c => name.push(c.to_ascii_lowercase()),
+        }
+    }
+    if quoted || !name.is_empty() {
+        names.push(name);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_path_is_a_list_of_names() {
+        assert_eq!(
+            set_statement("search_path", r#"Sales, "My ""Own""", public"#),
+            r#"SET search_path TO "sales", "My ""Own""", "public""#
+        );
+        assert_eq!(set_statement("search_path", ""), "SET search_path TO ''");
+        assert_eq!(
+            set_statement("datestyle", "ISO, MDY"),
+            "SET \"datestyle\" TO 'ISO, MDY'"
+        );
+    }
+
+    #[test]
+    fn encodings() {
+        for name in ["UTF8", "utf-8", "'UTF8'", "Unicode", "SQL_ASCII"] {
+            assert!(check_encoding(name).is_ok(), "{name}");
+        }
+        assert!(check_encoding("LATIN1").is_err());
+    }
+}

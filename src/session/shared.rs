@@ -1,0 +1,78 @@
+//! What all sessions share.
+
+use super::Cancels;
+use crate::audit::Audit;
+use crate::backend::{Connector, Pool};
+use crate::config::Config;
+use crate::wire::tls::ServerTls;
+use crate::world::WorldHandle;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The server's parts that a session uses.
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    /// The world.
+    pub world: WorldHandle,
+    /// Connections to the database.
+    pub pool: Pool,
+    /// Makes connections outside of the pool.
+    pub connector: Arc<Connector>,
+    /// The record.
+    pub audit: Audit,
+    /// Who may be cancelled.
+    pub cancels: Cancels,
+    /// TLS towards clients.
+    pub tls: Option<ServerTls>,
+    /// The users file's entries, where logins come from one.
+    pub users: ArcSwap<HashMap<String, String>>,
+    /// Makes up verifiers for unknown logins.
+    pub mock_secret: [u8; 32],
+    /// Becomes true when rowgate is told to stop.
+    pub stop: watch::Receiver<bool>,
+    /// Statements that run, by login.
+    pub running: Running,
+    /// The last session's number.
+    pub sessions: AtomicU64,
+}
+
+impl Shared {
+    /// The next session's number.
+    pub fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// How many statements of each person run at once.
+#[derive(Default)]
+pub struct Running {
+    counts: Mutex<HashMap<String, u32>>,
+}
+
+impl Running {
+    /// One more, unless `limit` run already.
+    pub fn begin(&self, login: &str, limit: u32) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(login.to_owned()).or_insert(0);
+        if *count >= limit {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    /// One less.
+    pub fn end(&self, login: &str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(login) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(login);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a session remembers between statements.
+
+use super::judging::Text;
+use crate::catalog::Relation;
+use crate::gate::SessionView;
+use crate::identity::Principal;
+use crate::policy::RoleRights;
+use crate::world::World;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Most prepared statements, and most portals, that one session may hold.
+pub(super) const MOST_NAMES: usize = 10_000;
+
+/// A prepared statement, of either protocol: they share their names.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    /// The judged text: the statement itself, or the text with the SQL command PREPARE in it.
+    pub text: Arc<Text>,
+    /// Which statement of the text.
+    pub statement: usize,
+    /// Made by PREPARE rather than by a Parse message.
+    pub by_sql: bool,
+    /// The result's columns that the client knows, once they had to be looked at.
+    pub shape: Option<Vec<(Vec<u8>, u32, i32)>>,
+}
+
+/// A portal or cursor: they share their names.
+#[derive(Clone)]
+pub(super) struct Portal {
+    /// The judged text it was made from.
+    pub text: Arc<Text>,
+    /// Which statement of the text.
+    pub statement: usize,
+    /// Rows that it has given.
+    pub rows: u64,
+    /// Made by DECLARE, so that it may outlive its transaction.
+    pub by_sql: bool,
+    /// Parameters for the audit.
+    pub parameters: Option<Arc<Vec<Option<String>>>>,
+}
+
+/// The state.
+pub(super) struct State {
+    pub login: String,
+    pub world: Arc<World>,
+    pub who: Arc<Principal>,
+    pub rights: Arc<RoleRights>,
+    /// What `judge` may know of the session.
+    pub view: Arc<SessionView>,
+    /// Counts changes of search_path and temp relations.
+    pub epoch: u64,
+    /// search_path and temp relations must be read again before the next judgement.
+    pub stale: bool,
+    /// They were changed in the transaction that is under way.
+    pub touched: bool,
+    /// The session's own settings must be put in force again: RESET ALL or DISCARD ALL went through.
+    pub settings_lost: bool,
+    /// `I`, `T` or `E`, as the last ReadyForQuery said.
+    pub status: u8,
+    /// Messages of the extended protocol were sent since the last Sync or Query.
+    pub segment_open: bool,
+    /// How many of them were Execute.
+    pub executes: usize,
+    /// Everything up to Sync is thrown away, after an error.
+    pub skipping: bool,
+    pub statements: HashMap<String, Arc<Prepared>>,
+    pub portals: HashMap<String, Portal>,
+    /// What the client asked for in its startup packet, judged.
+    pub settings: Vec<crate::gate::Verified>,
+}
+
+impl State {
+    /// A session that has just logged in.
+    pub fn new(login: String, world: Arc<World>, who: Arc<Principal>) -> Self {
+        let rights = Arc::new(world.policies.rights(&who));
+        Self {
+            login,
+            world,
+            who,
+            rights,
+            view: Arc::new(SessionView {
+                search_path: Vec::new(),
+                temp_relations: Vec::new(),
+                prepared: Vec::new(),
+            }),
+            epoch: 0,
+            stale: true,
+            touched: false,
+            settings_lost: false,
+            status: b'I',
+            segment_open: false,
+            executes: 0,
+            skipping: false,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// Is this text's judgement still the one that would be made now?
+    pub fn is_current(&self, text: &Text) -> bool {
+        text.generation == self.world.generation && text.epoch == self.epoch
+    }
+
+    /// search_path and temp relations as they were just read.
+    pub fn refresh_view(&mut self, search_path: Vec<String>, temp_relations: Vec<Arc<Relation>>) {
+        self.stale = false;
+        let same_tables = self.view.temp_relations.is_empty() && temp_relations.is_empty();
+        if same_tables && self.view.search_path == search_path {
+            return;
+        }
+        self.epoch += 1;
+        self.view = Arc::new(SessionView {
+            search_path,
+            temp_relations,
+            prepared: self.view.prepared.clone(),
+        });
+    }
+
+    /// Names of statements made by PREPARE have changed.
+    fn renew_prepared(&mut self) {
+        let mut prepared: Vec<String> = self
+            .statements
+            .iter()
+            .filter(|(_, p)| p.by_sql)
+            .map(|(name, _)| name.clone())
+            .collect();
+        prepared.sort();
+        if prepared != self.view.prepared {
+            self.view = Arc::new(SessionView {
+                search_path: self.view.search_path.clone(),
+                temp_relations: self.view.temp_relations.clone(),
+                prepared,
+            });
+        }
+    }
+
+    /// Notes a prepared statement; gives what the name stood for.
+    pub fn prepare(&mut self, name: String, prepared: Prepared) -> Option<Arc<Prepared>> {
+        let by_sql = prepared.by_sql;
+        let previous = self.statements.insert(name, Arc::new(prepared));
+        if by_sql || previous.as_ref().is_some_and(|p| p.by_sql) {
+            self.renew_prepared();
+        }
+        previous
+    }
+
+    /// Forgets a prepared statement; gives what it was.
+    pub fn deallocate(&mut self, name: &str) -> Option<Arc<Prepared>> {
+        let previous = self.statements.remove(name);
+        if previous.as_ref().is_some_and(|p| p.by_sql) {
+            self.renew_prepared();
+        }
+        previous
+    }
+
+    /// Forgets all of them.
+    pub fn deallocate_all(&mut self) {
+        self.statements.clear();
+        self.renew_prepared();
+    }
+
+    /// Puts a name back to what it stood for.
+    pub fn put_back(&mut self, name: String, previous: Option<Arc<Prepared>>) {
+        match previous {
+            Some(previous) => {
+                self.statements.insert(name, previous);
+                self.renew_prepared();
+            }
+            None => {
+                self.deallocate(&name);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a client may read of the database's own errors and notices.
+//!
+//! DETAIL, HINT and CONTEXT show keys, whole rows and the text that rowgate sent, so they pass only where they
+//! are known to speak of the client's own text alone. SQLSTATE and the names of constraint, table, column, schema
+//! and type stay.
+
+use crate::gate::Verified;
+use crate::name::QualifiedName;
+use crate::net::Fields;
+use crate::policy::RoleRights;
+
+/// The prefix of every name that rowgate splices into a statement.
+const PRIVATE: &str = "rowgate:";
+
+/// What is known about the statement that an error or a notice belongs to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Statement<'a> {
+    /// The text that was sent.
+    pub sent: Option<&'a Verified>,
+    /// The client's own text.
+    pub original: Option<&'a str>,
+    /// It writes to tables, so that its messages can carry their values.
+    pub writes: bool,
+}
+
+/// Filters an error in place.
+pub fn error(fields: &mut Fields, statement: Statement<'_>, rights: &RoleRights, search_path: &[String]) {
+    let raised_by = fields.get(b'W').and_then(raising_function);
+    let position = fields
+        .get(b'P')
+        .and_then(|p| p.parse().ok())
+        .and_then(|p| statement.sent?.client_position(statement.original?, p));
+    let class = fields.sqlstate().get(..2).unwrap_or("").to_owned();
+    keep_harmless(fields, &class);
+    match position {
+        Some(position) => fields.set(b'P', position.to_string()),
+        None => fields.remove(b'P'),
+    }
+    let function_may_speak = raised_by.is_none_or(|name| may_speak(&name, rights, search_path));
+    if !function_may_speak {
+        fields.set(b'M', "a function or trigger of the database raised an error");
+        fields.remove(b'D');
+        fields.set(
+            b'H',
+            "Its message is withheld: ask the database administrator to list the function under message_functions.",
+        );
+    } else if statement.writes && class == "22" {
+        fields.set(b'M', "a value is not valid in an expression of the table");
+    } else if fields.message().contains(PRIVATE) {
+        fields.set(b'M', "the statement failed in a condition that the policy added");
+    }
+}
+
+/// Filters a notice in place; `false` drops it.
+pub fn notice(fields: &mut Fields, rights: &RoleRights, search_path: &[String]) -> bool {
+    let raised_by = fields.get(b'W').and_then(raising_function);
+    if raised_by.is_some_and(|name| !may_speak(&name, rights, search_path)) {
+        return false;
+    }
+    let class = fields.sqlstate().get(..2).unwrap_or("").to_owned();
+    keep_harmless(fields, &class);
+    fields.remove(b'P');
+    !fields.message().contains(PRIVATE)
+}
+
+/// Drops what may carry values: CONTEXT and the internal query always, DETAIL and HINT unless the class of the
+/// error says that they speak of the client's text (42), of the server's or the transaction's state (08, 25, 40,
+/// 53, 55, 57).
+fn keep_harmless(fields: &mut Fields, class: &str) {
+    let about_text = class == "42";
+    let about_state = matches!(class, "08" | "25" | "40" | "53" | "55" | "57");
+    let private: Vec<u8> = [b'D', b'H']
+        .into_iter()
+        .filter(|tag| fields.get(*tag).is_some_and(|text| text.contains(PRIVATE)))
+        .collect();
+    fields.keep(|tag| match tag {
+        b'S' | b'V' | b'C' | b'M' | b'P' | b's' | b't' | b'c' | b'd' | b'n' | b'F' | b'L' | b'R' => true,
+        b'D' => about_text && !private.contains(&tag),
+        b'H' => (about_text || about_state) && !private.contains(&tag),
+        _ => false,
+    });
+}
+
+/// The function that CONTEXT names on its first line, for languages that say it.
+fn raising_function(context: &str) -> Option<String> {
+    let line = context.lines().next()?;
+    for prefix in [
+        "PL/pgSQL function ",
+        "SQL function ",
+        "PL/Perl function ",
+        "PL/Python function ",
+        "PL/Tcl function ",
+    ] {
+        if let Some(rest) = line.strip_prefix(prefix) {
+            let rest = rest.trim_start_matches('"');
+            let end = rest.find(['(', '"', ' ']).unwrap_or(rest.len());
+            return Some(rest.get(..end).unwrap_or(rest).to_owned());
+        }
+    }
+    let of_the_statement = ["JSON data", "COPY ", "unnamed portal", "portal ", "parameter "];
+    // any other context means that something beside the statement itself was running
+    (!of_the_statement.iter().any(|prefix| line.starts_with(prefix))).then(String::new)
+}
+
+/// Does the role let this function's messages pass? An unqualified name is one that the search_path finds.
+fn may_speak(function: &str, rights: &RoleRights, search_path: &[String]) -> bool {
+    let named = |schema: &str, name: &str| rights.message_functions.contains(&QualifiedName::new(schema, name));
+    match function.split_once('.') {
+        Some((schema, name)) => named(schema, name),
+        None => search_path.iter().any(|schema| named(schema, function)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(sqlstate: &str, message: &str, more: &[(u8, &str)]) -> Fields {
+        let mut fields = Fields::new("ERROR", sqlstate, message);
+        for (tag, value) in more {
+            fields.set(*tag, *value);
+        }
+        fields
+    }
+
+    #[test]
+    fn a_failing_row_is_not_shown() {
+        let mut got = fields(
+            "23514",
+            "new row violates check constraint \"c\"",
+            &[
+                (b'D', "Failing row contains (1, secret)."),
+                (b'W', "SQL statement \"…\""),
+                (b't', "customers"),
+                (b'n', "c"),
+            ],
+        );
+        error(&mut got, Statement::default(), &RoleRights::default(), &[]);
+        assert_eq!((got.get(b'D'), got.get(b'W')), (None, None));
+        assert_eq!((got.get(b't'), got.get(b'n')), (Some("customers"), Some("c")));
+    }
+
+    #[test]
+    fn advice_about_the_text_stays() {
+        let mut got = fields(
+            "42883",
+            "function f() does not exist",
+            &[(b'H', "No function matches."), (b'P', "8")],
+        );
+        error(&mut got, Statement::default(), &RoleRights::default(), &[]);
+        assert_eq!(got.get(b'H'), Some("No function matches."));
+        assert_eq!(got.get(b'P'), None);
+    }
+
+    #[test]
+    fn only_listed_functions_speak() {
+        let rights = RoleRights {
+            message_functions: vec![QualifiedName::new("public", "polite")],
+            ..RoleRights::default()
+        };
+        let path = ["public".to_owned()];
+        let context = |name: &str| format!("PL/pgSQL function {name}(integer) line 3 at RAISE");
+        for (name, passes) in [
+            ("polite", true),
+            ("public.polite", true),
+            ("other.polite", false),
+            ("rude", false),
+        ] {
+            let mut got = fields("00000", "phone is 123", &[(b'W', &context(name))]);
+            assert_eq!(notice(&mut got, &rights, &path), passes, "{name}");
+            let mut got = fields("P0001", "phone is 123", &[(b'W', &context(name))]);
+            error(&mut got, Statement::default(), &rights, &path);
+            assert_eq!(got.message().contains("123"), passes, "{name}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! RowDescription: each column's origin as the client would see it without rowgate.
+
+use crate::gate::Origin;
+use crate::net::{Body, Malformed};
+
+/// Puts the origins into a RowDescription's body, in place.
+pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malformed> {
+    let mut reader = Body::new(body);
+    let count = reader.u16()?;
+    let total = body.len();
+    let mut places = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        reader.cstr_bytes()?;
+        places.push(total - reader.rest().len());
+        // table, column, type, size, modifier, format
+        reader.bytes(18)?;
+    }
+    reader.finish()?;
+    for (at, origin) in places.into_iter().zip(origins) {
+        let (Some(origin), Some(slot)) = (origin, body.get_mut(at..at + 6)) else {
+            continue;
+        };
+        let (table, column) = slot.split_at_mut(4);
+        table.copy_from_slice(&origin.table.to_be_bytes());
+        column.copy_from_slice(&origin.column.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// What PostgreSQL compares when a plan's result may not change: names, types and modifiers.
+pub fn shape(body: &[u8]) -> Result<Vec<(Vec<u8>, u32, i32)>, Malformed> {
+    let mut reader = Body::new(body);
+    let count = reader.u16()?;
+    let mut shape = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let name = reader.cstr_bytes()?.to_vec();
+        reader.bytes(6)?;
+        let type_oid = reader.u32()?;
+        reader.u16()?;
+        let modifier = reader.i32()?;
+        reader.u16()?;
+        shape.push((name, type_oid, modifier));
+    }
+    reader.finish()?;
+    Ok(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_put_in_place() {
+        let mut body = b"\0\x02a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0b\0\0\0\0\x05\0\x06\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0".to_vec();
+        patch(&mut body, &[Some(Origin { table: 9, column: 2 }), None]).unwrap();
+        assert_eq!(&body[4..10], b"\0\0\0\x09\0\x02");
+        assert_eq!(&body[24..30], b"\0\0\0\x05\0\x06");
+        assert_eq!(shape(&body).unwrap()[1], (b"b".to_vec(), 25, -1));
+        assert!(patch(&mut body[..20], &[]).is_err());
+    }
+}

@@ -1,5 +1,6 @@
 //! How a statement is secured: parse → agree → classify → resolve → rewrite → verify.
 
+pub mod agree;
 pub mod census;
 pub mod explain_output;
 pub mod lists;

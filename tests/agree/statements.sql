@@ -166,8 +166,6 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a), mode() WITHIN GROUP (ORDE
 
 SELECT rank(3) WITHIN GROUP (ORDER BY a) FILTER (WHERE b) FROM t
 
-SELECT nth_value(a, 2) IGNORE NULLS OVER (ORDER BY b) FROM t
-
 WITH a AS (SELECT 1), b (x, y) AS (SELECT 1, 2) SELECT * FROM a, b
 
 WITH a AS MATERIALIZED (SELECT 1 AS x), b AS NOT MATERIALIZED (SELECT * FROM a) SELECT * FROM b
@@ -360,8 +358,6 @@ SET XML OPTION DOCUMENT
 
 SET SCHEMA 'x'
 
-SET CATALOG 'x'
-
 SET SEED TO 0.5
 
 SHOW search_path
@@ -446,7 +442,7 @@ e"
 SELECT 'a'  -- comment
 'b'
 
-SELECT 1, 1.5, .5, 1., 1e10, 1.5e-3, 1_000, 0x1F, 0o17, 0b11, 5e0
+SELECT 1, 1.5, .5, 1., 1e10, 1.5e-3, 1_000, 0x1F, 5e0
 
 SELECT date '2020-01-01', timestamp '2020-01-01 00:00', timestamptz '2020-01-01', time with time zone '10:00+02', interval '1 day', interval '1' year, interval '1-2' year to month, interval '1 2:03:04.5' day to second(3), interval(3) '1 second', int '4', numeric(5, 2) '1.5', double precision '1.5', bit(3) '101', bit varying '1', char(3) 'abc', character varying(3) 'abc', bool 'true', json '{}', "char" 'a', pg_catalog.text 'x', my.type 'x'
 
@@ -484,7 +480,7 @@ SELECT a AT TIME ZONE 'UTC', a AT TIME ZONE b, now() AT LOCAL, (a AT TIME ZONE I
 
 SELECT CURRENT_DATE, CURRENT_TIME, CURRENT_TIME(3), CURRENT_TIMESTAMP, CURRENT_TIMESTAMP(0), LOCALTIME, LOCALTIME(1), LOCALTIMESTAMP, LOCALTIMESTAMP(2), CURRENT_USER, SESSION_USER, USER, CURRENT_ROLE, CURRENT_CATALOG, CURRENT_SCHEMA, SYSTEM_USER, current_schema(), current_database()
 
-SELECT ARRAY[1, 2, 3], ARRAY[[1, 2], [3, 4]], ARRAY[]::int[], ARRAY(SELECT a FROM t), ARRAY(VALUES (1)), a[1], a[1:2], a[:2], a[1:], a[:], a[1][2], a[b + 1], (ARRAY[1, 2])[1], (SELECT array_agg(x) FROM u)[1:2], t.a[1], s.t.a[2:3], f(x)[1], (f(x)).y, (c).field, (t.c).field, (t).*, (f(a)).*, (c.d).e[1].f, c.d[1].e FROM s.t
+SELECT ARRAY[1, 2, 3], ARRAY[[1, 2], [3, 4]], ARRAY[]::int[], ARRAY(SELECT a FROM t), ARRAY(VALUES (1)), a[1], a[1:2], a[:2], a[1:], a[:], a[1][2], a[b + 1], (ARRAY[1, 2])[1], ((SELECT array_agg(x) FROM u))[1:2], t.a[1], s.t.a[2:3], (f(x))[1], (f(x)).y, (c).field, (t.c).field, (t).*, (f(a)).*, (c.d).e[1].f, c.d[1].e FROM s.t
 
 SELECT ROW(1, 2), ROW(), ROW(t.*), (1, 2), (a, t.b), ROW(t.*, 1), (ROW(1, 2)).f1, row(a) FROM t
 
@@ -496,9 +492,9 @@ SELECT EXISTS (SELECT 1 FROM t), NOT EXISTS (SELECT FROM u), (SELECT a FROM t LI
 
 SELECT f(a => 1, b := 2), f(VARIADIC ARRAY[1, 2]), f(1, VARIADIC a), s.f(x), "F"(1), s."F"(DISTINCT a), db.s.f(), f(a ORDER BY b) FROM t
 
-SELECT left(a, 1), right(b, 2), replace(a, 'x', 'y'), char_length(a), format('%s', a), date(a), time(b), timestamp(c), interval(d), "char"(e), "left"(a, 1), name(x), year(x), day(x), if(a, b), int4(a), float8(b), numeric(a), text(a), bool(a), varchar(a) FROM t
+SELECT left(a, 1), right(b, 2), replace(a, 'x', 'y'), char_length(a), format('%s', a), date(a), "time"(b), "char"(e), "left"(a, 1), name(x), year(x), day(x), if(a, b), int4(a), float8(b), text(a), bool(a) FROM t
 
-SELECT a AS select, b AS "from", c AS order, d year, e value, f name, g type, h AS user, i AS end, j text, k date, l timestamp FROM t
+SELECT a AS select, b AS "from", c AS order, d AS year, e value, f AS name, g type, h AS user, i AS end, j text, k date, l timestamp FROM t
 
 SELECT value, name, type, key, date, time, year, month, text, status, level, user_id, "user", data, role, class, comment, temp, position, first, last, row, rows, range, window_, offset_, limit_, "order", action, content, options, owner, sequence, source, target, tag, title, version, zone, second, hour, minute, day, index, view, schema, language, label, location, method, mode, names, object, path, plan, policy, prior, public, rank, ref, release, replace, result, returns, rule, scope, search, share, show, start, statement, statistics, storage, system, tables, transaction, trigger, uncommitted, unknown, valid, work, xml, format, end_, session, set_, sets, skip, sql, state, ties, total, trim_, true_, without, within, wrapper, write, yes FROM t
 
@@ -510,7 +506,11 @@ SELECT x.value FROM key AS x, data, role r, public.comment, "user" u, location l
 
 SELECT a FROM t left_, u "right"
 
-SELECT XMLELEMENT(NAME foo), XMLELEMENT(NAME foo, XMLATTRIBUTES(a AS b, c), 'x', d), XMLFOREST(a, b AS c), XMLCONCAT(a, b), XMLPARSE(DOCUMENT a), XMLPARSE(CONTENT b PRESERVE WHITESPACE), XMLPI(NAME php, 'x'), XMLROOT(a, VERSION '1.0', STANDALONE YES), XMLSERIALIZE(CONTENT a AS text), XMLEXISTS('//a' PASSING BY REF b), xpath('/a', c) FROM t
+SELECT XMLELEMENT(NAME foo), XMLELEMENT(NAME foo, XMLATTRIBUTES(a AS b, c), 'x', d), XMLFOREST(a, b AS c), XMLCONCAT(a, b) FROM t
+
+SELECT XMLPARSE(DOCUMENT a), XMLPARSE(CONTENT b PRESERVE WHITESPACE) FROM t
+
+SELECT XMLPI(NAME php, 'x'), XMLROOT(a, VERSION '1.0', STANDALONE YES), XMLSERIALIZE(CONTENT a AS text), XMLEXISTS('//a' PASSING BY REF b), xpath('/a', c) FROM t
 
 SELECT x.* FROM t, XMLTABLE('/rows/row' PASSING t.data COLUMNS id int PATH '@id', o FOR ORDINALITY, n text PATH 'name' DEFAULT 'none' NOT NULL) AS x
 
@@ -522,7 +522,7 @@ SELECT * FROM JSON_TABLE(jsonb '{}', '$' AS root PASSING 1 AS x COLUMNS (a int E
 
 SELECT JSON_VALUE(a, '$.x'), JSON_VALUE(a, '$.x' RETURNING int DEFAULT 0 ON EMPTY ERROR ON ERROR), JSON_QUERY(a, '$.x' WITH WRAPPER), JSON_EXISTS(a, '$.x' PASSING b AS y), JSON_SCALAR(a), JSON_SERIALIZE(a RETURNING text), JSON(a WITH UNIQUE KEYS) FROM t
 
-SELECT JSON_OBJECT('a': 1, 'b': c), JSON_OBJECT('a' VALUE 1 ABSENT ON NULL WITH UNIQUE RETURNING jsonb), JSON_OBJECT(), JSON_OBJECT('{a,b}'), JSON_ARRAY(1, a, NULL ON NULL), JSON_ARRAY(SELECT a FROM u), JSON_ARRAYAGG(a ORDER BY b RETURNING jsonb), JSON_OBJECTAGG(k: v ABSENT ON NULL), json_object_agg(k, v) FROM t
+SELECT JSON_OBJECT('a': 1, 'b': c), JSON_OBJECT('a' VALUE 1 ABSENT ON NULL WITH UNIQUE RETURNING jsonb), JSON_OBJECT(), JSON_OBJECT('{a,b}'), JSON_ARRAY(1, a NULL ON NULL), JSON_ARRAY(SELECT a FROM u), JSON_ARRAYAGG(a ORDER BY b RETURNING jsonb), JSON_OBJECTAGG(k: v ABSENT ON NULL), json_object_agg(k, v) FROM t
 
 SELECT a FROM t WHERE a = $1 AND b = $2::int OR c IN ($3, $4)
 
@@ -548,8 +548,6 @@ FROM	t
 
 SELECT current_setting('x'), set_config('search_path', 'x', false), version(), pg_catalog.version()
 
-SELECT 'a' 'b' FROM t
-
 SELECT 'x' AS "a" , 'y' b
 
 SELECT to_char(a, 'YYYY-MM') AS month, sum(b) FROM t GROUP BY 1 ORDER BY 1
@@ -561,8 +559,6 @@ SELECT a, b FROM t WHERE lower(name) LIKE '%' || lower($1) || '%' ORDER BY simil
 SELECT NULL, TRUE, FALSE, NULL::int, 'infinity'::float8
 
 SELECT DISTINCT ON (t.a) t.a, first_value(t.b) OVER w FROM t WINDOW w AS (PARTITION BY t.a ORDER BY t.c)
-
-SELECT a FROM t WHERE CURRENT OF c
 
 SELECT MERGE_ACTION()
 
@@ -584,7 +580,7 @@ SELECT * FROM CAST(1 AS int) AS c
 
 SELECT * FROM t WHERE a = 1 AND (b = 2 OR (c = 3 AND NOT d)) IS TRUE
 
-SELECT NOT a, NOT (a = b), a AND b OR c, NOT a IS NULL, NOT a IN (1), a = b IS TRUE, a < b = c FROM t
+SELECT NOT a, NOT (a = b), a AND b OR c, NOT a IS NULL, NOT a IN (1), a = b IS TRUE FROM t
 
 SELECT interval '1' day, interval '2' hour + a, b - interval '1 month', interval '10' second (2), now() - '1 day'::interval FROM t
 
@@ -613,3 +609,135 @@ MERGE INTO t USING u ON t.id = u.id WHEN MATCHED AND u.x THEN UPDATE SET a = u.a
 WITH x AS (INSERT INTO t VALUES (1) RETURNING a) SELECT * FROM x
 
 WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x
+
+SELECT t.a FROM public.t AS t WHERE t.b &> 'x' AND t.c &< 'y'
+
+SELECT a FROM t WHERE a::text = ANY (string_to_array($1, ',')::text[]) OR a = ANY (SELECT unnest(b) FROM u)
+
+SELECT oid::regclass, 'pg_class'::regclass::oid, relname::name, relacl::aclitem[] FROM pg_class
+
+SELECT a.* FROM (SELECT b.*, row_number() OVER () AS rn FROM b) a WHERE a.rn = 1
+
+SELECT div, mod, match, regexp, rlike, xor, qualify, top, struct, map, pivot, minus, sample, cluster, sort, ceil, floor, convert, ceil(a), floor(b), div(a, b), mod(a, b), convert(a), insert, interval_, exclude, connect, prior, start, use_, force_, ignore, lock, keys, fields, limits, offsets, index, unnest, final, settings, prewhere, database, escape_ FROM t
+
+SELECT * FROM final, settings, qualify AS prewhere, sample, minus m, top, pivot p, unpivot
+
+SELECT * FROM t final WHERE final.a = 1
+
+SELECT a FROM t sample, u pivot, v asof, w anti, x semi
+
+SELECT a div FROM t
+
+SELECT a qualify FROM t
+
+SELECT t.a match, u.b rlike FROM t, u
+
+SELECT try_cast(a), safe_cast(b), cast(a AS int4), if(a), iif(a, b), nvl(a, b), concat(a, b), convert(a, b), struct(a), array_agg(a), group_concat(a), listagg(a), map(a) FROM t
+
+SELECT date(a), year(a), trunc(a), interval '1 day' FROM t WHERE a > date '2020-01-01' AND b < timestamptz '2020-01-01 00:00+00'
+
+SELECT a FROM t WHERE a > (date '2020-01-01') + interval '1' month AND b <> (uuid '00000000-0000-0000-0000-000000000000')
+
+SELECT point '(1,2)', box '((0,0),(1,1))', path '[(0,0)]', inet '10.0.0.1', "my type" 'x', s."my type" 'x', a.b.c 'x'
+
+SELECT name 'x', text 'y', json '{}', xml '<a/>' FROM t
+
+SELECT CASE WHEN a IS NULL THEN date '2020-01-01' ELSE b END, coalesce(a, date '2020-01-01') FROM t
+
+SELECT a FROM t WHERE ts >= timestamp with time zone '2020-01-01' AND ts < timestamp without time zone '2021-01-01'
+
+SELECT a FROM t WHERE x SIMILAR TO '%(b|d)%' AND y NOT ILIKE '%x%' ESCAPE '\' AND z LIKE 'a' || $1
+
+SELECT a FROM s1.t1 LEFT OUTER JOIN s2.t2 ON t1.id = t2.id AND t2.deleted IS NOT TRUE WHERE t1.id BETWEEN $1 AND $2 ORDER BY t1.created_at DESC NULLS LAST, t1.id LIMIT 50 OFFSET 100
+
+SELECT "public"."customers"."id" AS "id", "public"."customers"."name" AS "name" FROM "public"."customers" WHERE ("public"."customers"."name" = 'x') LIMIT 2000
+
+SELECT CAST("t"."d" AS date), DATE_TRUNC('month', "t"."d"), CAST(EXTRACT(year FROM "t"."d") AS integer) FROM "t"
+
+SELECT SUM("a"."b") AS "sum:b:ok", ("a"."c")::text FROM "public"."a" "a" GROUP BY 2
+
+BEGIN;declare "SQL_CUR0x55" cursor with hold for select * from t;fetch 100 in "SQL_CUR0x55"
+
+SELECT n.nspname = ANY(current_schemas(true)), n.nspname, t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON t.typnamespace = n.oid WHERE t.oid = $1
+
+SELECT c.relname, a.attname, (information_schema._pg_expandarray(i.indkey)).n AS KEY_SEQ, (i.keys).x, result.A FROM pg_class c, pg_attribute a, pg_index i
+
+SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid, true), substring(pg_catalog.pg_get_expr(d.adbin, d.adrelid) for 128) FROM pg_attrdef d
+
+SELECT pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(a) FROM unnest(b) AS a), E'\n') FROM t
+
+SELECT pg_catalog.format_type(a.atttypid, a.atttypmod), a.attname::pg_catalog.text COLLATE pg_catalog.default FROM a WHERE a.x OPERATOR(pg_catalog.~) '^(t)$' COLLATE pg_catalog.default
+
+SELECT a[1], a[i.x], (a.b)[1], ((a).b).c, a.b[1:2][3], (array_agg(x ORDER BY y))[1] FROM t a, u i
+
+SELECT indkey[s.i], (string_to_array(a, ','))[array_upper(b, 1)], generate_subscripts(c, 1) FROM t, generate_series(0, 7) AS s (i)
+
+SELECT * FROM t WHERE (a, b) IN (SELECT c, d FROM u) AND ROW(a, b) = ROW(1, 2) AND (a IS NULL) = (b IS NULL)
+
+SELECT a FROM t GROUP BY a, b, () HAVING bool_and(c) AND NOT bool_or(d) ORDER BY count(*) FILTER (WHERE e) DESC
+
+SELECT * FROM t1 NATURAL INNER JOIN t2 NATURAL FULL OUTER JOIN t3, LATERAL f(t1.a, t2.b) WITH ORDINALITY AS l (x, y)
+
+SELECT * FROM (t1 JOIN t2 ON t1.a = t2.a) JOIN (t3 LEFT JOIN (t4 CROSS JOIN t5) ON t3.a = t4.a) ON t1.b = t3.b
+
+SELECT * FROM (SELECT 1) AS x, (SELECT 2) y, LATERAL (SELECT x.*) z
+
+SELECT * FROM ((SELECT a FROM t) UNION (SELECT b FROM u)) q
+
+SELECT * FROM ((t1 JOIN t2 USING (a)) JOIN t3 USING (b)) AS j
+
+WITH a AS (SELECT 1), b AS (WITH c AS (SELECT 2) SELECT * FROM c, a) SELECT (WITH d AS (SELECT * FROM b) SELECT * FROM d)
+
+WITH "select" AS (SELECT 1), only_ AS (SELECT 2) SELECT * FROM "select", "only", "table"
+
+WITH x AS (SELECT * FROM t FOR UPDATE) SELECT * FROM x LIMIT 1 FOR SHARE
+
+WITH a AS NOT MATERIALIZED (TABLE t), b (c) AS MATERIALIZED (VALUES (1)) TABLE b
+
+SELECT a FROM t ORDER BY b COLLATE "C" DESC, c::text USING ~<~ NULLS LAST
+
+SELECT a IS NOT DISTINCT FROM b, (a IS DISTINCT FROM NULL) IS NOT UNKNOWN, NOT a IS DISTINCT FROM b FROM t
+
+SELECT f(), f(a) FILTER (WHERE b) OVER w, f(DISTINCT a, b ORDER BY c, d DESC), f(*) , f(ALL a) FROM t WINDOW w AS ()
+
+SELECT count(*) OVER (PARTITION BY (a, b), c ORDER BY d RANGE UNBOUNDED PRECEDING) FROM t
+
+SELECT 'a' || 'b' || c::text || E'\n' || $q$x$q$ FROM t
+
+SELECT !a, !!a, !! (a) FROM t
+
+SELECT a FROM t WHERE a @> ARRAY['x']::text[] AND b ?| ARRAY['y'] AND c <@ d AND e && f AND g -|- h AND i @> ANY (ARRAY['{}'::jsonb])
+
+SELECT a <=> b, a <#> b, a <-> '[1,2]', a <%> b, a %> b, a <<% b, a %>> b, a ~>=~ b, a ~<~ b, a |&| b, a ||| b, a ^ b, a *= b, a *<> b, a ### b FROM t
+
+SELECT 1 -- comment with ' quote
+, 2 /* comment with ' quote and $$ */ , $$ -- not a comment $$
+
+SELECT a -- one
+  , b -- two
+FROM t -- three
+;
+
+SELECT/**/a/* x */./* y */b/**/FROM/**/s/* q */./**/t
+
+select A, B, "C" from S.T t where T.a = 'X' and t.B is not null
+
+SELECT a, b FROM very_long_identifier_that_is_longer_than_sixty_three_bytes_and_so_cut_here AS q
+
+SELECT 数据 FROM 这是一个非常长的表名称超过六十三个字节所以它会被截断掉哦对的没错
+
+SELECT '😀', a FROM "😀" WHERE 'é' = b
+
+SELECT	a , b
+,c
+  FROM	t
+
+SELECT '\', a FROM t
+
+SELECT E'\'', a, E'\\', b, E'\x41\u0041\101' FROM t
+
+SELECT a FROM t WHERE b = E'x\'y' AND c = 'z'
+
+SHOW server_version; SELECT 1; SET a.b TO 'x'; SELECT b FROM t
+
+SELECT pg_sleep(1); SELECT a FROM ONLY t; TABLE u

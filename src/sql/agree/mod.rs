@@ -12,7 +12,7 @@ mod repair;
 mod second;
 mod tokens;
 
-use pg_query::protobuf::{ParseResult, ScanToken};
+use pg_query::protobuf::{KeywordKind, ParseResult, ScanToken};
 use std::fmt;
 
 /// Text longer than this many tokens is not given to the second parser.
@@ -109,59 +109,116 @@ pub fn agree(text: &str, tree: &ParseResult, tokens: &[ScanToken]) -> Result<(),
     }
     let (fixed, each) = STACK;
     let need = fixed + each * tokens.len();
-    stacker::maybe_grow(need, need, || agree_on_this_stack(text, tree, tokens))
+    stacker::maybe_grow(need, need, || {
+        // a parser that is not ours may panic on what it was never shown: that is no reading
+        std::panic::catch_unwind(|| agree_on_this_stack(text, tree, tokens)).unwrap_or_else(|_| {
+            Err(Disagreement::SecondParserCannot {
+                message: "it panicked".to_owned(),
+            })
+        })
+    })
 }
 
 fn agree_on_this_stack(text: &str, tree: &ParseResult, tokens: &[ScanToken]) -> Result<(), Disagreement> {
     let pieces = tokens::aligned(text, tokens)?;
-    let first = postgres::read(tree)?;
-    let repaired = repair::for_second_parser(text, pieces, tree)?;
-    let second = second::parse(repaired)?;
-    compare(&first, &second.seen())
+    let mut first = postgres::read(tree)?;
+    let repaired = repair::for_second_parser(text, pieces, tree, &first)?;
+    let second = second::parse(repaired.tokens)?;
+    let (kinds, mut second) = second.seen();
+    if repaired.kinds.len() != kinds.len() {
+        return Err(Disagreement::StatementCount);
+    }
+    if repaired.kinds != kinds {
+        return Err(Disagreement::StatementKind);
+    }
+    let words = Words(tokens);
+    // the second parser takes some of PostgreSQL's keywords for names, and has trees of its own for some calls
+    first.functions.retain(|f| !words.has_own_syntax(f.offset));
+    let shared = |list: &[Reference], reference: &Reference| list.binary_search(reference).is_ok();
+    second
+        .relations
+        .retain(|r| !words.has_own_syntax(r.offset) || shared(&first.relations, r));
+    second
+        .columns
+        .retain(|c| !words.is_keyword(c.offset) || shared(&first.columns, c));
+    second
+        .functions
+        .retain(|f| !words.is_keyword(f.offset) || shared(&first.functions, f));
+    compare(&first, &second)
+}
+
+/// PostgreSQL's keywords by their place.
+struct Words<'a>(&'a [ScanToken]);
+
+impl Words<'_> {
+    fn class(&self, offset: usize) -> KeywordKind {
+        let found = self
+            .0
+            .binary_search_by_key(&Some(offset), |token| usize::try_from(token.start).ok());
+        let token = found.ok().and_then(|at| self.0.get(at));
+        token.map_or(KeywordKind::NoKeyword, ScanToken::keyword_kind)
+    }
+
+    fn is_keyword(&self, offset: usize) -> bool {
+        self.class(offset) != KeywordKind::NoKeyword
+    }
+
+    /// A keyword that cannot name a relation or function of the user's own unless it is quoted.
+    fn has_own_syntax(&self, offset: usize) -> bool {
+        !matches!(
+            self.class(offset),
+            KeywordKind::NoKeyword | KeywordKind::UnreservedKeyword
+        )
+    }
+}
+
+/// What kind of statement the second parser must see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Query,
+    Insert,
+    Update,
+    Delete,
+    Merge,
+    CreateTable,
+    Other,
 }
 
 /// What a parser saw, in the order of the text.
 #[derive(Debug, Default)]
 struct Seen {
-    kinds: Vec<&'static str>,
     relations: Vec<Reference>,
     columns: Vec<Reference>,
     functions: Vec<Reference>,
 }
 
+impl Seen {
+    fn sort(&mut self) {
+        self.relations.sort_unstable();
+        self.columns.sort_unstable();
+        self.functions.sort_unstable();
+    }
+}
+
 fn compare(first: &Seen, second: &Seen) -> Result<(), Disagreement> {
-    if first.kinds.len() != second.kinds.len() {
-        return Err(Disagreement::StatementCount);
+    if let Some((name, offset)) = difference(&first.relations, &second.relations) {
+        return Err(Disagreement::Relations { name, offset });
     }
-    if first.kinds != second.kinds {
-        return Err(Disagreement::StatementKind);
+    if let Some((name, offset)) = difference(&first.columns, &second.columns) {
+        return Err(Disagreement::Columns { name, offset });
     }
-    if let Some(odd) = difference(&first.relations, &second.relations) {
-        return Err(Disagreement::Relations {
-            name: odd.readable(),
-            offset: odd.offset,
-        });
-    }
-    if let Some(odd) = difference(&first.columns, &second.columns) {
-        return Err(Disagreement::Columns {
-            name: odd.readable(),
-            offset: odd.offset,
-        });
-    }
-    if let Some(odd) = difference(&first.functions, &second.functions) {
-        return Err(Disagreement::Functions {
-            name: odd.readable(),
-            offset: odd.offset,
-        });
+    if let Some((name, offset)) = difference(&first.functions, &second.functions) {
+        return Err(Disagreement::Functions { name, offset });
     }
     Ok(())
 }
 
 /// The first reference (both lists are sorted) that stands in one list only.
-fn difference<'a>(one: &'a [Reference], other: &'a [Reference]) -> Option<&'a Reference> {
+fn difference(one: &[Reference], other: &[Reference]) -> Option<(String, usize)> {
     let mut pairs = one.iter().zip(other);
-    if let Some((a, b)) = pairs.find(|(a, b)| a != b) {
-        return Some(a.min(b));
-    }
-    one.get(other.len()).or_else(|| other.get(one.len()))
+    let odd = match pairs.find(|(a, b)| a != b) {
+        Some((a, b)) => a.min(b),
+        None => one.get(other.len()).or_else(|| other.get(one.len()))?,
+    };
+    Some((odd.readable(), odd.offset))
 }

@@ -4,37 +4,18 @@
 //! writes a walk by hand forgets one, and what is forgotten is hidden from the comparison.
 
 use super::{Disagreement, Reference, SEPARATOR, STAR, Seen};
-use pg_query::NodeEnum;
 use pg_query::protobuf::{CoercionForm, ParseResult};
 use serde::ser::{self, Serialize};
 use std::fmt;
 
-/// Gathers statements, relations, columns and function calls, each list sorted by place.
+/// Gathers relations, columns and function calls, each list sorted by place.
 pub(super) fn read(tree: &ParseResult) -> Result<Seen, Disagreement> {
     let mut walk = Walk::default();
-    for statement in &tree.stmts {
-        let node = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
-        walk.seen.kinds.push(node.map_or("", kind));
-        node.serialize(&mut walk)
-            .map_err(|Unreadable| Disagreement::StatementKind)?;
-    }
+    tree.serialize(&mut walk)
+        .map_err(|Unreadable| Disagreement::StatementKind)?;
     let mut seen = walk.seen;
-    seen.relations.sort_unstable();
-    seen.columns.sort_unstable();
-    seen.functions.sort_unstable();
+    seen.sort();
     Ok(seen)
-}
-
-/// A statement's kind as far as the second parser is asked for one.
-fn kind(node: &NodeEnum) -> &'static str {
-    match node {
-        NodeEnum::SelectStmt(_) => "query",
-        NodeEnum::InsertStmt(_) => "insert",
-        NodeEnum::UpdateStmt(_) => "update",
-        NodeEnum::DeleteStmt(_) => "delete",
-        NodeEnum::MergeStmt(_) => "merge",
-        _ => "other",
-    }
 }
 
 #[derive(Debug)]
@@ -132,6 +113,10 @@ impl ser::SerializeStruct for Fields<'_> {
             Node::Function if self.spelled => &mut self.walk.seen.functions,
             Node::Function | Node::Other => return Ok(()),
         };
+        if self.location < 0 && self.node == Node::Column && self.name == STAR {
+            // the columns of `TABLE t`, which stand nowhere in the text
+            return Ok(());
+        }
         let offset = usize::try_from(self.location).map_err(|_| Unreadable)?;
         list.push(Reference {
             offset,

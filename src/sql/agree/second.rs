@@ -1,9 +1,9 @@
 //! What sqlparser's tree refers to.
 
-use super::{Disagreement, MAX_DEPTH, Reference, SEPARATOR, STAR, Seen};
+use super::{Disagreement, Kind, MAX_DEPTH, Reference, SEPARATOR, Seen};
 use sqlparser::ast::{
-    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, TableFactor, Visit, Visitor,
+    AccessExpr, CreateTableLikeKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor,
+    Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -18,7 +18,7 @@ pub(super) struct Second {
     statements: Vec<Statement>,
 }
 
-/// Parses tokens whose spans hold byte offsets (see [`super::repair::place`]).
+/// Parses tokens whose spans hold byte offsets (see [`super::repair::Repaired`]).
 pub(super) fn parse(tokens: Vec<TokenWithSpan>) -> Result<Second, Disagreement> {
     let statements = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_DEPTH)
@@ -32,28 +32,28 @@ pub(super) fn parse(tokens: Vec<TokenWithSpan>) -> Result<Second, Disagreement> 
 
 impl Second {
     /// Gathers statements, relations, columns and function calls, each list sorted by place.
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> (Vec<Kind>, Seen) {
         let mut walk = Walk::default();
+        let mut kinds = Vec::with_capacity(self.statements.len());
         for statement in &self.statements {
-            walk.seen.kinds.push(kind(statement));
+            kinds.push(kind(statement));
             let _: ControlFlow<()> = statement.visit(&mut walk);
         }
         let mut seen = walk.seen;
-        seen.relations.sort_unstable();
-        seen.columns.sort_unstable();
-        seen.functions.sort_unstable();
-        seen
+        seen.sort();
+        (kinds, seen)
     }
 }
 
-fn kind(statement: &Statement) -> &'static str {
+fn kind(statement: &Statement) -> Kind {
     match statement {
-        Statement::Query(_) => "query",
-        Statement::Insert(_) => "insert",
-        Statement::Update(_) => "update",
-        Statement::Delete(_) => "delete",
-        Statement::Merge(_) => "merge",
-        _ => "other",
+        Statement::Query(_) => Kind::Query,
+        Statement::Insert(_) => Kind::Insert,
+        Statement::Update(_) => Kind::Update,
+        Statement::Delete(_) => Kind::Delete,
+        Statement::Merge(_) => Kind::Merge,
+        Statement::CreateTable(_) => Kind::CreateTable,
+        _ => Kind::Other,
     }
 }
 
@@ -66,9 +66,10 @@ struct Walk {
     told: Vec<usize>,
 }
 
-/// The byte offset that a span was given.
-fn offset(span: Span) -> usize {
-    usize::try_from(span.start.column).map_or(0, |column| column.saturating_sub(1))
+/// The byte offset that a span was given; `None` for words that a repair put in.
+fn offset(span: Span) -> Option<usize> {
+    let column = usize::try_from(span.start.column).ok()?;
+    (span.start.line > 0).then(|| column.checked_sub(1))?
 }
 
 /// An identifier as PostgreSQL keeps it: ASCII letters folded unless quoted, cut at 63 bytes.
@@ -91,7 +92,7 @@ fn push(name: &mut String, ident: &Ident) {
 
 fn reference<'a>(idents: impl Iterator<Item = &'a Ident>) -> Option<Reference> {
     let mut idents = idents.peekable();
-    let offset = offset(idents.peek()?.span);
+    let offset = offset(idents.peek()?.span)?;
     let mut name = String::new();
     for ident in idents {
         push(&mut name, ident);
@@ -116,19 +117,25 @@ impl Walk {
         }
     }
 
-    fn star(&mut self, name: &ObjectName) {
-        if let Some(mut reference) = object(name) {
-            reference.name.push(SEPARATOR);
-            reference.name.push_str(STAR);
-            self.seen.columns.push(reference);
-        }
-    }
-
-    fn argument(&mut self, argument: &FunctionArg) {
-        let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) =
-            argument;
-        if let FunctionArgExpr::QualifiedWildcard(name) = arg {
-            self.star(name);
+    /// `a.b[1].c`: the dotted beginning is a column; what follows a subscript or a bracket is a field of it.
+    fn access(&mut self, root: &Expr, chain: &[AccessExpr]) {
+        let fields = chain.iter().filter_map(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(ident)) => offset(ident.span),
+            _ => None,
+        });
+        self.told.extend(fields);
+        let root = match root {
+            Expr::Identifier(ident) => std::slice::from_ref(ident),
+            Expr::CompoundIdentifier(idents) => idents.as_slice(),
+            _ => return,
+        };
+        let dotted = chain.iter().map_while(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident),
+            _ => None,
+        });
+        if let Some(column) = reference(root.iter().chain(dotted)) {
+            self.told.push(column.offset);
+            self.seen.columns.push(column);
         }
     }
 }
@@ -151,16 +158,19 @@ impl Visitor for Walk {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
             TableFactor::Table {
-                name, args: Some(args), ..
-            } => {
-                self.function_at = object(name).map(|reference| reference.offset);
-                args.args.iter().for_each(|argument| self.argument(argument));
-            }
-            TableFactor::Function { name, args, .. } => {
-                self.seen.functions.extend(object(name));
-                args.iter().for_each(|argument| self.argument(argument));
-            }
+                name, args: Some(_), ..
+            } => self.function_at = object(name).map(|reference| reference.offset),
+            TableFactor::Function { name, .. } => self.seen.functions.extend(object(name)),
             _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
+        if let Statement::CreateTable(create) = statement
+            && let Some(CreateTableLikeKind::Parenthesized(like) | CreateTableLikeKind::Plain(like)) = &create.like
+        {
+            self.seen.relations.extend(object(&like.name));
         }
         ControlFlow::Continue(())
     }
@@ -173,16 +183,6 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        for item in &select.projection {
-            match item {
-                SelectItem::Wildcard(options) => self.seen.columns.push(Reference {
-                    offset: offset(options.wildcard_token.0.span),
-                    name: STAR.to_owned(),
-                }),
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => self.star(name),
-                _ => {}
-            }
-        }
         if let Some(into) = &select.into {
             for target in &into.targets {
                 let target = match target {
@@ -201,28 +201,8 @@ impl Visitor for Walk {
         match expr {
             Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)),
             Expr::CompoundIdentifier(idents) => self.column(idents),
-            Expr::CompoundFieldAccess { root, access_chain } => {
-                let root = match root.as_ref() {
-                    Expr::Identifier(ident) => std::slice::from_ref(ident),
-                    Expr::CompoundIdentifier(idents) => idents.as_slice(),
-                    _ => &[],
-                };
-                let fields = access_chain.iter().map_while(|access| match access {
-                    AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident),
-                    _ => None,
-                });
-                if let Some(reference) = root.first().and_then(|_| reference(root.iter().chain(fields))) {
-                    self.told.push(reference.offset);
-                    self.seen.columns.push(reference);
-                }
-            }
-            Expr::QualifiedWildcard(name, _) => self.star(name),
-            Expr::Function(function) => {
-                self.seen.functions.extend(object(&function.name));
-                if let FunctionArguments::List(list) = &function.args {
-                    list.args.iter().for_each(|argument| self.argument(argument));
-                }
-            }
+            Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
+            Expr::Function(function) => self.seen.functions.extend(object(&function.name)),
             _ => {}
         }
         ControlFlow::Continue(())

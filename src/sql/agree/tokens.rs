@@ -1,7 +1,7 @@
 //! Both scanners cut the text at the same places, and call the pieces by the same names.
 
 use super::Disagreement;
-use pg_query::protobuf::{ScanToken, Token as Pg};
+use pg_query::protobuf::{KeywordKind, ScanToken, Token as Pg};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
@@ -14,10 +14,10 @@ pub(super) struct Piece {
     pub start: usize,
     /// Byte offset of its end.
     pub end: usize,
-    /// PostgreSQL's token, `Pg::Ident as i32` and the like.
-    pub pg: i32,
-    /// PostgreSQL's class of keyword, 0 for what is none.
-    pub keyword: i32,
+    /// PostgreSQL's token.
+    pub pg: Pg,
+    /// PostgreSQL's class of keyword.
+    pub keyword: KeywordKind,
 }
 
 /// sqlparser's token and its bytes.
@@ -36,6 +36,7 @@ pub(super) fn aligned(text: &str, tokens: &[ScanToken]) -> Result<Vec<Piece>, Di
         let (Ok(start), Ok(end)) = (usize::try_from(pg.start), usize::try_from(pg.end)) else {
             return Err(Disagreement::Tokens { offset: 0 });
         };
+        let (kind, keyword) = (pg.token(), pg.keyword_kind());
         let differ = Disagreement::Tokens { offset: start };
         let Some(mut other) = others.next() else {
             return Err(differ);
@@ -45,8 +46,8 @@ pub(super) fn aligned(text: &str, tokens: &[ScanToken]) -> Result<Vec<Piece>, Di
                 offset: start.min(other.start),
             });
         }
-        if is_comment(pg.token) || matches!(other.token, Token::Whitespace(_)) {
-            if !is_comment(pg.token) || !same_comment(text, end, &other) {
+        if is_comment(kind) || matches!(other.token, Token::Whitespace(_)) {
+            if !is_comment(kind) || !same_comment(text, end, &other) {
                 return Err(differ);
             }
             continue;
@@ -55,18 +56,22 @@ pub(super) fn aligned(text: &str, tokens: &[ScanToken]) -> Result<Vec<Piece>, Di
             let Some(more) = others.next() else {
                 return Err(differ);
             };
-            other = joined(text, pg.token, other, more).ok_or_else(|| differ.clone())?;
+            other = joined(text, kind, other, more).ok_or_else(|| differ.clone())?;
+        }
+        if other.token == Token::AmpersandRightAngleBracket && text.get(end..other.end).is_some_and(is_space) {
+            // sqlparser's `&>` takes the next character with it, whatever it is
+            other.end = end;
         }
         if other.end == end {
-            if !same_class(pg.token, &other.token) {
+            if !same_class(kind, &other.token) {
                 return Err(differ);
             }
             pieces.push(Piece {
                 token: other.token,
                 start,
                 end,
-                pg: pg.token,
-                keyword: pg.keyword_kind,
+                pg: kind,
+                keyword,
             });
             continue;
         }
@@ -94,15 +99,17 @@ pub(super) fn aligned(text: &str, tokens: &[ScanToken]) -> Result<Vec<Piece>, Di
 }
 
 /// PostgreSQL sees one token where sqlparser sees two: an operator cut in two, or one constant whose parts
-/// stand on several lines.
-fn joined(text: &str, pg: i32, one: Other, more: Other) -> Option<Other> {
+/// stand on several lines. Neither holds a name in either reading.
+fn joined(text: &str, pg: Pg, one: Other, more: Other) -> Option<Other> {
     let token = if is_operator(pg) && is_symbol(&one.token) && is_symbol(&more.token) && one.end == more.start {
         operator(text.get(one.start..more.end)?)
     } else if is_string(pg)
-        && one.token != Token::Whitespace(Whitespace::Space)
         && is_quoted(&one.token)
-        && matches!(more.token, Token::SingleQuotedString(_))
-        && text.get(one.end..more.start)?.contains(['\n', '\r'])
+        && match more.token {
+            Token::SingleQuotedString(_) => text.get(one.start..more.start)?.contains(['\n', '\r']),
+            Token::Whitespace(Whitespace::SingleLineComment { .. }) => true,
+            _ => false,
+        }
     {
         one.token
     } else {
@@ -123,20 +130,20 @@ fn split(text: &str, pg: &ScanToken, other: &Other) -> Option<Piece> {
         return None;
     }
     let token = match &other.token {
-        Token::NationalStringLiteral(s) => match pg.token {
-            t if t == Pg::Nchar as i32 => Token::make_keyword("NCHAR"),
-            t if t == Pg::Sconst as i32 => Token::SingleQuotedString(s.clone()),
+        Token::NationalStringLiteral(s) => match pg.token() {
+            Pg::Nchar => Token::make_keyword("NCHAR"),
+            Pg::Sconst => Token::SingleQuotedString(s.clone()),
             _ => return None,
         },
-        symbol if is_symbol(symbol) && is_operator(pg.token) => operator(text.get(start..end)?),
+        symbol if is_symbol(symbol) && is_operator(pg.token()) => operator(text.get(start..end)?),
         _ => return None,
     };
     Some(Piece {
         token,
         start,
         end,
-        pg: pg.token,
-        keyword: pg.keyword_kind,
+        pg: pg.token(),
+        keyword: pg.keyword_kind(),
     })
 }
 
@@ -147,8 +154,12 @@ fn is_blank(token: &Token) -> bool {
     )
 }
 
-fn is_comment(pg: i32) -> bool {
-    pg == Pg::SqlComment as i32 || pg == Pg::CComment as i32
+fn is_space(text: &str) -> bool {
+    matches!(text, " " | "\t" | "\n" | "\r")
+}
+
+fn is_comment(pg: Pg) -> bool {
+    matches!(pg, Pg::SqlComment | Pg::CComment)
 }
 
 /// sqlparser counts the line's end to a `--` comment, PostgreSQL does not.
@@ -156,38 +167,39 @@ fn same_comment(text: &str, end: usize, other: &Other) -> bool {
     match other.token {
         Token::Whitespace(Whitespace::MultiLineComment(_)) => other.end == end,
         Token::Whitespace(Whitespace::SingleLineComment { .. }) => {
-            other.end >= end && text.get(end..other.end).is_some_and(|rest| matches!(rest, "" | "\n" | "\r" | "\r\n"))
+            other.end >= end
+                && text
+                    .get(end..other.end)
+                    .is_some_and(|rest| matches!(rest, "" | "\n" | "\r" | "\r\n"))
         }
         _ => false,
     }
 }
 
 /// Operators and the characters that can be one; not brackets, commas, dots, colons, semicolons.
-fn is_operator(pg: i32) -> bool {
-    const OPERATORS: [Pg; 15] = [
-        Pg::Op,
-        Pg::LessEquals,
-        Pg::GreaterEquals,
-        Pg::NotEquals,
-        Pg::EqualsGreater,
-        Pg::Ascii37,
-        Pg::Ascii42,
-        Pg::Ascii43,
-        Pg::Ascii45,
-        Pg::Ascii47,
-        Pg::Ascii60,
-        Pg::Ascii61,
-        Pg::Ascii62,
-        Pg::Ascii63,
-        Pg::Ascii94,
-    ];
-    OPERATORS.iter().any(|&o| o as i32 == pg)
+fn is_operator(pg: Pg) -> bool {
+    matches!(
+        pg,
+        Pg::Op
+            | Pg::LessEquals
+            | Pg::GreaterEquals
+            | Pg::NotEquals
+            | Pg::EqualsGreater
+            | Pg::Ascii37
+            | Pg::Ascii42
+            | Pg::Ascii43
+            | Pg::Ascii45
+            | Pg::Ascii47
+            | Pg::Ascii60
+            | Pg::Ascii61
+            | Pg::Ascii62
+            | Pg::Ascii63
+            | Pg::Ascii94
+    )
 }
 
-fn is_string(pg: i32) -> bool {
-    [Pg::Sconst, Pg::Usconst, Pg::Bconst, Pg::Xconst]
-        .iter()
-        .any(|&s| s as i32 == pg)
+fn is_string(pg: Pg) -> bool {
+    matches!(pg, Pg::Sconst | Pg::Usconst | Pg::Bconst | Pg::Xconst)
 }
 
 fn is_quoted(token: &Token) -> bool {
@@ -225,28 +237,27 @@ fn is_symbol(token: &Token) -> bool {
     ) && !is_quoted(token)
 }
 
-fn same_class(pg: i32, token: &Token) -> bool {
-    let is = |kinds: &[Pg]| kinds.iter().any(|&k| k as i32 == pg);
+fn same_class(pg: Pg, token: &Token) -> bool {
     match token {
-        Token::Word(word) => pg == Pg::Ident as i32 || word.quote_style.is_none() && pg > Pg::CComment as i32,
-        Token::Number(..) => is(&[Pg::Iconst, Pg::Fconst]),
-        Token::HexStringLiteral(_) => is(&[Pg::Xconst, Pg::Iconst]),
-        Token::SingleQuotedByteStringLiteral(_) => is(&[Pg::Bconst]),
-        Token::UnicodeStringLiteral(_) => is(&[Pg::Usconst]),
+        Token::Word(word) => pg == Pg::Ident || word.quote_style.is_none() && pg as i32 > Pg::CComment as i32,
+        Token::Number(..) => matches!(pg, Pg::Iconst | Pg::Fconst),
+        Token::HexStringLiteral(_) => matches!(pg, Pg::Xconst | Pg::Iconst | Pg::Fconst),
+        Token::SingleQuotedByteStringLiteral(_) => pg == Pg::Bconst,
+        Token::UnicodeStringLiteral(_) => pg == Pg::Usconst,
         Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) | Token::DollarQuotedString(_) => {
-            is(&[Pg::Sconst])
+            pg == Pg::Sconst
         }
-        Token::Placeholder(_) => is(&[Pg::Param]),
-        Token::SemiColon => is(&[Pg::Ascii59]),
-        Token::Comma => is(&[Pg::Ascii44]),
-        Token::LParen => is(&[Pg::Ascii40]),
-        Token::RParen => is(&[Pg::Ascii41]),
-        Token::LBracket => is(&[Pg::Ascii91]),
-        Token::RBracket => is(&[Pg::Ascii93]),
-        Token::Period => is(&[Pg::Ascii46]),
-        Token::Colon => is(&[Pg::Ascii58]),
-        Token::DoubleColon => is(&[Pg::Typecast]),
-        Token::Assignment => is(&[Pg::ColonEquals]),
+        Token::Placeholder(_) => pg == Pg::Param,
+        Token::SemiColon => pg == Pg::Ascii59,
+        Token::Comma => pg == Pg::Ascii44,
+        Token::LParen => pg == Pg::Ascii40,
+        Token::RParen => pg == Pg::Ascii41,
+        Token::LBracket => pg == Pg::Ascii91,
+        Token::RBracket => pg == Pg::Ascii93,
+        Token::Period => pg == Pg::Ascii46,
+        Token::Colon => pg == Pg::Ascii58,
+        Token::DoubleColon => pg == Pg::Typecast,
+        Token::Assignment => pg == Pg::ColonEquals,
         Token::NationalStringLiteral(_) | Token::Char(_) | Token::EOF => false,
         symbol => is_symbol(symbol) && is_operator(pg),
     }

@@ -205,7 +205,7 @@ fn deep_and_long() {
             println!("    {:?}", opinion.join().unwrap());
         });
     }
-    let long = format!("SELECT a FROM t WHERE a IN (1{})", ", 1".repeat(60_000));
+    let long = format!("SELECT a FROM t WHERE a IN (1{})", ", 1".repeat(70_000));
     let refused = opinion(&long).unwrap_err();
     assert!(matches!(refused, Disagreement::SecondParserCannot { .. }));
 }

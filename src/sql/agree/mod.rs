@@ -16,7 +16,7 @@ use pg_query::protobuf::{KeywordKind, ParseResult, ScanToken};
 use std::fmt;
 
 /// Text longer than this many tokens is not given to the second parser.
-const MAX_TOKENS: usize = 100_000;
+const MAX_TOKENS: usize = 120_000;
 
 /// How deep the second parser may nest before it gives up; `sql::parse` bounds the depth of what comes here.
 const MAX_DEPTH: usize = 2_000;

@@ -3,6 +3,7 @@
 pub mod auth_query;
 pub mod connect;
 pub mod connection;
+pub mod introspect;
 pub mod pool;
 pub mod role_check;
 pub mod tls;

@@ -3,7 +3,7 @@
 //! Pure data: `backend::introspect` fills it, the gate reads it.
 
 use crate::name::QualifiedName;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// PostgreSQL's object identifier.
@@ -32,6 +32,24 @@ pub struct Catalog {
     pub operators: HashMap<String, Vec<Arc<Operator>>>,
     /// Casts by (source type, target type).
     pub casts: HashMap<(Oid, Oid), Cast>,
+    /// The expression of each generated column, by relation and attribute number, printed by `pg_get_expr`
+    /// under an empty search_path.
+    pub generation_expressions: HashMap<(Oid, i16), String>,
+    /// Validated, immediate foreign keys by the relation that holds them.
+    pub foreign_keys: HashMap<Oid, Vec<ForeignKey>>,
+    /// Domains that have, themselves or below, a CHECK or NOT NULL (casting to them can raise).
+    pub constrained_domains: HashSet<Oid>,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Attribute numbers of the referencing columns.
+    pub columns: Vec<i16>,
+    /// The referenced relation.
+    pub target: Oid,
+    /// Attribute numbers of the referenced columns, in the same order.
+    pub target_columns: Vec<i16>,
 }
 
 /// What kind of relation (`pg_class.relkind`).

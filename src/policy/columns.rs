@@ -1,0 +1,147 @@
+//! How a column shows to a person of several roles: per row, the least restrictive of the roles that show it.
+
+use super::decision::{ColumnView, Rows};
+use super::mask;
+use super::scope::Pred;
+use crate::catalog::Column;
+
+/// One way in which a column shows on some rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As it is.
+    Clear,
+    /// Under a mask.
+    Masked {
+        /// The expression.
+        sql: String,
+        /// The mask's word.
+        word: String,
+    },
+    /// NULL, because it is hidden there.
+    Null,
+}
+
+impl Outcome {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Clear => 0,
+            Self::Masked { word, .. } if word != "null" => 1,
+            Self::Masked { .. } => 2,
+            Self::Null => 3,
+        }
+    }
+}
+
+/// What one role says of one column.
+#[derive(Debug, Clone)]
+pub(super) enum Say {
+    /// As if it did not exist, everywhere.
+    Hidden,
+    /// This outcome on the role's rows, but clear on the rows of `except`.
+    Shows {
+        /// On the role's rows.
+        outcome: Outcome,
+        /// Rows in clear anyway.
+        except: Pred,
+    },
+}
+
+/// Puts together what the roles say, each with the rows that it shows.
+pub(super) fn unite(says: &[(&Pred, Say)], column: &Column, clear: &str) -> ColumnView {
+    if says.iter().all(|(_, say)| matches!(say, Say::Hidden)) {
+        return ColumnView::Hidden;
+    }
+    let alone = says.iter().filter(|(rows, _)| !rows.is_none()).count() <= 1;
+    let mut ways: Vec<(Rows, Outcome)> = Vec::new();
+    for (rows, say) in says.iter().filter(|(rows, _)| alone || !rows.is_none()) {
+        let role_rows = if alone { Rows::All } else { rows.rows() };
+        match say {
+            Say::Hidden => ways.push((role_rows, Outcome::Null)),
+            Say::Shows { outcome, except } => {
+                if rows.within(except) && !rows.is_none() {
+                    ways.push((role_rows, Outcome::Clear));
+                    continue;
+                }
+                let clear_rows = if alone { except.rows() } else { rows.and(except) };
+                if *outcome != Outcome::Clear && clear_rows != Rows::None {
+                    ways.push((clear_rows, Outcome::Clear));
+                }
+                ways.push((role_rows, outcome.clone()));
+            }
+        }
+    }
+    ways.sort_by_key(|(_, outcome)| outcome.rank());
+    view(&branches(ways), column, clear)
+}
+
+/// Joins neighbours of one outcome, and stops at the first way that covers every row.
+fn branches(ways: Vec<(Rows, Outcome)>) -> Vec<(Rows, Outcome)> {
+    let mut joined: Vec<(Rows, Outcome)> = Vec::new();
+    for (rows, outcome) in ways {
+        if rows == Rows::None {
+            continue;
+        }
+        if joined.iter().any(|(earlier, _)| *earlier == Rows::All) {
+            break;
+        }
+        match joined.last_mut() {
+            Some((earlier, last)) if *last == outcome => {
+                let both = match (&*earlier, &rows) {
+                    (Rows::Where(a), Rows::Where(b)) if a == b => Rows::Where(a.clone()),
+                    (Rows::Where(a), Rows::Where(b)) => Rows::Where(format!("({a} OR {b})")),
+                    _ => Rows::All,
+                };
+                *earlier = both;
+            }
+            _ => joined.push((rows, outcome)),
+        }
+    }
+    joined
+}
+
+/// A row that shows is shown by some role, so the last way needs no condition.
+fn view(ways: &[(Rows, Outcome)], column: &Column, clear: &str) -> ColumnView {
+    let Some(((_, last), first)) = ways.split_last() else {
+        return ColumnView::Masked {
+            sql: mask::null(column),
+            mask: "hidden".to_owned(),
+        };
+    };
+    let sql_of = |outcome: &Outcome| match outcome {
+        Outcome::Clear => clear.to_owned(),
+        Outcome::Masked { sql, .. } => sql.clone(),
+        Outcome::Null => mask::null(column),
+    };
+    let mut words: Vec<&str> = Vec::new();
+    for (_, outcome) in ways {
+        let word = match outcome {
+            Outcome::Clear => continue,
+            Outcome::Masked { word, .. } => word,
+            Outcome::Null => "hidden",
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    if words.is_empty() {
+        return ColumnView::Clear;
+    }
+    let mask = words.join("|");
+    if first.is_empty() {
+        return ColumnView::Masked {
+            sql: sql_of(last),
+            mask,
+        };
+    }
+    let mut sql = String::from("(CASE");
+    for (rows, outcome) in first {
+        if let Rows::Where(condition) = rows {
+            sql.push_str(&format!(" WHEN {condition} THEN {}", sql_of(outcome)));
+        }
+    }
+    sql.push_str(&format!(" ELSE {} END)", sql_of(last)));
+    ColumnView::Masked {
+        sql: mask::collated(sql, column),
+        mask,
+    }
+}

@@ -1,0 +1,102 @@
+//! Statements that try every mask and condition on a sample of its table.
+
+use super::PolicySet;
+use super::file::Spot;
+use super::scope::Scopes;
+use super::written::{MaskRule, Scope, Show};
+use super::{mask, print};
+use crate::catalog::Catalog;
+use crate::identity::Principal;
+use std::collections::BTreeSet;
+
+/// One expression to try.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// What in the policy it stands for.
+    pub at: Spot,
+    /// For people: `the mask of column phone`.
+    pub what: String,
+    expression: String,
+    from: String,
+}
+
+impl Trial {
+    /// A statement that evaluates the expression on up to a thousand rows and yields one.
+    pub fn sql(&self) -> String {
+        format!(
+            "SELECT pg_catalog.count(tried.e) FROM (SELECT {} AS e FROM {} AS {} LIMIT 1000) AS tried",
+            self.expression,
+            self.from,
+            print::alias(0)
+        )
+    }
+}
+
+impl PolicySet {
+    /// Every mask, and every condition of the DBA's, as `someone` who has the role sees it.
+    pub fn trials<'p>(&self, catalog: &Catalog, someone: impl Fn(&str) -> &'p Principal) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        let mut tried = BTreeSet::new();
+        for role in self.written.roles.values() {
+            let who = someone(&role.name);
+            let scopes = Scopes {
+                written: &self.written,
+                bound: &self.bound,
+                catalog,
+                who,
+            };
+            for said in role.tables.values() {
+                let Some((table, relation)) = self.written.tables.get(&said.table.text).and_then(|t| {
+                    let oid = self.bound.relation_of(&t.name.text)?;
+                    Some((t, catalog.relations.get(&oid)?))
+                }) else {
+                    continue;
+                };
+                let from = relation.name.to_sql();
+                let mut add = |at: &Spot, what: String, expression: String| {
+                    if tried.insert((from.clone(), expression.clone())) {
+                        trials.push(Trial {
+                            at: at.clone(),
+                            what,
+                            expression,
+                            from: from.clone(),
+                        });
+                    }
+                };
+                for scope in said.view.iter().chain(&said.edit).chain(&said.export) {
+                    let sql = scopes.rows(role, table, std::slice::from_ref(scope), 0).rows();
+                    if let super::Rows::Where(sql) = sql {
+                        let at = match &scope.scope {
+                            Scope::Named(name) => self.written.scopes.get(name).map_or(&scope.at, |s| &s.condition.at),
+                            _ => &scope.at,
+                        };
+                        add(
+                            at,
+                            format!("scope \"{}\" of table \"{}\"", scope.written(), table.name.text),
+                            sql,
+                        );
+                    }
+                }
+                for column in &relation.columns {
+                    let Some(rule) = said.columns.get(&column.name).or_else(|| said.columns.get("*")) else {
+                        continue;
+                    };
+                    let Show::Mask(mask_rule) = &rule.show else { continue };
+                    let expression = self
+                        .bound
+                        .expression(&role.name, &table.name.text, &rule.name.text)
+                        .and_then(|t| t.render(&print::alias(0), who));
+                    if let Ok(sql) = mask::sql(mask_rule, column, &print::alias(0), catalog, expression) {
+                        let at = match mask_rule {
+                            MaskRule::Sql { expression } => &expression.at,
+                            MaskRule::Fixed { value } => &value.at,
+                            _ => &rule.name.at,
+                        };
+                        add(at, format!("the mask of column {}", column.name), sql);
+                    }
+                }
+            }
+        }
+        trials
+    }
+}

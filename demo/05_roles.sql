@@ -38,3 +38,13 @@ CREATE FUNCTION rowgate.verifier(person text) RETURNS TABLE (login text, verifie
 REVOKE ALL ON FUNCTION rowgate.verifier(text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA rowgate TO rowgate;
 GRANT EXECUTE ON FUNCTION rowgate.verifier(text) TO rowgate;
+
+-- The key of "hash" masks. rowgate reads it inside the statements that it sends; no policy opens this table, and a
+-- new key (UPDATE) changes every hash.
+CREATE TABLE rowgate.hash_key (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    key    bytea NOT NULL CHECK (length(key) >= 32)
+);
+INSERT INTO rowgate.hash_key (key)
+VALUES (sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
+GRANT SELECT ON rowgate.hash_key TO rowgate;

@@ -8,6 +8,7 @@ pub mod refusal;
 
 pub mod catalog;
 pub mod identity;
+pub mod keeper;
 pub mod policy;
 pub mod world;
 

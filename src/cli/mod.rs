@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+pub mod check;
+mod control;
 pub mod hash_password;
 pub mod serve;
 
@@ -18,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Stand between clients and the database until told to stop.
     Serve(serve::Arguments),
+    /// Hold the policies against the live database and tell every problem.
+    Check(check::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
 }
@@ -26,6 +30,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::HashPassword(arguments) => hash_password::run(arguments),
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::backend::{Connector, role_check};
 use crate::config::Config;
+use crate::keeper::{Keeper, Source};
 use crate::server::{self, Server};
-use crate::world::WorldHandle;
+use crate::world::World;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,8 +63,10 @@ fn start_log() {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
-    check_role(&config).await?;
-    let world = first_world(&config).await?;
+    let keeper = keeper(&config).await?;
+    let world = keeper.handle();
+    check_role(&config, &world.current()).await?;
+    tokio::spawn(keeper.run());
     let server = Server::open(config, world).await?;
     tracing::info!(port = server.port(), "listening");
     reload_on_hangup(Arc::clone(server.shared()))?;
@@ -72,12 +75,16 @@ async fn serve(config: Config) -> Result<(), String> {
 }
 
 /// Refuses a role that could do what no policy holds back.
-async fn check_role(config: &Config) -> Result<(), String> {
+pub(super) async fn check_role(config: &Config, world: &World) -> Result<(), String> {
     let connector = Connector::new(config.upstream.clone())?;
     let mut connection = connector.connect().await.map_err(|e| e.to_string())?;
-    let problems = role_check::problems(&mut connection, &config.upstream, &[])
-        .await
-        .map_err(|e| e.to_string())?;
+    let problems = role_check::problems(
+        &mut connection,
+        &config.upstream,
+        &world.policies.protected_names(&world.catalog),
+    )
+    .await
+    .map_err(|e| e.to_string())?;
     if problems.is_empty() {
         Ok(())
     } else {
@@ -111,12 +118,13 @@ fn reload_on_hangup(shared: Arc<crate::session::Shared>) -> Result<(), String> {
     Ok(())
 }
 
-/// The first world, and the keeper that renews it.
-async fn first_world(_config: &Config) -> Result<WorldHandle, String> {
-    Ok(WorldHandle::new(crate::world::World {
-        catalog: Arc::default(),
-        policies: Arc::default(),
-        directory: Arc::default(),
-        generation: 1,
-    }))
+/// The keeper with its first world; a policy that is wrong stops the start with all of its problems.
+async fn keeper(config: &Config) -> Result<Keeper, String> {
+    let keeper = Keeper::begin(Source::from_config(config)?)
+        .await
+        .map_err(|e| e.to_string())?;
+    for warning in keeper.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(keeper)
 }

@@ -18,8 +18,6 @@ pub enum Clause {
     Where,
     /// JOIN … ON
     On,
-    /// FULL JOIN … ON
-    FullOn,
     /// HAVING
     Having,
 }
@@ -28,7 +26,7 @@ impl Clause {
     fn keyword(self) -> Token {
         match self {
             Self::Where => Token::Where,
-            Self::On | Self::FullOn => Token::On,
+            Self::On => Token::On,
             Self::Having => Token::Having,
         }
     }
@@ -110,7 +108,7 @@ impl Analysis<'_> {
         let opening = if clause == Clause::Having {
             HAVING_OPENING.to_owned()
         } else {
-            if clause == Clause::FullOn || !self.can_flag(&facts.reach, scope) {
+            if !self.can_flag(&facts.reach, scope) {
                 return self.fence(&facts.reach.all(), &why);
             }
             self.want_flags(&facts.reach.direct, &why)?;

@@ -1,0 +1,127 @@
+//! The directory queries: run as the DBA wrote them, every value taken as text.
+
+use crate::catalog::{Catalog, Oid};
+use crate::identity::directory::{Answer, AnswerColumn};
+use crate::name::quote_ident;
+use crate::policy::file::{Problems, Word};
+use crate::policy::written::DirectoryRule;
+use deadpool_postgres::Client;
+use tokio_postgres::types::Type;
+
+const SETTINGS: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; \
+SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; \
+SET LOCAL statement_timeout = '30s'";
+
+/// People and teams as the queries give them; what is wrong goes to `problems`.
+pub(super) async fn read(
+    client: &mut Client,
+    rule: &DirectoryRule,
+    catalog: &Catalog,
+    problems: &Problems,
+) -> Result<Option<(Answer, Answer)>, tokio_postgres::Error> {
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(SETTINGS).await?;
+    let Some(users) = answer(&transaction, &rule.users, catalog, problems, &["login", "role"]).await? else {
+        return Ok(None);
+    };
+    let teams = match &rule.teams {
+        None => Some(Answer::default()),
+        Some(word) => answer(&transaction, word, catalog, problems, &["team_id", "parent_id"]).await?,
+    };
+    transaction.commit().await?;
+    Ok(teams.map(|teams| (users, teams)))
+}
+
+async fn answer(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    query: &Word,
+    catalog: &Catalog,
+    problems: &Problems,
+    wanted: &[&str],
+) -> Result<Option<Answer>, tokio_postgres::Error> {
+    let inner = query.text.trim().trim_end_matches(';');
+    let statement = match transaction
+        .prepare(&format!("SELECT * FROM (\n{inner}\n) AS directory"))
+        .await
+    {
+        Ok(statement) => statement,
+        Err(error) => match error.as_db_error() {
+            Some(said) => {
+                problems.error(
+                    &query.at,
+                    format!("the directory query fails: {}", said.message()),
+                    None,
+                );
+                return Ok(None);
+            }
+            None => return Err(error),
+        },
+    };
+    let columns: Vec<AnswerColumn> = statement
+        .columns()
+        .iter()
+        .map(|column| describe(column.name(), column.type_(), catalog))
+        .collect();
+    for name in wanted {
+        if !columns.iter().any(|c| c.name == *name) {
+            problems.error(
+                &query.at,
+                format!("the directory query yields no column \"{name}\""),
+                Some(format!("name it with AS {name}")),
+            );
+            return Ok(None);
+        }
+    }
+    let casts: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let to = if c.is_list { "text[]" } else { "text" };
+            format!("directory.{}::pg_catalog.{to}", quote_ident(&c.name))
+        })
+        .collect();
+    let text = format!("SELECT {} FROM (\n{inner}\n) AS directory", casts.join(", "));
+    let rows = match transaction.query(&text, &[]).await {
+        Ok(rows) => rows,
+        Err(error) => match error.as_db_error() {
+            Some(said) => {
+                problems.error(
+                    &query.at,
+                    format!("the directory query fails: {}", said.message()),
+                    None,
+                );
+                return Ok(None);
+            }
+            None => return Err(error),
+        },
+    };
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut values = Vec::with_capacity(columns.len());
+        for (at, column) in columns.iter().enumerate() {
+            values.push(if column.is_list {
+                row.try_get::<_, Option<Vec<Option<String>>>>(at)?
+                    .map(|items| items.into_iter().flatten().collect())
+            } else {
+                row.try_get::<_, Option<String>>(at)?.map(|one| vec![one])
+            });
+        }
+        read.push(values);
+    }
+    Ok(Some(Answer { columns, rows: read }))
+}
+
+fn describe(name: &str, found: &Type, catalog: &Catalog) -> AnswerColumn {
+    let oid: Oid = found.oid();
+    let element = catalog.types.get(&oid).map_or(0, |t| t.element);
+    let is_list = element != 0;
+    let type_oid = if is_list { element } else { oid };
+    AnswerColumn {
+        name: name.to_owned(),
+        type_oid,
+        type_sql: catalog
+            .types
+            .get(&type_oid)
+            .map_or_else(|| "\"pg_catalog\".\"text\"".to_owned(), |t| t.name.to_sql()),
+        is_list,
+    }
+}

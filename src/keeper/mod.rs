@@ -1,0 +1,114 @@
+//! The keeper of the world: reads catalogue, policies and directory, swaps them in as one, and keeps watching.
+
+mod build;
+mod directory;
+mod files;
+mod listen;
+mod trial;
+mod watch;
+
+pub use build::StartError;
+pub use listen::DIRECTORY_CHANNEL;
+
+use crate::world::WorldHandle;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the world is read from.
+#[derive(Clone)]
+pub struct Source {
+    /// The database behind.
+    pub upstream: tokio_postgres::Config,
+    /// TLS towards it; `None` speaks none.
+    pub tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
+    /// The policies directory.
+    pub policies: PathBuf,
+}
+
+impl Source {
+    /// The source that a configuration names.
+    pub fn from_config(config: &crate::config::Config) -> Result<Self, String> {
+        let tls =
+            crate::backend::tls::client_config(&config.upstream)?.map(tokio_postgres_rustls::MakeRustlsConnect::new);
+        let mut upstream = tokio_postgres::Config::new();
+        upstream
+            .host(&config.upstream.host)
+            .port(config.upstream.port)
+            .dbname(&config.upstream.database)
+            .user(&config.upstream.user)
+            .connect_timeout(config.upstream.connect_timeout)
+            .application_name("rowgate keeper");
+        if let Some(password) = &config.upstream.password {
+            upstream.password(password);
+        }
+        upstream.ssl_mode(match (&tls, config.upstream.sslmode) {
+            (None, _) | (_, crate::config::SslMode::Disable) => tokio_postgres::config::SslMode::Disable,
+            (Some(_), crate::config::SslMode::Prefer) => tokio_postgres::config::SslMode::Prefer,
+            (Some(_), _) => tokio_postgres::config::SslMode::Require,
+        });
+        Ok(Self {
+            upstream,
+            tls,
+            policies: config.policies.clone(),
+        })
+    }
+
+    /// A small pool of connections for reading the world.
+    pub fn pool(&self) -> Result<Pool, deadpool_postgres::BuildError> {
+        const CONNECTIONS: usize = 2;
+        const WAIT: Duration = Duration::from_secs(15);
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Verified,
+        };
+        let manager = match &self.tls {
+            Some(tls) => Manager::from_config(self.upstream.clone(), tls.clone(), recycling),
+            None => Manager::from_config(self.upstream.clone(), tokio_postgres::NoTls, recycling),
+        };
+        Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
+            .runtime(Runtime::Tokio1)
+            .build()
+    }
+}
+
+/// Watches everything that the world is made of. Made by [`Keeper::begin`]; [`Keeper::run`] goes on until it is
+/// dropped.
+pub struct Keeper {
+    source: Source,
+    pool: Pool,
+    handle: WorldHandle,
+    state: build::State,
+}
+
+impl Keeper {
+    /// Reads everything for the first time; a policy with an error, or a database that cannot be read, is an
+    /// error here. Warnings are in the keeper's [`Keeper::warnings`].
+    pub async fn begin(source: Source) -> Result<Self, StartError> {
+        let pool = source.pool().map_err(|e| StartError::Pool(e.to_string()))?;
+        let (state, world) = build::first(&source, &pool).await?;
+        Ok(Self {
+            source,
+            pool,
+            handle: WorldHandle::new(world),
+            state,
+        })
+    }
+
+    /// The handle on the world that this keeper keeps.
+    pub fn handle(&self) -> WorldHandle {
+        self.handle.clone()
+    }
+
+    /// What deserves a look, in policies and people.
+    pub fn warnings(&self) -> &[String] {
+        &self.state.warnings
+    }
+
+    /// The pool that the world is read through.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}

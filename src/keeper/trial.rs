@@ -1,0 +1,72 @@
+//! Trying masks and conditions on the database before anybody's statement depends on them.
+
+use crate::catalog::Catalog;
+use crate::identity::Principal;
+use crate::identity::directory::Directory;
+use crate::policy::file::{Problem, Severity, Spot};
+use crate::policy::{PolicySet, Trial};
+use deadpool_postgres::Client;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
+
+/// Runs every mask and every condition of the DBA's on a sample of its table, as somebody who has the role.
+pub(super) async fn run(
+    client: &mut Client,
+    policies: &PolicySet,
+    people: &Directory,
+    catalog: &Catalog,
+) -> Result<Vec<Problem>, tokio_postgres::Error> {
+    let mut someone: BTreeMap<&str, &Arc<Principal>> = BTreeMap::new();
+    for person in people.people() {
+        for role in &person.roles {
+            let held = someone.entry(role).or_insert(person);
+            if person.login < held.login {
+                *held = person;
+            }
+        }
+    }
+    let nobody = Arc::new(Principal::default());
+    let trials = policies.trials(catalog, |role| someone.get(role).map_or(&nobody, |p| *p));
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(SETTINGS).await?;
+    let mut problems = Vec::new();
+    let batch = trials.iter().map(Trial::sql).collect::<Vec<_>>();
+    for (trial, sql) in trials.iter().zip(batch) {
+        transaction.batch_execute("SAVEPOINT trial").await?;
+        match transaction.batch_execute(&sql).await {
+            Ok(()) => transaction.batch_execute("RELEASE SAVEPOINT trial").await?,
+            Err(error) => {
+                let Some(said) = error.as_db_error() else {
+                    return Err(error);
+                };
+                problems.push(problem(&trial.at, &trial.what, said.code().code(), said.message()));
+                transaction
+                    .batch_execute("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial")
+                    .await?;
+            }
+        }
+    }
+    transaction.commit().await?;
+    Ok(problems)
+}
+
+/// A trial that took too long, or that the role may not run, says nothing about the expression.
+fn problem(at: &Spot, what: &str, code: &str, message: &str) -> Problem {
+    let inconclusive = matches!(code, "57014" | "55P03" | "42501");
+    Problem {
+        severity: if inconclusive {
+            Severity::Warning
+        } else {
+            Severity::Error
+        },
+        at: at.clone(),
+        message: if inconclusive {
+            format!("{what} could not be tried: {message}")
+        } else {
+            format!("{what} fails on the table's own rows: {message}")
+        },
+        hint: (code == "42501").then(|| "the upstream role needs SELECT on what it reads".to_owned()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Watching: files, schema and people, each in its own rhythm, and at once when somebody says so.
+
+use super::build::{self, Stale, StartError};
+use super::{Keeper, files, listen};
+use crate::backend::introspect;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+const FILES_EVERY: Duration = Duration::from_millis(300);
+const SCHEMA_EVERY: Duration = Duration::from_secs(1);
+const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
+
+impl Keeper {
+    /// Watches until dropped. Nothing that goes wrong here ends it: the world in force stays.
+    pub async fn run(mut self) {
+        let (notify, mut notified) = mpsc::channel(1);
+        let listener = tokio::spawn(listen::forward(self.source.clone(), notify));
+        let _ends_with_us = EndWith(listener);
+        let directory_every = self
+            .handle
+            .current()
+            .policies
+            .written()
+            .directory
+            .as_ref()
+            .map_or(DIRECTORY_EVERY, |d| d.refresh);
+        let mut files = interval(FILES_EVERY);
+        let mut schema = interval(SCHEMA_EVERY);
+        let mut people = interval(directory_every);
+        for timer in [&mut files, &mut schema, &mut people] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut trouble = String::new();
+        loop {
+            let stale = tokio::select! {
+                _ = files.tick() => {
+                    let look = files::look(&self.source.policies);
+                    if look == self.state.look {
+                        continue;
+                    }
+                    self.state.look = look;
+                    Stale { policies: true, ..Stale::default() }
+                }
+                _ = schema.tick() => match self.schema_changed().await {
+                    Ok(false) => continue,
+                    Ok(true) => Stale { catalogue: true, ..Stale::default() },
+                    Err(error) => {
+                        tell_once(&mut trouble, &error);
+                        continue;
+                    }
+                },
+                _ = people.tick() => Stale { directory: true, ..Stale::default() },
+                Some(()) = notified.recv() => Stale { directory: true, ..Stale::default() },
+                () = self.handle.refresh_requested() => Stale { catalogue: true, policies: true, directory: true },
+            };
+            match self.refresh(stale).await {
+                Ok(()) => trouble.clear(),
+                Err(error) => tell_once(&mut trouble, &error),
+            }
+        }
+    }
+
+    async fn schema_changed(&self) -> Result<bool, StartError> {
+        let client = self.pool.get().await?;
+        Ok(introspect::fingerprint(&client).await? != self.state.fingerprint)
+    }
+
+    /// Reads again what is stale and swaps the world if anything is new.
+    pub async fn refresh_all(&mut self) -> Result<(), StartError> {
+        self.refresh(Stale {
+            catalogue: true,
+            policies: true,
+            directory: true,
+        })
+        .await
+    }
+
+    async fn refresh(&mut self, stale: Stale) -> Result<(), StartError> {
+        let current = self.handle.current();
+        let mut client = self.pool.get().await?;
+        let next = build::next(&self.source, &mut client, &mut self.state, &current, stale).await?;
+        if let Some(world) = next {
+            tracing::info!(
+                generation = world.generation,
+                people = world.directory.people().count(),
+                relations = world.catalog.relations.len(),
+                because = ?stale,
+                "the world has changed"
+            );
+            for warning in &self.state.warnings {
+                tracing::warn!("{warning}");
+            }
+            self.handle.replace(world);
+        }
+        Ok(())
+    }
+}
+
+/// The same trouble every second is told once.
+fn tell_once(told: &mut String, error: &StartError) {
+    let text = error.to_string();
+    if *told != text {
+        tracing::error!("what is new is not taken, what was in force stays: {text}");
+        *told = text;
+    }
+}
+
+/// A task that ends when this is dropped.
+struct EndWith(tokio::task::JoinHandle<()>);
+
+impl Drop for EndWith {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,177 @@
+//! The shipped policy on the demonstration's database: every person's view of every relation is SQL that runs,
+//! keeps the columns' types, and shows what the policy says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use rowgate::catalog::Relation;
+use rowgate::keeper::{Keeper, Source};
+use rowgate::name::quote_ident;
+use rowgate::policy::decision::ROW_ALIAS;
+use rowgate::policy::{Access, ColumnView, Rows, TableView};
+use rowgate::world::World;
+use std::path::PathBuf;
+use std::sync::Arc;
+use support::{Database, rows};
+
+async fn world(database: &Database) -> Arc<World> {
+    let mut upstream = database.straight("rowgate");
+    upstream.ssl_mode(tokio_postgres::config::SslMode::Disable);
+    let source = Source {
+        upstream,
+        tls: None,
+        policies: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")),
+    };
+    let keeper = Keeper::begin(source).await.unwrap_or_else(|e| panic!("{e}"));
+    assert!(keeper.warnings().is_empty(), "{:?}", keeper.warnings());
+    keeper.handle().current()
+}
+
+fn guard(relation: &Relation, view: &TableView) -> String {
+    let row = quote_ident(ROW_ALIAS);
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .zip(&view.columns)
+        .filter_map(|(column, shown)| match shown {
+            ColumnView::Clear => Some(format!("{row}.{0} AS {0}", quote_ident(&column.name))),
+            ColumnView::Masked { sql, .. } => Some(format!("{sql} AS {}", quote_ident(&column.name))),
+            ColumnView::Hidden => None,
+        })
+        .collect();
+    let filter = match &view.rows {
+        Rows::All => String::new(),
+        Rows::None => " WHERE FALSE".to_owned(),
+        Rows::Where(sql) => format!(" WHERE {sql}"),
+    };
+    format!(
+        "SELECT {} FROM {} AS {row}{filter}",
+        columns.join(", "),
+        relation.name.to_sql()
+    )
+}
+
+fn view_of(world: &World, login: &str, schema: &str, name: &str) -> (Arc<Relation>, Access) {
+    let who = world.directory.principal(login).unwrap();
+    let relation = world
+        .catalog
+        .relation(&rowgate::name::QualifiedName::new(schema, name))
+        .unwrap();
+    (
+        Arc::clone(relation),
+        world.policies.access(who, relation, &world.catalog),
+    )
+}
+
+#[tokio::test]
+async fn every_view_of_everybody_runs_and_keeps_its_types() {
+    let database = Database::new().await;
+    let world = world(&database).await;
+    let client = database.superuser().await;
+    let mut guarded = 0;
+    let mut seen = std::collections::HashSet::new();
+    for who in world.directory.people() {
+        for relation in world.catalog.relations.values() {
+            let Access::Guarded(view) = world.policies.access(who, relation, &world.catalog) else {
+                continue;
+            };
+            let sql = guard(relation, &view);
+            guarded += 1;
+            if !seen.insert(sql.clone()) {
+                continue;
+            }
+            // a client's settings change nothing
+            client
+                .batch_execute("SET search_path = public; SET transform_null_equals = on; SET TimeZone = 'Asia/Tokyo'")
+                .await
+                .unwrap();
+            let statement = client.prepare(&sql).await.unwrap_or_else(|e| panic!("{sql}\n{e:?}"));
+            let plain = client
+                .prepare(&format!("SELECT * FROM {}", relation.name.to_sql()))
+                .await
+                .unwrap();
+            let shown = relation.columns.iter().zip(&view.columns).zip(plain.columns());
+            let wanted: Vec<_> = shown
+                .filter(|((_, shown), _)| !matches!(shown, ColumnView::Hidden))
+                .map(|(_, column)| (column.name(), column.type_().clone(), column.type_modifier()))
+                .collect();
+            let found: Vec<_> = statement
+                .columns()
+                .iter()
+                .map(|c| (c.name(), c.type_().clone(), c.type_modifier()))
+                .collect();
+            assert_eq!(wanted, found, "{sql}");
+            client
+                .query(&statement, &[])
+                .await
+                .unwrap_or_else(|e| panic!("{sql}\n{e:?}"));
+        }
+    }
+    assert!(guarded > 300, "{guarded}");
+}
+
+#[tokio::test]
+async fn partitions_and_children_answer_as_their_ancestor() {
+    let database = Database::new().await;
+    let world = world(&database).await;
+    let parts: Vec<_> = world
+        .catalog
+        .relations
+        .values()
+        .filter(|r| r.is_partition && r.name.name.starts_with("service_records"))
+        .collect();
+    assert!(!parts.is_empty());
+    let who = world.directory.principal("fiona").unwrap();
+    for part in parts {
+        assert_eq!(
+            world.policies.access(who, part, &world.catalog),
+            Access::Denied,
+            "{}",
+            part.name
+        );
+    }
+    let (_, calls) = view_of(&world, "alice", "public", "calls");
+    assert!(matches!(calls, Access::Guarded(_)), "{calls:?}");
+    let (_, access) = view_of(&world, "grace", "rowgate", "hash_key");
+    assert_eq!(access, Access::Denied);
+}
+
+#[tokio::test]
+async fn alice_sees_what_the_policy_says() {
+    let database = Database::new().await;
+    let world = world(&database).await;
+    let client = database.superuser().await;
+    let (relation, access) = view_of(&world, "alice", "public", "customers");
+    let Access::Guarded(view) = access else {
+        panic!("{access:?}")
+    };
+    assert!(
+        relation
+            .columns
+            .iter()
+            .zip(&view.columns)
+            .any(|(c, v)| c.name == "credit_limit" && *v == ColumnView::Hidden)
+    );
+    assert_eq!(view.max_rows, Some(5000));
+    assert!(!view.export);
+    let sql = guard(&relation, &view);
+    let seen = rows(
+        &client,
+        &format!("SELECT id, phone, email, tax_id, contact_line FROM ({sql}) AS c WHERE id IN (5, 9) ORDER BY id"),
+    )
+    .await;
+    let text = |at: (usize, usize)| seen[at.0][at.1].clone();
+    assert_eq!(text((0, 1)).as_deref(), Some("18638903272"));
+    assert_eq!(text((1, 1)).as_deref(), Some("158****5192"));
+    assert_eq!(text((1, 2)).as_deref(), Some("o***@c9.example.cn"));
+    assert_eq!(text((1, 3)), None);
+    assert!(text((1, 4)).unwrap().ends_with(" · 158****5192"), "{seen:?}");
+    assert!(text((0, 4)).unwrap().ends_with(" · 18638903272"), "{seen:?}");
+}

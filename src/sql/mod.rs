@@ -1,5 +1,6 @@
 //! How a statement is secured: parse → agree → classify → resolve → rewrite → verify.
 
+pub mod agree;
 pub mod census;
 pub mod explain_output;
 pub mod lists;
@@ -19,8 +20,24 @@ use resolve::Analysis;
 use rewrite::print_unit;
 use std::sync::Arc;
 
-/// Takes a text through every stage.
+/// Stack that the parsers may need for each byte of a text: every token can deepen the tree by one.
+const STACK_PER_BYTE: usize = 1024;
+/// Stack that any text may need.
+const STACK_BASE: usize = 1 << 20;
+
+/// Takes a text through every stage, on a stack that is deep enough for the deepest tree it can have.
 pub fn secure(
+    text: &str,
+    who: &Principal,
+    session: &SessionView,
+    parameter_types: &[Oid],
+    world: &World,
+) -> Result<Judgement, Refusal> {
+    let need = STACK_BASE + text.len().min(parse::MAX_TOKENS) * STACK_PER_BYTE;
+    stacker::maybe_grow(need, need, || stages(text, who, session, parameter_types, world))
+}
+
+fn stages(
     text: &str,
     who: &Principal,
     session: &SessionView,
@@ -49,6 +66,14 @@ pub fn secure(
             placed,
         }
     };
+    if let Err(disagreement) = agree::agree(&parsed.text, &parsed.tree, &parsed.scanned) {
+        // PostgreSQL's own tree shows that nothing but open catalogue relations is read
+        if statements.iter().any(|s| !s.reads.is_empty() || s.touches_protected) {
+            return Err(Refusal::unsupported("parsers-disagree", "statement cannot be secured")
+                .detail(format!("Two parsers read it differently: {disagreement}."))
+                .hint("Write the statement another way."));
+        }
+    }
     let text = verify::verify(&parsed.text, text, placed, who, session, world)?;
     if statements.len() != parsed.tree.stmts.len() {
         return Err(Refusal::new(

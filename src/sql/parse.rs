@@ -3,7 +3,7 @@
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::tokens::Tokens;
 use pg_query::ParserOptions;
-use pg_query::protobuf::ParseResult;
+use pg_query::protobuf::{ParseResult, ScanToken};
 use std::sync::Arc;
 
 /// The longest text that is judged, in bytes.
@@ -25,6 +25,8 @@ pub struct Parsed {
     pub text: Arc<str>,
     /// Its tokens, comments left out.
     pub tokens: Tokens,
+    /// Its tokens as the scanner gave them, comments included.
+    pub scanned: Vec<ScanToken>,
     /// Its tree.
     pub tree: ParseResult,
 }
@@ -55,6 +57,7 @@ pub fn parse(text: &str) -> Result<Parsed, Refusal> {
     Ok(Parsed {
         text,
         tokens,
+        scanned: scanned.tokens,
         tree: tree.protobuf,
     })
 }

@@ -18,6 +18,8 @@ pub enum Clause {
     Where,
     /// JOIN … ON
     On,
+    /// FULL JOIN … ON
+    FullOn,
     /// HAVING
     Having,
 }
@@ -26,7 +28,7 @@ impl Clause {
     fn keyword(self) -> Token {
         match self {
             Self::Where => Token::Where,
-            Self::On => Token::On,
+            Self::On | Self::FullOn => Token::On,
             Self::Having => Token::Having,
         }
     }
@@ -108,7 +110,7 @@ impl Analysis<'_> {
         let opening = if clause == Clause::Having {
             HAVING_OPENING.to_owned()
         } else {
-            if !self.can_flag(&facts.reach, scope) {
+            if clause == Clause::FullOn || !self.can_flag(&facts.reach, scope) {
                 return self.fence(&facts.reach.all(), &why);
             }
             self.want_flags(&facts.reach.direct, &why)?;

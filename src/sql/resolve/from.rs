@@ -325,7 +325,9 @@ impl Analysis<'_> {
             grouped: false,
         };
         if let Some(quals) = &join.quals {
-            self.condition(quals, &own, Clause::On)?;
+            // PostgreSQL joins FULL only by conditions that it can hash or merge: nothing may stand around them
+            let full = join.jointype() == JoinType::JoinFull;
+            self.condition(quals, &own, if full { Clause::FullOn } else { Clause::On })?;
         }
         let opaque = own.items.iter().any(|i| i.opaque && i.columns_visible);
         let locks = own.items.iter().flat_map(|i| i.locks.iter().copied()).collect();

@@ -11,9 +11,9 @@
 mod support;
 
 use rowgate::sql::lists::{
-    ANY_ENUM, ArgumentCheck, Totality, cast_is_total, interval_is_moderate, like_pattern_is_safe,
-    like_pattern_with_escape_is_safe, operator_is_growing, operator_is_total, regex_is_safe, time_zone_is_known,
-    totality,
+    ANY_ENUM, ArgumentCheck, Totality, UNKNOWN, cast_is_total, constant_cast_is_early, interval_is_moderate,
+    like_pattern_is_safe, like_pattern_with_escape_is_safe, operator_is_growing, operator_is_total, regex_is_safe,
+    time_zone_is_known, totality,
 };
 use support::{Database, rows};
 use tokio_postgres::Client;
@@ -958,4 +958,52 @@ async fn intervals_and_zones_that_pass_are_understood() {
     }
     assert!(expressions.len() > 120);
     assert_none(&failures(&client, &["UTC"], &expressions).await);
+}
+
+#[tokio::test]
+async fn early_casts_of_constants_fail_before_the_first_row_or_never() {
+    let (_database, client) = session(false).await;
+    client
+        .batch_execute(
+            "CREATE TABLE few (id int, owner int); INSERT INTO few SELECT g, g % 2 FROM generate_series(1, 9) g; ANALYZE few",
+        )
+        .await
+        .unwrap();
+    // Row 5 is hidden; the planner tests it before the client's condition or after, as it likes.
+    let asks = async |id: u32, constant: &str| {
+        let hidden = "(SELECT * FROM few WHERE owner = ANY (ARRAY (SELECT 0))) few";
+        client
+            .simple_query(&format!(
+                "SELECT count(*) FROM {hidden} WHERE id <> {id} OR {constant} IS NULL"
+            ))
+            .await
+            .is_ok()
+    };
+    let sources = [
+        (UNKNOWN, "'x'"),
+        (UNKNOWN, "'99999999999999999999'"),
+        (25, "'x'::text"),
+        (25, "'1e999'::text"),
+        (23, "2147483647"),
+        (20, "9223372036854775807"),
+        (1700, "99999999999999999999"),
+        (1700, "1e300"),
+        (701, "1e300::float8"),
+        (16, "true"),
+        (1042, "'x'::char(1)"),
+        (19, "'x'::name"),
+    ];
+    let mut late = 0;
+    for (source, constant) in sources {
+        for target in NASTY.iter().filter(|target| target.oid != ANY_ENUM) {
+            let cast = format!("{constant}::{}", target.name);
+            let same = asks(5, &cast).await == asks(99, &cast).await;
+            late += u32::from(!same);
+            assert!(
+                same || !constant_cast_is_early(source, target.oid, false),
+                "{cast} fails on the row"
+            );
+        }
+    }
+    assert!(late > 3, "the trap itself must work: {late} casts failed late");
 }

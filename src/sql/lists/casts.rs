@@ -32,6 +32,33 @@ pub fn cast_is_total(source: Oid, target: Oid, has_typmod: bool) -> bool {
     }
 }
 
+/// Is the cast of a constant surely over before the first row is read, so that its failure tells nothing of rows?
+///
+/// `source` is the type that the constant has so far: [`UNKNOWN`] for a string that nothing has given a type yet, which
+/// the parser itself converts; anything else is left to the planner, who does immutable casts in advance and others on
+/// the row: `'x'::text::timestamptz` and `99999999999999999999::money` fail there. `target` is no domain: its check runs
+/// on the row, too.
+pub fn constant_cast_is_early(source: Oid, target: Oid, has_typmod: bool) -> bool {
+    let settled = |oid| {
+        is_text(oid)
+            || matches!(
+                oid,
+                BOOL | INT2 | INT4 | INT8 | FLOAT4 | FLOAT8 | NUMERIC | OID | UUID | BPCHAR | NAME | BYTEA
+            )
+    };
+    source == UNKNOWN || cast_is_total(source, target, has_typmod) || (settled(source) && settled(target))
+}
+
+/// Is the constant's text, or its value as a whole number, still the same after the cast? A cast that cuts makes another
+/// pattern of `'a\%'::char(2)`, another unit of `'month'::char(2)`, and zero of `8::bit(3)::int4`.
+pub fn constant_survives_cast(source: Oid, target: Oid, has_typmod: bool) -> bool {
+    let is_whole = |oid| matches!(oid, INT2 | INT4 | INT8);
+    !has_typmod
+        && ((source == UNKNOWN && (is_text(target) || is_whole(target)))
+            || (is_text(source) && is_text(target))
+            || (is_whole(source) && is_whole(target)))
+}
+
 /// Types whose explicit length coercion cuts or rounds and never fails.
 fn cuts_quietly(target: Oid) -> bool {
     matches!(target, VARCHAR | BPCHAR | BIT | VARBIT | TIME | TIMETZ)
@@ -41,4 +68,33 @@ fn cuts_quietly(target: Oid) -> bool {
 fn prints(source: Oid) -> bool {
     (scalar_compares(source) || is_reg(source) || matches!(source, JSON | XML | XID | CID))
         && !matches!(source, TSRANGE | TSTZRANGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_overflow_or_be_misread_is_not_total() {
+        assert!(cast_is_total(INT4, INT8, false));
+        assert!(!cast_is_total(INT8, INT4, false));
+        assert!(!cast_is_total(TEXT, INT4, false));
+        assert!(cast_is_total(TIMESTAMPTZ, DATE, false));
+        assert!(cast_is_total(NUMERIC, TEXT, false));
+        assert!(cast_is_total(TEXT, VARCHAR, true));
+        assert!(!cast_is_total(NUMERIC, NUMERIC, true));
+        assert!(!cast_is_total(NUMERIC, FLOAT8, false));
+    }
+
+    #[test]
+    fn constants_keep_their_text_only_where_nothing_is_cut() {
+        assert!(constant_cast_is_early(UNKNOWN, TIMESTAMPTZ, false));
+        assert!(!constant_cast_is_early(TEXT, TIMESTAMPTZ, false));
+        assert!(!constant_cast_is_early(NUMERIC, MONEY, false));
+        assert!(constant_cast_is_early(INT4, INT2, false));
+        assert!(constant_survives_cast(UNKNOWN, TEXT, false));
+        assert!(!constant_survives_cast(UNKNOWN, BPCHAR, true));
+        assert!(!constant_survives_cast(UNKNOWN, NAME, false));
+        assert!(!constant_survives_cast(INT4, BIT, true));
+    }
 }

@@ -19,7 +19,7 @@ mod settings;
 mod totality;
 mod types;
 
-pub use casts::cast_is_total;
+pub use casts::{cast_is_total, constant_cast_is_early, constant_survives_cast};
 pub use constants::{ArgumentCheck, interval_is_moderate, time_zone_is_known};
 pub use functions::{FunctionRule, function};
 pub use oids::{ANY_ENUM, UNKNOWN};
@@ -28,4 +28,4 @@ pub use patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex
 pub use relations::catalog_relation_is_open;
 pub use settings::{Limit, Setting, setting, setting_is_readable};
 pub use totality::{Totality, totality};
-pub use types::type_input_is_allowed;
+pub use types::{collation_is_plain, type_input_is_allowed};

@@ -1,4 +1,4 @@
-//! Which types a client may cast a constant to, that is, whose input function it may run.
+//! Which types a client may cast a constant to, that is, whose input function it may run; which collations are plain.
 
 /// May a client name this type in a cast? Built-in scalars, ranges and their arrays are; pseudo-types, catalogue
 /// row types and internal types are not; other schemas' types are the policy's matter and refused here.
@@ -11,6 +11,12 @@ pub fn type_input_is_allowed(schema: &str, name: &str) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Is a collation of this schema surely deterministic, so that LIKE and its kin take it? Those that PostgreSQL brings
+/// are; `CREATE COLLATION` can make others.
+pub fn collation_is_plain(schema: &str) -> bool {
+    schema == "pg_catalog"
 }
 
 fn builtin(name: &str) -> bool {

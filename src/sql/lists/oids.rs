@@ -35,7 +35,7 @@ types! {
     INT8RANGE "int8range" = 3926, XID8 "xid8" = 5069, REGPROCEDURE "regprocedure" = 2202, REGOPER "regoper" = 2203,
     REGOPERATOR "regoperator" = 2204, REGCLASS "regclass" = 2205, REGTYPE "regtype" = 2206,
     REGCONFIG "regconfig" = 3734, REGDICTIONARY "regdictionary" = 3769, REGNAMESPACE "regnamespace" = 4089,
-    REGROLE "regrole" = 4096, REGCOLLATION "regcollation" = 4191,
+    REGROLE "regrole" = 4096, REGCOLLATION "regcollation" = 4191, TEXT_ARRAY "_text" = 1009,
 }
 
 /// Array types of [`scalar_compares`] types, with their element.

@@ -85,8 +85,6 @@ fn joins(oid: Oid) -> bool {
     cast_is_total(oid, TEXT, false) && !matches!(oid, CHAR | OIDVECTOR)
 }
 
-const TEXT_ARRAY: Oid = 1009;
-
 fn prefix_is_total(symbol: &str, operand: Oid) -> bool {
     match symbol {
         "+" => is_number(operand),

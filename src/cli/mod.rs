@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 pub mod check;
 mod control;
+pub mod demo;
 pub mod hash_password;
 pub mod serve;
 
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Hold the policies against the live database and tell every problem.
     Check(check::Arguments),
+    /// Show on a throwaway PostgreSQL what five people see of one database.
+    Demo(demo::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
 }
@@ -31,6 +34,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::HashPassword(arguments) => hash_password::run(arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! Where the demonstration's data lives: a throwaway server, or a database of the user's own.
 
 use super::data::{self, DATABASE, Scale};
+use super::front::Behind;
 use crate::cluster::{Cluster, ClusterError};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -86,14 +87,13 @@ impl Place {
         connect(&self.superuser).await
     }
 
-    /// Host or socket directory, as a configuration names it.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The same place for rowgate's own role.
+    pub fn behind(&self) -> Behind {
+        Behind {
+            host: self.host.clone(),
+            port: self.port,
+            database: self.database().to_owned(),
+        }
     }
 
     /// The database.

@@ -11,6 +11,8 @@
 
 use rowgate::cluster::Cluster;
 use rowgate::demo::data::{self, Scale};
+use rowgate::demo::front::{Behind, Front};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
@@ -68,10 +70,37 @@ impl Database {
         connect(&self.cluster.superuser(&self.name)).await
     }
 
+    /// A rowgate of its own in front of it, with the shipped policies.
+    pub async fn rowgate(&self) -> Front {
+        self.rowgate_with(&shipped("policies")).await
+    }
+
+    /// The same with the policies of another directory.
+    pub async fn rowgate_with(&self, policies: &Path) -> Front {
+        let behind = Behind {
+            host: "127.0.0.1".to_owned(),
+            port: self.cluster.port(),
+            database: self.name.clone(),
+        };
+        Front::start(&behind, policies, 0)
+            .await
+            .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Somebody of the demonstration, connected through rowgate.
+    pub async fn through(&self, front: &Front, login: &str) -> Client {
+        connect(&login_at(front.port(), login, &self.name)).await
+    }
+
     /// How somebody logs in straight to PostgreSQL, past rowgate, over TCP.
     pub fn straight(&self, login: &str) -> Config {
         login_at(self.cluster.port(), login, &self.name)
     }
+}
+
+/// A file or directory of the repository.
+pub fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// How somebody of the demonstration logs in to a server on 127.0.0.1.

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 pub mod check;
 mod control;
 pub mod demo;
+pub mod explain;
 pub mod hash_password;
 pub mod serve;
+pub mod test;
 
 /// A PostgreSQL proxy that gives every person their own view of a database.
 #[derive(Debug, Parser)]
@@ -25,6 +27,10 @@ enum Command {
     Check(check::Arguments),
     /// Show on a throwaway PostgreSQL what five people see of one database.
     Demo(demo::Arguments),
+    /// Run the policy's own tests, each as that person's session.
+    Test(test::Arguments),
+    /// Tell how somebody's statement would be judged, and why.
+    Explain(explain::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
 }
@@ -35,6 +41,8 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::HashPassword(arguments) => hash_password::run(arguments),
     }
 }

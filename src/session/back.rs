@@ -110,9 +110,24 @@ impl Session<'_> {
                     fields.encode(b'N', &mut self.client.output);
                 }
             }
-            _ => self.relay(tag, body),
+            _ => self.relay_notification(body),
         }
         Ok(())
+    }
+
+    /// A notification of the session itself carries the process number that the client knows.
+    fn relay_notification(&mut self, body: &[u8]) {
+        let (process, _) = self.back.key();
+        match body.split_first_chunk::<4>() {
+            Some((from, rest)) if *from == process.to_be_bytes() => {
+                let own = self.process;
+                frame::put(&mut self.client.output, b'A', |out| {
+                    out.extend_from_slice(&own.to_be_bytes());
+                    out.extend_from_slice(rest);
+                });
+            }
+            _ => self.relay(b'A', body),
+        }
     }
 
     /// ParseComplete, BindComplete, CloseComplete.
@@ -203,11 +218,7 @@ impl Session<'_> {
 
     /// Rows that a portal or cursor has given, for its limit.
     fn count_rows(&mut self, run: &Run) {
-        let name = match (&run.portal, run.text.statement(run.statement).map(|s| &s.effect)) {
-            (_, Some(Effect::Fetch { name })) => name.as_str(),
-            (Some(portal), _) => portal.as_str(),
-            _ => return,
-        };
+        let Some(name) = run.portal_name() else { return };
         if let Some(portal) = self.state.portals.get_mut(name) {
             portal.rows += run.rows;
         }

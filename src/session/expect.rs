@@ -2,6 +2,7 @@
 
 use super::judging::Text;
 use super::state::{Portal, Prepared, State};
+use crate::gate::Effect;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,8 +59,6 @@ pub(super) struct Run {
     pub started: Instant,
     /// Rows of the current statement that the client got.
     pub rows: u64,
-    /// Rows that the portal or cursor had given before.
-    pub earlier: u64,
     /// The client has had its error; nothing more of this run is relayed.
     pub silenced: bool,
     /// Counted among the person's running statements.
@@ -71,6 +70,14 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// The portal or cursor that the current statement takes rows from.
+    pub fn portal_name(&self) -> Option<&str> {
+        match self.text.statement(self.statement).map(|s| &s.effect) {
+            Some(Effect::Fetch { name }) => Some(name),
+            _ => self.portal.as_deref(),
+        }
+    }
+
     /// Whose result the current statement gives.
     pub fn source(&self) -> Source {
         self.through

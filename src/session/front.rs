@@ -236,7 +236,6 @@ impl Session<'_> {
         let mut run = self.run(portal.text, portal.statement, through, started);
         run.portal = Some(name.to_owned());
         run.parameters = portal.parameters;
-        run.earlier = portal.rows;
         self.queue.push(Expect::Execute(Box::new(run)));
         Ok(())
     }
@@ -311,7 +310,6 @@ impl Session<'_> {
             parameters: None,
             started,
             rows: 0,
-            earlier: 0,
             silenced: false,
             counted: self.counts(),
         }

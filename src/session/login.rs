@@ -286,6 +286,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         overflow: None,
         cache: super::judging::Cache::default(),
         person,
+        process: key.0,
         world_changed: shared.world.watch(),
         stop: shared.stop.clone(),
     };

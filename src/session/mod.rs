@@ -89,6 +89,8 @@ struct Session<'s> {
     overflow: Option<overflow::Overflow>,
     cache: judging::Cache,
     person: crate::audit::Person,
+    /// The process number that the client knows this session by.
+    process: i32,
     world_changed: tokio::sync::watch::Receiver<u64>,
     stop: tokio::sync::watch::Receiver<bool>,
 }

@@ -57,7 +57,11 @@ impl Session<'_> {
         };
         let (mut at, mut full) = (0, false);
         let mut rows = run.rows;
-        let most = limit.map(|limit| limit.saturating_sub(run.earlier));
+        let earlier = run
+            .portal_name()
+            .and_then(|name| self.state.portals.get(name))
+            .map_or(0, |p| p.rows);
+        let most = limit.map(|limit| limit.saturating_sub(earlier));
         let input = self.back.input();
         while let Some(Ok(Some(header))) = input.get(at..).map(frame::header) {
             if !matches!(header.tag, b'D' | b'd') {

@@ -80,6 +80,38 @@ pub fn truncate_identifier(name: &str) -> &str {
     name.get(..end).unwrap_or(name)
 }
 
+/// Splits a list of names as the server does for search_path: quotes keep case, the rest is folded.
+pub fn split_identifiers(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let (mut name, mut quoted, mut inside) = (String::new(), false, false);
+    let mut characters = list.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if inside && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => {
+                inside = !inside;
+                quoted = true;
+            }
+            ',' if !inside => {
+                if quoted || !name.is_empty() {
+                    names.push(std::mem::take(&mut name));
+                }
+                quoted = false;
+            }
+            c if !inside && c.is_ascii_whitespace() => {}
+            c if inside => name.push(c),
+            c => name.push(c.to_ascii_lowercase()),
+        }
+    }
+    if quoted || !name.is_empty() {
+        names.push(name);
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use super::Connection;
 use super::tls;
 use crate::config::{SslMode, Upstream};
+use crate::name::{quote_ident, split_identifiers};
 use crate::net::Fields;
 use crate::net::certificate::end_point_hash;
 use crate::net::frame::{self, put, put_cstr};
@@ -17,6 +18,7 @@ use std::io;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 /// Longest message of a server before its first ReadyForQuery.
@@ -72,13 +74,19 @@ impl ConnectError {
 pub struct Connector {
     upstream: Upstream,
     tls: Option<TlsConnector>,
+    /// The search_path that sessions begin with and RESET goes back to.
+    search_path: OnceCell<String>,
 }
 
 impl Connector {
     /// Prepares TLS; fails where its files cannot be used.
     pub fn new(upstream: Upstream) -> Result<Self, String> {
         let tls = tls::connector(&upstream)?;
-        Ok(Self { upstream, tls })
+        Ok(Self {
+            upstream,
+            tls,
+            search_path: OnceCell::new(),
+        })
     }
 
     /// The part of the configuration it was made from.
@@ -89,11 +97,31 @@ impl Connector {
     /// A connection that is logged in and ready for queries.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
         tokio::time::timeout(self.upstream.connect_timeout, async {
-            let stream = self.open().await?;
-            self.login(Channel::new(stream)).await
+            let path = self.search_path.get_or_try_init(|| self.default_search_path()).await?;
+            self.login(Some(path)).await
         })
         .await
         .map_err(|_| ConnectError::Timeout)?
+    }
+
+    /// The default of the role and the database, for people instead of for rowgate's role: without `$user`, and
+    /// without `pg_catalog`, which is searched first where it is not named.
+    async fn default_search_path(&self) -> Result<String, ConnectError> {
+        let mut connection = self.login(None).await?;
+        let rows = connection.run("SHOW search_path", &[]).await?;
+        connection.terminate();
+        connection.drain().await?;
+        let path = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+        let kept: Vec<String> = split_identifiers(&path)
+            .iter()
+            .filter(|name| !matches!(name.as_str(), "$user" | "pg_catalog" | "pg_temp" | ""))
+            .map(|name| quote_ident(name))
+            .collect();
+        Ok(if kept.is_empty() {
+            "\"\"".to_owned()
+        } else {
+            kept.join(", ")
+        })
     }
 
     /// Asks the server to cancel what one of its processes is doing; returns once the server has closed the
@@ -143,8 +171,9 @@ impl Connector {
         }
     }
 
-    async fn login(&self, mut channel: Channel) -> Result<Connection, ConnectError> {
-        startup(&mut channel.output, &self.upstream);
+    async fn login(&self, search_path: Option<&str>) -> Result<Connection, ConnectError> {
+        let mut channel = Channel::new(self.open().await?);
+        startup(&mut channel.output, &self.upstream, search_path);
         let mut parameters = BTreeMap::new();
         let mut key = (0, 0);
         let mut scram: Option<ScramSha256> = None;
@@ -234,7 +263,7 @@ impl Connector {
 }
 
 /// The startup packet. The settings in it are what RESET and DISCARD ALL fall back to.
-fn startup(out: &mut BytesMut, upstream: &Upstream) {
+fn startup(out: &mut BytesMut, upstream: &Upstream, search_path: Option<&str>) {
     let start = out.len();
     out.put_i32(0);
     out.put_u16(3);
@@ -244,8 +273,10 @@ fn startup(out: &mut BytesMut, upstream: &Upstream) {
         ("database", upstream.database.as_str()),
         ("application_name", "rowgate"),
         ("client_encoding", "UTF8"),
-        ("search_path", "pg_catalog, \"$user\", public"),
-    ] {
+    ]
+    .into_iter()
+    .chain(search_path.map(|path| ("search_path", path)))
+    {
         put_cstr(out, name);
         put_cstr(out, value);
     }

@@ -356,6 +356,7 @@ impl Session<'_> {
         match &statement.effect {
             Effect::None | Effect::Execute { .. } | Effect::Fetch { .. } | Effect::CopyOut => {}
             Effect::SearchPath(_) | Effect::TempRelations => {
+                self.state.has_temp |= matches!(statement.effect, Effect::TempRelations);
                 self.state.touched = true;
                 self.state.stale = true;
             }

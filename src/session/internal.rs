@@ -115,6 +115,9 @@ impl Session<'_> {
     }
 
     async fn temp_relations(&mut self) -> Result<Result<Vec<Arc<Relation>>, Fields>, End> {
+        if !self.state.has_temp {
+            return Ok(Ok(Vec::new()));
+        }
         let rows = match self.own_rows(introspect::TEMP_RELATIONS_SQL, &[]).await? {
             Ok(rows) => rows,
             Err(fields) => return Ok(Err(fields)),

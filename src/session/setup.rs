@@ -3,7 +3,7 @@
 use super::judging::Verdict;
 use super::{End, Session};
 use crate::gate::Verified;
-use crate::name::{quote_ident, quote_literal};
+use crate::name::{quote_ident, quote_literal, split_identifiers};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::startup::{Startup, split_options};
@@ -138,7 +138,7 @@ fn set_statement(name: &str, value: &str) -> String {
     if name != "search_path" {
         return format!("SET {} TO {}", quote_setting(name), quote_literal(value));
     }
-    let schemas: Vec<String> = split_names(value).iter().map(|s| quote_ident(s)).collect();
+    let schemas: Vec<String> = split_identifiers(value).iter().map(|s| quote_ident(s)).collect();
     let list = if schemas.is_empty() {
         "''".to_owned()
     } else {
@@ -150,38 +150,6 @@ fn set_statement(name: &str, value: &str) -> String {
 /// `timezone`, `"my.setting"` by parts.
 fn quote_setting(name: &str) -> String {
     name.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
-}
-
-/// Splits a list of names as the server does: quotes keep case, the rest is folded.
-fn split_names(list: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let (mut name, mut quoted, mut inside) = (String::new(), false, false);
-    let mut characters = list.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' if inside && characters.peek() == Some(&'"') => {
-                characters.next();
-                name.push('"');
-            }
-            '"' => {
-                inside = !inside;
-                quoted = true;
-            }
-            ',' if !inside => {
-                if quoted || !name.is_empty() {
-                    names.push(std::mem::take(&mut name));
-                }
-                quoted = false;
-            }
-            c if !inside && c.is_ascii_whitespace() => {}
-            c if inside => name.push(c),
-            c => name.push(c.to_ascii_lowercase()),
-        }
-    }
-    if quoted || !name.is_empty() {
-        names.push(name);
-    }
-    names
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub epoch: u64,
     /// search_path and temp relations must be read again before the next judgement.
     pub stale: bool,
+    /// The session has made temp relations, so that there may be some.
+    pub has_temp: bool,
     /// They were changed in the transaction that is under way.
     pub touched: bool,
     /// The session's own settings must be put in force again: RESET ALL or DISCARD ALL went through.
@@ -86,6 +88,7 @@ impl State {
             }),
             epoch: 0,
             stale: true,
+            has_temp: false,
             touched: false,
             settings_lost: false,
             status: b'I',

@@ -130,6 +130,7 @@ impl Analysis<'_> {
             home: column.home,
             origin_lost: column.origin_lost,
             bulky: column.origin.is_none(),
+            collations: column.collation.iter().cloned().collect(),
             ..Facts::default()
         }
     }

@@ -4,7 +4,9 @@ use super::columns::Meaning;
 use super::facts::Facts;
 use super::scope::Scope;
 use super::{Analysis, lost, name_parts, oid, string_of, unsupported};
+use crate::name::QualifiedName;
 use crate::refusal::Refusal;
+use crate::sql::lists;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AConst, AIndirection, CaseExpr, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink, SubLinkType,
@@ -40,8 +42,21 @@ impl Analysis<'_> {
             NodeEnum::BooleanTest(test) => self.part(test.arg.as_deref(), scope, Some(oid::BOOL)),
             NodeEnum::TypeCast(cast) => self.cast(cast, scope),
             NodeEnum::CollateClause(collate) => {
+                let names = name_parts(&collate.collname).ok_or_else(lost)?;
                 let mut facts = self.expression(collate.arg.as_deref().ok_or_else(lost)?, scope)?;
                 facts.origin = None;
+                // the schemas of the path may hold one of any name: it counts as plain only where it is written so
+                let (schema, name) = match names.as_slice() {
+                    [name] => ("", *name),
+                    [.., schema, name] => (*schema, *name),
+                    [] => return Err(lost()),
+                };
+                let schema = if schema.is_empty() && matches!(name, "C" | "POSIX" | "default" | "ucs_basic") {
+                    "pg_catalog"
+                } else {
+                    schema
+                };
+                facts.collations = [QualifiedName::new(schema, name)].into();
                 Ok(facts)
             }
             NodeEnum::FuncCall(call) => self.call(call, scope),
@@ -60,26 +75,29 @@ impl Analysis<'_> {
             }
             NodeEnum::AIndirection(indirection) => self.indirection(indirection, scope),
             NodeEnum::SubLink(link) => self.sub_link(link, scope),
-            NodeEnum::SqlvalueFunction(value) => Ok(Facts::of(match value.op() {
-                SqlValueFunctionOp::SvfopCurrentDate => Some(oid::DATE),
-                SqlValueFunctionOp::SvfopCurrentTimestamp | SqlValueFunctionOp::SvfopCurrentTimestampN => {
-                    Some(oid::TIMESTAMPTZ)
-                }
-                SqlValueFunctionOp::SvfopLocaltimestamp | SqlValueFunctionOp::SvfopLocaltimestampN => {
-                    Some(oid::TIMESTAMP)
-                }
-                SqlValueFunctionOp::SqlvalueFunctionOpUndefined
-                | SqlValueFunctionOp::SvfopCurrentTime
-                | SqlValueFunctionOp::SvfopCurrentTimeN
-                | SqlValueFunctionOp::SvfopLocaltime
-                | SqlValueFunctionOp::SvfopLocaltimeN
-                | SqlValueFunctionOp::SvfopCurrentRole
-                | SqlValueFunctionOp::SvfopCurrentUser
-                | SqlValueFunctionOp::SvfopUser
-                | SqlValueFunctionOp::SvfopSessionUser
-                | SqlValueFunctionOp::SvfopCurrentCatalog
-                | SqlValueFunctionOp::SvfopCurrentSchema => None,
-            })),
+            NodeEnum::SqlvalueFunction(value) => Ok(Facts {
+                now: true,
+                ..Facts::of(match value.op() {
+                    SqlValueFunctionOp::SvfopCurrentDate => Some(oid::DATE),
+                    SqlValueFunctionOp::SvfopCurrentTimestamp | SqlValueFunctionOp::SvfopCurrentTimestampN => {
+                        Some(oid::TIMESTAMPTZ)
+                    }
+                    SqlValueFunctionOp::SvfopLocaltimestamp | SqlValueFunctionOp::SvfopLocaltimestampN => {
+                        Some(oid::TIMESTAMP)
+                    }
+                    SqlValueFunctionOp::SqlvalueFunctionOpUndefined
+                    | SqlValueFunctionOp::SvfopCurrentTime
+                    | SqlValueFunctionOp::SvfopCurrentTimeN
+                    | SqlValueFunctionOp::SvfopLocaltime
+                    | SqlValueFunctionOp::SvfopLocaltimeN
+                    | SqlValueFunctionOp::SvfopCurrentRole
+                    | SqlValueFunctionOp::SvfopCurrentUser
+                    | SqlValueFunctionOp::SvfopUser
+                    | SqlValueFunctionOp::SvfopSessionUser
+                    | SqlValueFunctionOp::SvfopCurrentCatalog
+                    | SqlValueFunctionOp::SvfopCurrentSchema => None,
+                })
+            }),
             NodeEnum::GroupingFunc(grouping) => {
                 let mut facts = self.all(&grouping.args, scope)?;
                 facts.ty = Some(oid::INT4);
@@ -162,6 +180,9 @@ impl Analysis<'_> {
         }
         if whole.untyped {
             whole.ty = None;
+        }
+        if !whole.collates() {
+            whole.not_total(|| "strings of different collations".to_owned());
         }
         Ok(whole)
     }
@@ -447,6 +468,7 @@ fn constant_facts(constant: &AConst) -> Facts {
             } else {
                 oid::NUMERIC
             });
+            facts.bulky = !lists::growing_constant_is_short("*", &f.fval);
         }
         Some(Val::Boolval(_)) => facts.ty = Some(oid::BOOL),
         Some(Val::Sval(s)) => {

@@ -1,6 +1,8 @@
 //! What the analysis learns about one expression.
 
 use crate::catalog::Oid;
+use crate::name::QualifiedName;
+use crate::sql::lists;
 use crate::sql::resolve::scope::GuardId;
 use std::collections::BTreeSet;
 
@@ -54,6 +56,12 @@ pub struct Facts {
     pub total: bool,
     /// May it be a value of unbounded size that the client made?
     pub bulky: bool,
+    /// How many operators and functions in it fail only by the size of their result.
+    pub growing: usize,
+    /// Is it the present moment, or what is cut from it?
+    pub now: bool,
+    /// Collations in it beside the default.
+    pub collations: BTreeSet<QualifiedName>,
     /// What hidden rows it can see.
     pub reach: Reach,
     /// Has it an aggregate of its level?
@@ -81,6 +89,9 @@ impl Default for Facts {
             integer: None,
             total: true,
             bulky: false,
+            growing: 0,
+            now: false,
+            collations: BTreeSet::new(),
             reach: Reach::default(),
             aggregate: false,
             window: false,
@@ -103,6 +114,8 @@ impl Facts {
     pub fn absorb(&mut self, part: &Facts) {
         self.total &= part.total;
         self.bulky |= part.bulky;
+        self.growing += part.growing;
+        self.collations.extend(part.collations.iter().cloned());
         self.reach.merge(&part.reach);
         self.aggregate |= part.aggregate;
         self.window |= part.window;
@@ -118,6 +131,17 @@ impl Facts {
         if self.why.is_none() {
             self.why = Some(why());
         }
+    }
+
+    /// May one more thing in it fail by the size of its result, so that the size tells nothing?
+    pub fn may_grow(&mut self) -> bool {
+        self.growing += 1;
+        !self.bulky && self.growing <= lists::MOST_GROWING
+    }
+
+    /// Do its strings compare without fail: at most one collation beside the default, and a deterministic one?
+    pub fn collates(&self) -> bool {
+        self.collations.len() <= 1 && self.collations.iter().all(|c| lists::collation_is_plain(&c.schema))
     }
 
     /// Is it unsafe where hidden rows may still be present?

@@ -414,6 +414,11 @@ impl Analysis<'_> {
                 name: name.clone(),
                 text: quote_ident(name),
                 ty: if l.ty == r.ty { l.ty } else { None },
+                collation: if l.collation == r.collation {
+                    l.collation.clone()
+                } else {
+                    side.collation.clone()
+                },
                 origin: if full { None } else { side.origin },
                 origin_lost: !full && side.origin_lost,
                 reach,

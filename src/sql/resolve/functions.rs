@@ -86,12 +86,15 @@ impl Analysis<'_> {
         let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
         let total = place == Place::Builtin
             && !call.func_variadic
+            && facts.collates()
             && match lists::totality(name, &known) {
                 Totality::Total => true,
-                Totality::Growing => !facts.bulky,
+                Totality::Growing => facts.may_grow(),
                 Totality::WithConstant(check) => check.accepts(&texts),
                 Totality::No => self.is_leakproof(&candidates, &types),
             };
+        facts.now = place == Place::Builtin
+            && (name == "now" || (name == "date_trunc" && arguments.get(1).is_some_and(|a| a.now)));
         if !total {
             facts.not_total(|| format!("function {name}"));
         }
@@ -112,7 +115,7 @@ impl Analysis<'_> {
         let Some(alias) = super::string_of(field) else {
             return Ok(None);
         };
-        if scope.column(alias).is_some() || self.world.catalog.functions.contains_key(*name) {
+        if scope.column(alias).is_some() || self.candidates(names).iter().any(|f| self.takes_row(f)) {
             return Ok(None);
         }
         let Some(Ok(item)) = scope.item(None, alias) else {
@@ -123,6 +126,18 @@ impl Analysis<'_> {
         };
         self.keep_row_private(&item)?;
         Ok(Some(self.column_facts(&column)))
+    }
+
+    /// Could a function take a whole row as its one argument?
+    fn takes_row(&self, function: &Function) -> bool {
+        let row_like = |oid: &Oid| {
+            self.world
+                .catalog
+                .types
+                .get(oid)
+                .is_none_or(|t| matches!(t.kind, TypeKind::Pseudo | TypeKind::Composite))
+        };
+        function.variadic || (function.arguments.len() == 1 && function.arguments.iter().all(row_like))
     }
 
     /// Every function that a name can mean here.

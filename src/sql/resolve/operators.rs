@@ -133,7 +133,9 @@ impl Analysis<'_> {
         let listed = match (l, r) {
             (Some(None), _) | (_, None) => false,
             (Some(l), r) => {
-                lists::operator_is_total(symbol, l, r) || (lists::operator_is_growing(symbol, l, r) && !facts.bulky)
+                lists::operator_is_total(symbol, l, r)
+                    || (lists::operator_is_growing(symbol, l, r) && facts.may_grow())
+                    || shifts_now(symbol, left, right)
             }
             (None, r) => lists::operator_is_total(symbol, None, r),
         };
@@ -144,7 +146,8 @@ impl Analysis<'_> {
                     .any(|o| o.leakproof && o.name.schema == "pg_catalog" && o.left == l && o.right == r)
             })
         };
-        let mut total = ours && (listed || leakproof());
+        facts.now = shifts_now(symbol, left, right);
+        let mut total = ours && (listed || leakproof()) && facts.collates();
         if total && is_pattern(symbol) {
             total = right.literal.as_deref().is_some_and(|pattern| {
                 if symbol.contains("~~") {
@@ -264,6 +267,17 @@ impl Analysis<'_> {
             facts.not_total(|| "GREATEST or LEAST".to_owned());
         }
     }
+}
+
+/// Is it the present moment, moved by a moderate constant interval?
+fn shifts_now(symbol: &str, left: Option<&Facts>, right: &Facts) -> bool {
+    matches!(symbol, "+" | "-")
+        && left.is_some_and(|l| l.now && l.total)
+        && match right.ty {
+            Some(oid::INTERVAL) => right.literal.as_deref().is_some_and(lists::interval_is_moderate),
+            Some(oid::INT4) => right.integer.is_some_and(|days| days.abs() < 100_000),
+            Some(_) | None => false,
+        }
 }
 
 fn is_pattern(symbol: &str) -> bool {

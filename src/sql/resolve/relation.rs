@@ -2,7 +2,7 @@
 
 use super::scope::{Col, GuardId, Item, Source};
 use super::{Analysis, MAX_VIEW_DEPTH, Unit, lost};
-use crate::catalog::{Oid, Relation, RelationKind};
+use crate::catalog::{Column, Oid, Relation, RelationKind};
 use crate::gate::{Origin, Read};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::{Access, ColumnView, Rows, TableView};
@@ -288,6 +288,7 @@ impl Analysis<'_> {
             .map(|c| Col {
                 name: c.name.clone(),
                 ty: Some(c.type_oid),
+                collation: collation_of(c),
                 origin: Some(Origin {
                     table: relation.oid,
                     column: c.number,
@@ -347,6 +348,7 @@ impl Analysis<'_> {
                 name: column.name.clone(),
                 text: String::new(),
                 ty: Some(column.type_oid),
+                collation: collation_of(column),
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -431,6 +433,7 @@ impl Analysis<'_> {
                 name: column.name.clone(),
                 text: String::new(),
                 ty: Some(column.type_oid),
+                collation: collation_of(column),
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -520,6 +523,15 @@ impl Analysis<'_> {
     }
 }
 
+/// The type `name`, whose values compare under the collation C.
+const NAME: Oid = 19;
+
+/// A column's collation, where that is not the default.
+fn collation_of(column: &Column) -> Option<QualifiedName> {
+    let plain = || (column.type_oid == NAME).then(|| QualifiedName::new("pg_catalog", "C"));
+    column.collation.clone().or_else(plain)
+}
+
 /// A write target as an item of its own statement.
 pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
     let name = var
@@ -530,6 +542,7 @@ pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
         name: c.name.clone(),
         text: format!("{}.{}", quote_ident(&name), quote_ident(&c.name)),
         ty: Some(c.type_oid),
+        collation: collation_of(c),
         ..Col::default()
     });
     Rc::new(Item {

@@ -2,6 +2,7 @@
 
 use crate::catalog::Oid;
 use crate::gate::Origin;
+use crate::name::QualifiedName;
 use crate::sql::resolve::facts::Reach;
 use std::rc::Rc;
 
@@ -17,6 +18,8 @@ pub struct Col {
     pub text: String,
     /// Its type, where it is known.
     pub ty: Option<Oid>,
+    /// Its collation, where that is not the default.
+    pub collation: Option<QualifiedName>,
     /// The table column that PostgreSQL would name as its origin.
     pub origin: Option<Origin>,
     /// Does the server name another origin, or none, because of a splice?

@@ -5,7 +5,7 @@ use super::facts::{Facts, Reach};
 use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
 use super::targets::Target;
 use super::{Analysis, lost, string_of, unsupported};
-use crate::name::quote_ident;
+use crate::name::{QualifiedName, quote_ident};
 use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
@@ -314,6 +314,7 @@ impl Analysis<'_> {
                     } else {
                         t.facts.ty
                     },
+                    collation: one_collation(&t.facts),
                     origin: t.facts.origin,
                     origin_lost: t.facts.origin_lost,
                     reach,
@@ -485,6 +486,14 @@ impl Analysis<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A result column's collation; several at once are none that compares without fail.
+fn one_collation(facts: &Facts) -> Option<QualifiedName> {
+    match facts.collations.len() {
+        0 | 1 => facts.collations.first().cloned(),
+        _ => Some(QualifiedName::new("", "several")),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod oid {
     pub const DATE: u32 = 1082;
     pub const TIMESTAMP: u32 = 1114;
     pub const TIMESTAMPTZ: u32 = 1184;
+    pub const INTERVAL: u32 = 1186;
     pub const NUMERIC: u32 = 1700;
     pub const JSON: u32 = 114;
     pub const JSONB: u32 = 3802;
@@ -121,24 +122,35 @@ impl Analysis<'_> {
             ..Facts::default()
         };
         facts.absorb(&argument);
+        let has_typmod = !name.typmods.is_empty();
+        let is_domain = target
+            .and_then(|t| self.world.catalog.types.get(&t))
+            .is_none_or(|t| t.kind == TypeKind::Domain);
+        let from = if argument.untyped {
+            Some(lists::UNKNOWN)
+        } else {
+            argument.ty.map(|t| self.list_type(t))
+        };
+        let to = target.map(|t| self.list_type(t));
         let constant = argument.literal.is_some() || argument.integer.is_some();
-        if constant {
-            // a constant is converted when the statement is planned, whatever rows there are
-            facts.literal = argument.literal;
-            facts.integer = argument.integer;
-            return Ok(facts);
-        }
-        if argument.untyped {
-            return Ok(facts);
-        }
-        let total = match (argument.ty, target) {
+        let total = match (from, to) {
             (Some(from), Some(to)) => {
-                let has_typmod = !name.typmods.is_empty();
-                (from == to && !has_typmod)
-                    || lists::cast_is_total(self.list_type(from), self.list_type(to), has_typmod)
+                if to == oid::INTERVAL && argument.untyped {
+                    facts.literal.clone_from(&argument.literal);
+                }
+                if constant && lists::constant_survives_cast(from, to, has_typmod) {
+                    facts.literal = argument.literal;
+                    facts.integer = argument.integer;
+                }
+                (argument.ty == target && !has_typmod)
+                    || lists::cast_is_total(from, to, has_typmod)
+                    || (!is_domain
+                        && (constant || argument.untyped)
+                        && lists::constant_cast_is_early(from, to, has_typmod))
             }
             _ => false,
         };
+        facts.now = argument.now && matches!(to, Some(oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ));
         if !total {
             facts.not_total(|| format!("a cast to {}", name_parts(&name.names).unwrap_or_default().join(".")));
         }

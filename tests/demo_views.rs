@@ -37,6 +37,24 @@ async fn five_people_get_five_views() {
     front.stop().await;
 }
 
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rowgate"))
+        .args(["demo", "--once", "--port", "0", "--policies"])
+        .arg(shipped("policies"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let table: String = text
+        .lines()
+        .filter(|line| line.starts_with(['┌', '│', '├', '└']))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(!table.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let readme = std::fs::read_to_string(shipped("README.md")).unwrap();
+    assert!(readme.contains(&table), "put this into README.md:\n{table}");
+}
+
 /// A demonstration in a process of its own, whose files are all below one directory.
 struct Running {
     process: Child,

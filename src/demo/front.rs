@@ -88,7 +88,8 @@ fn configuration(behind: &Behind, policies: &Path, port: u16) -> Result<Config, 
          [upstream]\nhost = {}\nport = {}\ndatabase = {}\nuser = \"rowgate\"\npassword = {}\n\
          [policies]\ndirectory = {}\n\
          [login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n\
-         [audit]\noutput = \"off\"\n",
+         [audit]\noutput = \"off\"\n\
+         [limits]\nshutdown_timeout = \"1s\"\n",
         quoted(&behind.host),
         behind.port,
         quoted(&behind.database),

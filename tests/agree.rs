@@ -115,8 +115,6 @@ fn what_a_repair_drops_is_missed() {
         "SELECT * FROM t TABLESAMPLE SYSTEM ((SELECT a FROM secret))",
         "SELECT * FROM t TABLESAMPLE SYSTEM (f(1)) REPEATABLE (2)",
         "SELECT * FROM t TABLESAMPLE SYSTEM (1) REPEATABLE (u.secret)",
-        "SELECT x.* FROM t, XMLTABLE('/r' PASSING t.d COLUMNS a text PATH secret) x",
-        "SELECT x.* FROM t, XMLTABLE('/r' PASSING t.d COLUMNS a text DEFAULT (SELECT b FROM secret)) x",
         "SELECT x.* FROM XMLTABLE(XMLNAMESPACES((SELECT a FROM secret) AS n), '/r' PASSING '<r/>' COLUMNS a text) x",
         "SELECT * FROM JSON_TABLE('{}'::jsonb, '$' COLUMNS (a int PATH '$' DEFAULT (SELECT secret FROM t) ON EMPTY)) j",
         "COPY t FROM STDIN WHERE secret",

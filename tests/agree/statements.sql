@@ -741,3 +741,19 @@ SELECT a FROM t WHERE b = E'x\'y' AND c = 'z'
 SHOW server_version; SELECT 1; SET a.b TO 'x'; SELECT b FROM t
 
 SELECT pg_sleep(1); SELECT a FROM ONLY t; TABLE u
+
+SELECT x.* FROM t, XMLTABLE('/r' PASSING t.d COLUMNS a text PATH t.p, b int PATH 'b' DEFAULT (SELECT c FROM u) NOT NULL, n FOR ORDINALITY) x
+
+SELECT a AS isnull, b AS overlaps, c AS only, d AS collate, e AS variadic, t.collate, t.only, t.using, f AS using FROM t
+
+SELECT * FROM t WHERE a ISNULL AND b NOTNULL ORDER BY ref.oid, value.x
+
+SELECT sum(a) OVER (ORDER BY b RANGE BETWEEN '1 year'::interval PRECEDING AND '1 year'::interval FOLLOWING) FROM t
+
+SELECT a FROM t WHERE b IN ((SELECT 1), (SELECT c FROM u)) AND d IN ((SELECT 1)) AND e <> ALL (VALUES (1), (2))
+
+SELECT ((SELECT 2) UNION SELECT a FROM t), (((SELECT 1)) EXCEPT SELECT 2)
+
+SELECT UNION SELECT
+
+SELECT name 'x' = a, CAST(name 'x' AS text) FROM t

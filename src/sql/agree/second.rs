@@ -2,8 +2,8 @@
 
 use super::{Disagreement, Kind, MAX_DEPTH, Reference, SEPARATOR, Seen};
 use sqlparser::ast::{
-    AccessExpr, CreateTableLikeKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor,
-    Visit, Visitor,
+    AccessExpr, CreateTableLikeKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement,
+    TableFactor, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -47,7 +47,13 @@ impl Second {
 
 fn kind(statement: &Statement) -> Kind {
     match statement {
-        Statement::Query(_) => Kind::Query,
+        Statement::Query(query) => match query.body.as_ref() {
+            SetExpr::Insert(_) => Kind::Insert,
+            SetExpr::Update(_) => Kind::Update,
+            SetExpr::Delete(_) => Kind::Delete,
+            SetExpr::Merge(_) => Kind::Merge,
+            _ => Kind::Query,
+        },
         Statement::Insert(_) => Kind::Insert,
         Statement::Update(_) => Kind::Update,
         Statement::Delete(_) => Kind::Delete,

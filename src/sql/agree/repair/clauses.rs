@@ -26,14 +26,7 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
             draft.drop(at..at + 1);
         }
         Pg::Including | Pg::Excluding => draft.drop(at..at + 2),
-        Pg::Select
-            if !draft
-                .pieces
-                .get(at + 1)
-                .is_some_and(|next| next.pg != Pg::Ascii41 && next.pg != Pg::Ascii59) =>
-        {
-            draft.put(at, &["SELECT", "1"]);
-        }
+        Pg::Select if nothing_selected(draft, at) => draft.put(at, &["SELECT", "1"]),
         _ => {}
     }
     if let Some(end) = draft.relation_end(at)
@@ -42,6 +35,12 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
         // `t *` says what `t` says
         draft.drop(end..end + 1);
     }
+}
+
+/// `SELECT` alone is a query too.
+fn nothing_selected(draft: &Draft<'_>, at: usize) -> bool {
+    let end = [Pg::Nul, Pg::Ascii41, Pg::Ascii59, Pg::Union, Pg::Intersect, Pg::Except];
+    end.contains(&draft.kind(at + 1))
 }
 
 /// `ONLY t`, `ONLY (t)`; the word also ends FETCH FIRST and FOR READ.

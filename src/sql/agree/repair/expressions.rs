@@ -1,6 +1,6 @@
 //! Operators and the functions with a grammar of their own.
 
-use super::{Draft, Edit};
+use super::{Draft, Edit, keyword};
 use pg_query::protobuf::{KeywordKind, Token as Pg};
 use sqlparser::tokenizer::Token;
 
@@ -11,6 +11,15 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
         Pg::Symmetric | Pg::Asymmetric if draft.before(at) == Pg::Between => draft.drop(at..at + 1),
         Pg::Overlaps => draft.edit(at, Edit::As(Token::Eq)),
         Pg::DocumentP if matches!(draft.before(at), Pg::Is | Pg::Not) => draft.put(at, &["NULL"]),
+        Pg::Isnull => draft.put(at, &["IS", "NULL"]),
+        Pg::Notnull => draft.put(at, &["IS", "NOT", "NULL"]),
+        Pg::CurrentP if draft.kind(at + 1) == Pg::Of => {
+            draft.put(at, &["NULL"]);
+            draft.drop(at + 1..at + 3);
+        }
+        Pg::Preceding | Pg::Following => frame_bound(draft, at),
+        Pg::InP if draft.kind(at + 1) == Pg::Ascii40 && draft.kind(at + 2) == Pg::Ascii40 => list(draft, at + 1),
+        Pg::Ascii40 => bracket(draft, at),
         Pg::Uescape if draft.kind(at + 1) == Pg::Sconst => draft.drop(at..at + 2),
         Pg::At if draft.kind(at + 1) == Pg::Local => draft.drop(at..at + 2),
         Pg::Collation if draft.kind(at + 1) == Pg::For => draft.drop(at..at + 2),
@@ -75,6 +84,37 @@ fn qualified_operator(draft: &mut Draft<'_>, at: usize) {
     };
     draft.drop(at + 1..close + 1);
     draft.edit(at, Edit::As(token));
+}
+
+/// `'1 day'::interval PRECEDING`: the constant remains.
+fn frame_bound(draft: &mut Draft<'_>, at: usize) {
+    if let Some(cast) = at.checked_sub(2)
+        && draft.kind(cast) == Pg::Typecast
+    {
+        draft.drop(cast..at);
+    }
+}
+
+/// `IN ((SELECT 1), 2)`: sqlparser takes the first bracket for a subquery.
+fn list(draft: &mut Draft<'_>, open: usize) {
+    if let Some(close) = draft.closing(open + 1)
+        && draft.kind(close + 1) == Pg::Ascii44
+    {
+        draft.edit(open, Edit::Then(vec![keyword("1"), keyword(",")]));
+    }
+}
+
+/// `((SELECT 1) UNION SELECT 2)` in an expression, `ANY (VALUES (1), (2))`: a query that sqlparser does not
+/// expect there, made the second arm of one that it does.
+fn bracket(draft: &mut Draft<'_>, at: usize) {
+    let arm = || {
+        let close = draft.closing(at + 1)?;
+        Some(matches!(draft.kind(close + 1), Pg::Union | Pg::Intersect | Pg::Except))
+    };
+    let values = draft.kind(at + 1) == Pg::Values && matches!(draft.before(at), Pg::Any | Pg::All | Pg::Some);
+    if values || draft.kind(at + 1) == Pg::Ascii40 && arm() == Some(true) {
+        draft.edit(at, Edit::Then(["SELECT", "1", "UNION"].map(keyword).to_vec()));
+    }
 }
 
 /// `COLLATE s."name"`: names a collation, and sqlparser has it in some places only.

@@ -16,34 +16,19 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
             |kind| matches!(kind, Pg::Preserve | Pg::StripP | Pg::WhitespaceP),
             drop_one,
         ),
-        Pg::Xmlroot => {
-            within(
-                draft,
-                open,
-                |kind| matches!(kind, Pg::VersionP | Pg::StandaloneP | Pg::No),
-                drop_one,
-            );
-            within(
-                draft,
-                open,
-                |kind| matches!(kind, Pg::YesP | Pg::ValueP),
-                |draft, at| draft.put(at, &["NULL"]),
-            );
-        }
+        Pg::Xmlroot => root(draft, open),
         Pg::Xmlserialize => {
             draft.put(at, &["CAST"]);
             draft.drop(open + 1..open + 2);
             within(draft, open, |kind| matches!(kind, Pg::No | Pg::Indent), drop_one);
         }
-        Pg::Xmlexists => within(draft, open, |kind| kind == Pg::Passing, |draft, at| draft.comma(at)),
+        Pg::Xmlexists => passing(draft, open),
         Pg::Xmltable => table(draft, at),
-        Pg::RefP | Pg::ValueP if draft.before(at) == Pg::By => draft.drop(at - 1..at + 1),
         _ => {}
     }
 }
 
-/// `XMLTABLE(row PASSING document COLUMNS …)` reads as a call of row and document; a reference in a column's
-/// path or default is seen by PostgreSQL alone.
+/// `XMLTABLE(row PASSING document COLUMNS …)` reads as a call of the expressions in it.
 fn table(draft: &mut Draft<'_>, at: usize) {
     let open = at + 1;
     let Some(close) = draft.closing(open) else {
@@ -55,10 +40,59 @@ fn table(draft: &mut Draft<'_>, at: usize) {
     {
         draft.drop(open + 1..end + 2);
     }
-    within(draft, open, |kind| kind == Pg::Passing, |draft, at| draft.comma(at));
-    if let Some(columns) = draft.find(open + 1..close, &[Pg::Columns]) {
-        draft.drop(columns..close);
+    passing(draft, open);
+    if let Some(at) = draft.find(open + 1..close, &[Pg::Columns]) {
+        columns(draft, at, close);
     }
+}
+
+/// `COLUMNS name type PATH a DEFAULT b, …`: the expressions remain, as further arguments.
+fn columns(draft: &mut Draft<'_>, at: usize, close: usize) {
+    let mut from = at;
+    while from < close {
+        let end = draft.find(from + 1..close, &[Pg::Ascii44]).unwrap_or(close);
+        let mut word = draft.find(from + 1..end, &[Pg::Path, Pg::Default]);
+        draft.drop(from..word.unwrap_or(end));
+        while let Some(at) = word {
+            draft.comma(at);
+            word = draft.find(at + 1..end, &[Pg::Path, Pg::Default]);
+        }
+        if draft.before(end) == Pg::NullP && draft.kind(end.saturating_sub(2)) == Pg::Not {
+            draft.drop(end - 2..end);
+        }
+        from = end;
+    }
+}
+
+/// `XMLROOT(a, VERSION b, STANDALONE YES)` reads as a call of a and b.
+fn root(draft: &mut Draft<'_>, open: usize) {
+    let Some(close) = draft.closing(open) else {
+        return;
+    };
+    if let Some(standalone) = draft.find(open + 1..close, &[Pg::StandaloneP]) {
+        draft.drop(standalone - 1..close);
+    }
+    if let Some(version) = draft.find(open + 1..close, &[Pg::VersionP]) {
+        match draft.kind(version + 1) {
+            Pg::No => draft.drop(version - 1..version + 3),
+            _ => draft.drop(version..version + 1),
+        }
+    }
+}
+
+/// `PASSING BY REF document BY VALUE`: one more argument.
+fn passing(draft: &mut Draft<'_>, open: usize) {
+    within(draft, open, |kind| kind == Pg::Passing, |draft, at| draft.comma(at));
+    within(
+        draft,
+        open,
+        |kind| kind == Pg::By,
+        |draft, at| {
+            if matches!(draft.kind(at + 1), Pg::RefP | Pg::ValueP) {
+                draft.drop(at..at + 2);
+            }
+        },
+    );
 }
 
 /// Edits the tokens of a kind directly inside the bracket at `open`.

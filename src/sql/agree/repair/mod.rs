@@ -41,6 +41,9 @@ pub(super) fn for_second_parser(
     let plan = statements::plan(&mut draft, tree)?;
     for at in plan.iter().flat_map(|(_, range)| range.clone()) {
         words::repair(&mut draft, at);
+        if draft.is_label(at) {
+            continue;
+        }
         clauses::repair(&mut draft, at);
         expressions::repair(&mut draft, at);
         json::repair(&mut draft, at);
@@ -79,6 +82,15 @@ impl Draft<'_> {
     /// PostgreSQL's token before an index; `Nul` at the beginning.
     fn before(&self, at: usize) -> Pg {
         at.checked_sub(1).map_or(Pg::Nul, |at| self.kind(at))
+    }
+
+    /// Is it a word after `AS` or a dot, which is a name whatever it says?
+    fn is_label(&self, at: usize) -> bool {
+        match self.before(at) {
+            Pg::Ascii46 => true,
+            Pg::As => !matches!(self.kind(at), Pg::Ascii40 | Pg::Table | Pg::Select),
+            _ => false,
+        }
     }
 
     fn written(&self, at: usize) -> &str {

@@ -86,5 +86,5 @@ fn is_name(draft: &Draft<'_>, at: usize) -> bool {
     let Some(piece) = draft.pieces.get(at) else {
         return false;
     };
-    piece.pg == Pg::Ident || draft.before(at) == Pg::Ascii46
+    matches!(piece.pg, Pg::Ident | Pg::NameP) || draft.before(at) == Pg::Ascii46
 }

@@ -302,6 +302,11 @@ impl Analysis<'_> {
             }
             super::GuardSource::View { relation, .. } => Some((relation.name.clone(), relation.row_type)),
         };
+        facts.origin = Some(Origin {
+            table: self.guards.get(id).ok_or_else(lost)?.relation().oid,
+            column: 0,
+        });
+        facts.origin_lost = true;
         let text = match &typed {
             Some((table, ty)) => {
                 facts.ty = Some(*ty);

@@ -76,9 +76,16 @@ pub struct Wants {
 }
 
 impl Guard {
+    /// The table or view that it stands for.
+    pub fn relation(&self) -> &Arc<Relation> {
+        match &self.source {
+            GuardSource::Table { relation, .. } | GuardSource::View { relation, .. } => relation,
+        }
+    }
+
     /// Has it columns that no `*` may show?
     pub fn has_private(&self) -> bool {
-        (self.wants.flag && !self.wants.fence) || !self.wants.system.is_empty()
+        self.wants.flag || !self.wants.system.is_empty()
     }
 }
 

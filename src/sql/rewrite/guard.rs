@@ -100,7 +100,7 @@ fn table_guard(id: GuardId, guard: &Guard, relation: &Relation, view: &TableView
     for system in &guard.wants.system {
         list.push(format!("{row}.{system} AS \"rowgate:{system}:{id}\""));
     }
-    if guard.wants.flag && !guard.wants.fence {
+    if guard.wants.flag {
         list.push(format!("(({}) IS TRUE) AS \"rowgate:ok:{id}\"", condition(rows)));
     }
     let only = if guard.only { "ONLY " } else { "" };

@@ -146,20 +146,22 @@ fn into_clause(select: &SelectStmt) -> bool {
 fn query(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judged, Refusal> {
     let columns = analysis.query_outermost(select)?;
     let mut statement = judged(analysis, "SELECT", Effect::None);
-    statement.origins = origins(&columns);
+    statement.origins = origins(analysis, &columns);
     Ok(statement)
 }
 
-/// The origins that the server will not name itself; empty where there is none.
-pub fn origins(columns: &[Col]) -> Vec<Option<crate::gate::Origin>> {
-    if columns.iter().any(|c| c.origin_lost) {
-        columns
-            .iter()
-            .map(|c| if c.origin_lost { c.origin } else { None })
-            .collect()
-    } else {
-        Vec::new()
+/// The origins that the server will not name itself; empty where there is none. A fence takes them from every
+/// column behind it.
+fn origins(analysis: &Analysis<'_>, columns: &[Col]) -> Vec<Option<crate::gate::Origin>> {
+    let fenced = analysis.guards.iter().any(|g| g.wants.fence);
+    let is_lost = |c: &Col| c.origin_lost || fenced;
+    if !columns.iter().any(is_lost) {
+        return Vec::new();
     }
+    columns
+        .iter()
+        .map(|c| if is_lost(c) { c.origin } else { None })
+        .collect()
 }
 
 fn transaction_control(analysis: &mut Analysis<'_>, transaction: &TransactionStmt) -> Result<Judged, Refusal> {

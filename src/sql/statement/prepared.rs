@@ -29,7 +29,6 @@ pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Jud
             name: prepare.name.clone(),
             statement,
         },
-        origins: Vec::new(),
         row_limit: inner.row_limit,
         ..inner
     })
@@ -89,7 +88,6 @@ pub fn declare(analysis: &mut Analysis<'_>, cursor: &DeclareCursorStmt) -> Resul
         effect: Effect::DeclareCursor {
             name: cursor.portalname.clone(),
         },
-        origins: Vec::new(),
         ..inner
     })
 }

@@ -1,6 +1,6 @@
 //! A session's own temporary tables: made from secured queries, then free to use.
 
-use super::{judged, origins};
+use super::judged;
 use crate::catalog::Relation;
 use crate::gate::{Effect, Judged};
 use crate::refusal::Refusal;
@@ -210,17 +210,12 @@ pub fn analyze(analysis: &mut Analysis<'_>, vacuum: &VacuumStmt) -> Result<Judge
     Ok(judged(analysis, "ANALYZE", Effect::None))
 }
 
-fn returning(
-    analysis: &mut Analysis<'_>,
-    clause: Option<&ReturningClause>,
-    scope: &Scope<'_>,
-) -> Result<Vec<crate::sql::resolve::scope::Col>, Refusal> {
-    let Some(clause) = clause else { return Ok(Vec::new()) };
+fn returning(analysis: &mut Analysis<'_>, clause: Option<&ReturningClause>, scope: &Scope<'_>) -> Result<(), Refusal> {
+    let Some(clause) = clause else { return Ok(()) };
     if !clause.options.is_empty() {
         return Err(unsupported("RETURNING WITH"));
     }
-    analysis.target_list(&clause.exprs, scope)?;
-    Ok(Vec::new())
+    analysis.target_list(&clause.exprs, scope).map(|_| ())
 }
 
 /// `INSERT INTO t …`
@@ -242,10 +237,8 @@ pub fn insert(analysis: &mut Analysis<'_>, insert: &InsertStmt) -> Result<Judged
         Some(_) => return Err(lost()),
     }
     scope.items.push(target_item(&relation, var));
-    let columns = returning(analysis, insert.returning_clause.as_ref(), &scope)?;
-    let mut statement = judged(analysis, "INSERT", Effect::None);
-    statement.origins = origins(&columns);
-    Ok(statement)
+    returning(analysis, insert.returning_clause.as_ref(), &scope)?;
+    Ok(judged(analysis, "INSERT", Effect::None))
 }
 
 /// `UPDATE t SET …`

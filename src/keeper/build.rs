@@ -144,6 +144,14 @@ async fn make(
     let (people, odd) = Directory::build(&users, &teams, &bypass);
     let (policies, checked) = check::bind(written, &catalog, people.shape(), before);
     problems.extend(checked);
+    let policies = match before {
+        Some(before) if !try_out => policies.with_constants(before.constants()),
+        _ => {
+            let (constants, wrong) = trial::constants(client, &policies, &catalog).await?;
+            problems.extend(wrong);
+            policies.with_constants(constants)
+        }
+    };
     if try_out && !load::any_error(&problems) {
         problems.extend(trial::run(client, &policies, &people, &catalog).await?);
     }

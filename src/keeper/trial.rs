@@ -3,13 +3,57 @@
 use crate::catalog::Catalog;
 use crate::identity::Principal;
 use crate::identity::directory::Directory;
+use crate::name::quote_literal;
 use crate::policy::file::{Problem, Severity, Spot};
-use crate::policy::{PolicySet, Trial};
+use crate::policy::{Place, PolicySet, Trial};
 use deadpool_postgres::Client;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
+const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '2s'; SET LOCAL lock_timeout = '1s'; \
+SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC'; \
+SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1";
+
+/// Has the database print every constant of a `fixed` mask in a form that does not depend on a session's settings.
+pub(super) async fn constants(
+    client: &mut Client,
+    policies: &PolicySet,
+    catalog: &Catalog,
+) -> Result<(BTreeMap<Place, String>, Vec<Problem>), tokio_postgres::Error> {
+    let mut printed = BTreeMap::new();
+    let mut problems = Vec::new();
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(SETTINGS).await?;
+    for constant in policies.fixed_constants(catalog) {
+        transaction.batch_execute("SAVEPOINT trial").await?;
+        let sql = format!(
+            "SELECT ({}::{})::pg_catalog.text",
+            quote_literal(&constant.text),
+            constant.type_sql
+        );
+        match transaction.query_one(&sql, &[]).await {
+            Ok(row) => {
+                if let Some(text) = row.try_get(0)? {
+                    printed.insert(constant.place, text);
+                }
+            }
+            Err(error) => {
+                let Some(said) = error.as_db_error() else {
+                    return Err(error);
+                };
+                problems.push(Problem {
+                    severity: Severity::Error,
+                    at: constant.at,
+                    message: format!("column {} cannot show this: {}", constant.place.2, said.message()),
+                    hint: None,
+                });
+                transaction.batch_execute("ROLLBACK TO SAVEPOINT trial").await?;
+            }
+        }
+    }
+    transaction.commit().await?;
+    Ok((printed, problems))
+}
 
 /// Runs every mask and every condition of the DBA's on a sample of its table, as somebody who has the role.
 pub(super) async fn run(

@@ -14,6 +14,9 @@ pub(super) enum Cover {
     Closed,
 }
 
+/// A column as a role names it: role, table, column.
+pub type Place = (String, String, String);
+
 /// The ties.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bound {
@@ -24,7 +27,10 @@ pub(super) struct Bound {
     /// Scopes of the DBA's, by table and scope.
     customs: BTreeMap<(String, String), Template>,
     /// `sql` masks by role, table and column.
-    expressions: BTreeMap<(String, String, String), Template>,
+    expressions: BTreeMap<Place, Template>,
+    /// The constants of `fixed` masks by role, table and column, as the database prints them under settings
+    /// that every session reads alike.
+    constants: BTreeMap<Place, String>,
     /// Tables that could not be tied: denied until the policy or the database is put right.
     broken: BTreeSet<String>,
 }
@@ -60,6 +66,20 @@ impl Bound {
     pub(super) fn expression(&self, role: &str, table: &str, column: &str) -> Option<&Template> {
         self.expressions
             .get(&(role.to_owned(), table.to_owned(), column.to_owned()))
+    }
+
+    pub(super) fn constant(&self, role: &str, table: &str, column: &str) -> Option<&str> {
+        self.constants
+            .get(&(role.to_owned(), table.to_owned(), column.to_owned()))
+            .map(String::as_str)
+    }
+
+    pub(super) fn constants(&self) -> &BTreeMap<Place, String> {
+        &self.constants
+    }
+
+    pub(super) fn set_constants(&mut self, constants: BTreeMap<Place, String>) {
+        self.constants = constants;
     }
 
     pub(super) fn tie(&mut self, table: &str, relation: Oid) {

@@ -187,7 +187,9 @@ impl PolicySet {
                     .bound
                     .expression(&seat.role.name, &table.name.text, &rule.name.text)
                     .and_then(|template| template.render(&print::alias(0), scopes.who));
-                match mask::sql(mask_rule, column, &print::alias(0), scopes.catalog, expression) {
+                let constant = self.bound.constant(&seat.role.name, &table.name.text, &column.name);
+                let given = mask::Given { expression, constant };
+                match mask::sql(mask_rule, column, &print::alias(0), scopes.catalog, given) {
                     Ok(sql) => Outcome::Masked {
                         sql,
                         word: mask_rule.word().to_owned(),

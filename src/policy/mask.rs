@@ -22,14 +22,22 @@ pub(super) fn null(column: &Column) -> String {
     collated("NULL".to_owned(), column)
 }
 
-/// The mask as SQL over the row of this alias; `expression` is the rendered text of a `sql` mask (`None` where
-/// the person lacks an attribute: the mask is NULL). The error says why the column cannot have this mask.
+/// What a mask takes from elsewhere than its rule.
+#[derive(Debug, Default)]
+pub(super) struct Given<'a> {
+    /// The rendered text of a `sql` mask; `None` where the person lacks an attribute: the mask is NULL.
+    pub expression: Option<String>,
+    /// The constant of a `fixed` mask in the form that every session reads alike.
+    pub constant: Option<&'a str>,
+}
+
+/// The mask as SQL over the row of this alias. The error says why the column cannot have this mask.
 pub(super) fn sql(
     rule: &MaskRule,
     column: &Column,
     alias: &str,
     catalog: &Catalog,
-    expression: Option<String>,
+    given: Given<'_>,
 ) -> Result<String, String> {
     let value = print::column(alias, &column.name);
     let base = print::base_type(catalog, column.type_oid);
@@ -51,8 +59,14 @@ pub(super) fn sql(
     }
     let masked = match rule {
         MaskRule::Null => return Ok(null(column)),
-        MaskRule::Fixed { value } => return Ok(collated(crate::name::quote_literal(&value.text), column)),
-        MaskRule::Sql { .. } => match expression {
+        MaskRule::Fixed { value } => {
+            if type_name == "money" {
+                return Err("how money is read depends on the session".to_owned());
+            }
+            let text = given.constant.unwrap_or(&value.text);
+            return Ok(collated(crate::name::quote_literal(text), column));
+        }
+        MaskRule::Sql { .. } => match given.expression {
             Some(expression) => format!("({expression})"),
             None => return Ok(null(column)),
         },

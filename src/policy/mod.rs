@@ -19,9 +19,10 @@ mod template;
 mod trials;
 pub mod written;
 
+pub use bound::Place;
 pub use decision::{Access, ColumnView, RoleRights, Rows, TableView};
 pub use mask::HASH_KEY_DDL;
-pub use trials::Trial;
+pub use trials::{Constant, Trial};
 
 use crate::identity::Principal;
 use bound::Bound;

@@ -1,13 +1,28 @@
 //! Statements that try every mask and condition on a sample of its table.
 
 use super::PolicySet;
+use super::bound::Place;
 use super::file::Spot;
 use super::scope::Scopes;
 use super::written::{MaskRule, Scope, Show};
 use super::{mask, print};
 use crate::catalog::Catalog;
 use crate::identity::Principal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A constant of a `fixed` mask, to be read once under settings that leave no doubt.
+#[derive(Debug, Clone)]
+pub struct Constant {
+    /// Whose it is: role, table, column.
+    pub place: Place,
+    /// Where it stands.
+    pub at: Spot,
+    /// Its text as the policy has it.
+    pub text: String,
+    /// The column's type as SQL.
+    pub type_sql: String,
+}
 
 /// One expression to try.
 #[derive(Debug, Clone)]
@@ -33,6 +48,42 @@ impl Trial {
 }
 
 impl PolicySet {
+    /// Every constant of a `fixed` mask.
+    pub fn fixed_constants(&self, catalog: &Catalog) -> Vec<Constant> {
+        let mut found = Vec::new();
+        for role in self.written.roles.values() {
+            for said in role.tables.values() {
+                let relation = self
+                    .bound
+                    .relation_of(&said.table.text)
+                    .and_then(|oid| catalog.relations.get(&oid));
+                for column in relation.iter().flat_map(|r| &r.columns) {
+                    let rule = said.columns.get(&column.name).or_else(|| said.columns.get("*"));
+                    if let Some(Show::Mask(MaskRule::Fixed { value })) = rule.map(|r| &r.show) {
+                        found.push(Constant {
+                            place: (role.name.clone(), said.table.text.clone(), column.name.clone()),
+                            at: value.at.clone(),
+                            text: value.text.clone(),
+                            type_sql: column.type_sql.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The set with those constants as the database printed them.
+    pub fn with_constants(mut self, constants: BTreeMap<Place, String>) -> Self {
+        Arc::make_mut(&mut self.bound).set_constants(constants);
+        self
+    }
+
+    /// The constants that the set has.
+    pub fn constants(&self) -> BTreeMap<Place, String> {
+        self.bound.constants().clone()
+    }
+
     /// Every mask, and every condition of the DBA's, as `someone` who has the role sees it.
     pub fn trials<'p>(&self, catalog: &Catalog, someone: impl Fn(&str) -> &'p Principal) -> Vec<Trial> {
         let mut trials = Vec::new();
@@ -81,15 +132,21 @@ impl PolicySet {
                     let Some(rule) = said.columns.get(&column.name).or_else(|| said.columns.get("*")) else {
                         continue;
                     };
-                    let Show::Mask(mask_rule) = &rule.show else { continue };
+                    let mask_rule = match &rule.show {
+                        Show::Clear | Show::Hidden | Show::Mask(MaskRule::Fixed { .. }) => continue,
+                        Show::Mask(mask_rule) => mask_rule,
+                    };
                     let expression = self
                         .bound
                         .expression(&role.name, &table.name.text, &rule.name.text)
                         .and_then(|t| t.render(&print::alias(0), who));
-                    if let Ok(sql) = mask::sql(mask_rule, column, &print::alias(0), catalog, expression) {
+                    let given = mask::Given {
+                        expression,
+                        constant: None,
+                    };
+                    if let Ok(sql) = mask::sql(mask_rule, column, &print::alias(0), catalog, given) {
                         let at = match mask_rule {
                             MaskRule::Sql { expression } => &expression.at,
-                            MaskRule::Fixed { value } => &value.at,
                             _ => &rule.name.at,
                         };
                         add(at, format!("the mask of column {}", column.name), sql);

@@ -206,7 +206,13 @@ impl<'a> Check<'a> {
             }
             return;
         }
-        if let Err(why) = mask::sql(mask_rule, column, &print::alias(0), self.catalog, None) {
+        if let Err(why) = mask::sql(
+            mask_rule,
+            column,
+            &print::alias(0),
+            self.catalog,
+            mask::Given::default(),
+        ) {
             let hint = matches!(mask_rule, MaskRule::Hash)
                 .then(|| format!("if it is missing: {}", mask::HASH_KEY_DDL))
                 .or_else(|| Some("choose another mask, such as \"null\"".to_owned()));

@@ -114,8 +114,6 @@ SELECT pg_type.oid, typname   FROM pg_catalog.pg_type   LEFT   JOIN (select ns.o
 ----------
 SELECT * FROM customers WHERE id = ('1'::int4) AND name LIKE ('A%')
 ----------
-SELECT id, name FROM products_view_none
-----------
 select "id", "external_id", "name", "owner_id", "team_id", "level", "country", "city", "phone", "email", "tax_id", "credit_limit", "tags", "profile", "founded_on", "created_at", "contact_line" from customers where "external_id" = ('0186d86f-d865-e372-056b-57eab3d5ae64'::uuid)
 ----------
 SELECT t.typarray, arr.typname   FROM pg_catalog.pg_type t  JOIN pg_catalog.pg_namespace n ON t.typnamespace = n.oid  JOIN pg_catalog.pg_type arr ON arr.oid = t.typarray WHERE t.typname = ('customer_level') AND (n.nspname = (NULL) OR ('TRUE') AND n.nspname = ANY (current_schemas(true))) ORDER BY t.oid DESC LIMIT 1

@@ -14,4 +14,4 @@ select count(*) as aggregate from "customers" where extract(year from "created_a
 ----------
 select exists(select * from "customers" where "id" = $1) as "exists"
 ----------
-select * from "customers" where ("meta"->'tags')::jsonb @> $1 and "meta"->>'x' = $2 for update
+select * from "customers" where ("profile"->'tags')::jsonb @> $1 and "profile"->>'x' = $2 for update

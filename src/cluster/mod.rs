@@ -27,7 +27,10 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// No server binaries on this machine.
-    #[error("no PostgreSQL server was found on the PATH or where distributions put it")]
+    #[error(
+        "no PostgreSQL server was found on the PATH or where distributions put it\n\
+         install one (apt-get install postgresql), or name its directory of programs in ROWGATE_POSTGRES"
+    )]
     NoBinaries,
     /// Running as root, and there is no other account to run the server under.
     #[error("PostgreSQL does not run as root, and this machine has neither an account \"postgres\" nor \"nobody\"")]

@@ -29,8 +29,10 @@ pub struct Source {
 impl Source {
     /// The source that a configuration names.
     pub fn from_config(config: &crate::config::Config) -> Result<Self, String> {
-        let tls =
-            crate::backend::tls::client_config(&config.upstream)?.map(tokio_postgres_rustls::MakeRustlsConnect::new);
+        let over_socket = config.upstream.host.starts_with('/');
+        let tls = crate::backend::tls::client_config(&config.upstream)?
+            .filter(|_| !over_socket)
+            .map(tokio_postgres_rustls::MakeRustlsConnect::new);
         let mut upstream = tokio_postgres::Config::new();
         upstream
             .host(&config.upstream.host)

@@ -1,0 +1,46 @@
+//! The shipped policies are right for the demonstration's database, and their own tests pass.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use std::process::Command;
+use support::{Database, shipped};
+
+/// Runs the program with the sample configuration, pointed at a test's database.
+fn rowgate(command: &str, database: &Database) -> String {
+    let sample = std::fs::read_to_string(shipped("rowgate.toml")).unwrap();
+    let ours = sample
+        .replace("port     = 5432", &format!("port     = {}", database.cluster.port()))
+        .replace("\"crm\"", &format!("\"{}\"", database.name))
+        .replace("\"policies\"", &format!("\"{}\"", shipped("policies").display()));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rowgate.toml");
+    std::fs::write(&file, ours).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rowgate"))
+        .args([command, "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "rowgate {command}:\n{told}");
+    told
+}
+
+#[tokio::test]
+async fn they_are_right_for_the_database() {
+    let told = rowgate("check", &Database::new().await);
+    assert!(!told.contains("warning"), "{told}");
+}
+
+#[tokio::test]
+async fn their_own_tests_pass() {
+    let told = rowgate("test", &Database::new().await);
+    assert!(told.contains(" 0 failed"), "{told}");
+}

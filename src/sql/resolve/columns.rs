@@ -119,6 +119,7 @@ impl Analysis<'_> {
     pub fn column_facts(&mut self, column: &Col) -> Facts {
         if let Some((guard, index)) = column.home {
             self.used.insert((guard, index));
+            self.named.insert((guard, index));
             self.note_column(guard, &column.name);
         }
         self.seen.extend(column.reach.direct.iter().map(|&g| (g, true)));

@@ -124,6 +124,9 @@ impl Analysis<'_> {
             None => None,
         };
         let named = self.relation(var, &written, sample_text, no_private)?;
+        if var.alias.as_ref().is_some_and(|a| !a.colnames.is_empty()) {
+            self.want_all(&named.columns)?;
+        }
         if let (Source::Guard(_), Some(bytes)) = (named.source, clause) {
             self.unit_mut()?
                 .splices
@@ -316,6 +319,12 @@ impl Analysis<'_> {
             grouped: false,
         };
         let right = self.read_item(join.rarg.as_ref().ok_or_else(lost)?, &with_left, aliased)?;
+        let by_place = join.alias.as_ref().is_some_and(|a| !a.colnames.is_empty());
+        if join.is_natural || by_place {
+            for item in left.iter().chain(&right) {
+                self.want_all(&item.columns)?;
+            }
+        }
         let names = self.merged_names(join, &left, &right)?;
         let columns = self.join_columns(join, &names, &left, &right)?;
         let own = Scope {
@@ -404,6 +413,7 @@ impl Analysis<'_> {
             for side in [l, r] {
                 if let Some(home) = side.home {
                     self.used.insert(home);
+                    self.named.insert(home);
                 }
             }
             let mut reach: Reach = l.reach.clone();

@@ -75,8 +75,10 @@ pub struct Analysis<'w> {
     pub units: Vec<Unit>,
     /// Guards of all units.
     pub guards: Vec<Guard>,
-    /// Columns of guards that were named.
+    /// Columns of guards that were named at the level being read, where grouping matters.
     pub used: BTreeSet<(GuardId, usize)>,
+    /// Columns of guards that were named anywhere: a guard shows no others.
+    pub named: BTreeSet<(GuardId, usize)>,
     /// Relations with hidden rows whose columns were named, and whether in sight of their guard.
     pub seen: BTreeSet<(GuardId, bool)>,
     /// What is read, for the audit.
@@ -124,6 +126,7 @@ impl<'w> Analysis<'w> {
             units: vec![unit],
             guards: Vec::new(),
             used: BTreeSet::new(),
+            named: BTreeSet::new(),
             seen: BTreeSet::new(),
             reads: Vec::new(),
             row_limit: None,
@@ -190,6 +193,14 @@ impl<'w> Analysis<'w> {
         self.unit = outer;
         read?;
         Ok(crate::sql::rewrite::print_unit(self, unit)?.0)
+    }
+
+    /// The guards behind these columns show all that is permitted: their columns count by place or by name.
+    pub fn want_all(&mut self, columns: &[scope::Col]) -> Result<(), Refusal> {
+        for (id, _) in columns.iter().filter_map(|c| c.home) {
+            self.guard_mut(id)?.wants.all = true;
+        }
+        Ok(())
     }
 
     /// Every relation in `guards` is fenced: its rows are filtered before anything outside sees them.

@@ -73,6 +73,8 @@ pub struct Wants {
     pub fence: bool,
     /// FOR UPDATE or SHARE reaches it.
     pub lock: bool,
+    /// All permitted columns, named or not.
+    pub all: bool,
 }
 
 impl Guard {

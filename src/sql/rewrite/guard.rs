@@ -63,7 +63,8 @@ fn guard_text(analysis: &mut Analysis<'_>, id: GuardId) -> Result<String, Refusa
                     "FOR UPDATE or FOR SHARE together with a condition that may raise",
                 ));
             }
-            Ok(table_guard(id, guard, relation, view))
+            let named = |index: usize| guard.wants.all || analysis.named.contains(&(id, index));
+            Ok(table_guard(id, guard, relation, view, named))
         }
         GuardSource::View { relation, unit } => {
             let (unit, fence) = (*unit, guard.wants.fence);
@@ -84,11 +85,22 @@ fn guard_text(analysis: &mut Analysis<'_>, id: GuardId) -> Result<String, Refusa
     }
 }
 
-fn table_guard(id: GuardId, guard: &Guard, relation: &Relation, view: &TableView) -> String {
+fn table_guard(
+    id: GuardId,
+    guard: &Guard,
+    relation: &Relation,
+    view: &TableView,
+    named: impl Fn(usize) -> bool,
+) -> String {
     let row = quote_ident(ROW_ALIAS);
     let rows = if guard.wants.lock { &view.lockable } else { &view.rows };
     let mut list: Vec<String> = Vec::new();
-    for (column, shown) in relation.columns.iter().zip(&view.columns) {
+    let permitted = relation
+        .columns
+        .iter()
+        .zip(&view.columns)
+        .filter(|(_, shown)| **shown != ColumnView::Hidden);
+    for (_, (column, shown)) in permitted.enumerate().filter(|(index, _)| named(*index)) {
         let name = quote_ident(&column.name);
         match shown {
             ColumnView::Hidden => {}

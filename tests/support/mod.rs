@@ -9,8 +9,12 @@
     clippy::indexing_slicing
 )]
 
+pub mod gate;
+pub mod raw;
+
 use rowgate::cluster::Cluster;
-use rowgate::demo::data::{self, Scale};
+pub use rowgate::demo::data;
+use rowgate::demo::data::Scale;
 use rowgate::demo::front::{Behind, Front};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

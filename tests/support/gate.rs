@@ -1,0 +1,77 @@
+//! rowgate in front of a test's database, in this process.
+
+use super::{Database, data};
+use rowgate::config::Config;
+use rowgate::demo::front::Front;
+use std::path::Path;
+
+/// Everything open to everybody who is in the demonstration's directory.
+pub const OPEN_POLICY: &[(&str, &str)] = &[
+    ("tables.toml", "[defaults]\nunprotected = \"open\"\n"),
+    (
+        "directory.toml",
+        "[directory]\nusers = \"SELECT login, user_id, 'open'::text AS role, team_id, manager_id, active FROM crm.users\"\n",
+    ),
+    (
+        "roles/open.toml",
+        "title = \"Everything\"\n[rights]\nexplain = true\ntemp_tables = true\nlisten = [\"ch\"]\nnotify = [\"ch\"]\nfunctions = [\"pg_catalog.pg_sleep\"]\n",
+    ),
+];
+
+/// A running rowgate and the directory of its files.
+pub struct Gate {
+    front: Front,
+    pub files: tempfile::TempDir,
+}
+
+impl Gate {
+    /// With policy files given by name and text.
+    pub async fn start(database: &Database, policies: &[(&str, &str)]) -> Self {
+        Self::with(database, policies, "").await
+    }
+
+    /// With more lines for the configuration; `DIR` in them stands for the directory of its files.
+    pub async fn with(database: &Database, policies: &[(&str, &str)], more: &str) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        for (name, text) in policies {
+            let path = files.path().join("policies").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let config = config(database, files.path(), more);
+        Self {
+            front: Front::with_config(config).await.unwrap(),
+            files,
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.front.port()
+    }
+
+    pub fn world(&self) -> &rowgate::world::WorldHandle {
+        self.front.world()
+    }
+
+    pub async fn stop(self) {
+        self.front.stop().await;
+    }
+}
+
+/// A configuration for a test's database.
+pub fn config(database: &Database, directory: &Path, more: &str) -> Config {
+    let audit = if more.contains("[audit]") {
+        ""
+    } else {
+        "[audit]\noutput = \"off\"\n"
+    };
+    let text = format!(
+        "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\n\
+         password = \"{}\"\n[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n{audit}{}",
+        database.cluster.port(),
+        database.name,
+        data::password("rowgate"),
+        more.replace("DIR", &directory.to_string_lossy()),
+    );
+    Config::parse("test", &text, directory).unwrap_or_else(|e| panic!("{e:?}"))
+}

@@ -271,7 +271,32 @@ impl Tokens {
             i = self.step(i);
         }
         parts.push(start..range.end);
-        parts
+        parts.into_iter().flat_map(|part| self.unwrapped(part)).collect()
+    }
+
+    /// The conjuncts inside a bracket that holds one condition and nothing else.
+    fn unwrapped(&self, part: Range<usize>) -> Vec<Range<usize>> {
+        let bracketed =
+            self.kind(part.start) == Some(Token::Ascii40) && self.past_closing(part.start) == Some(part.end);
+        if !bracketed || part.len() < 3 {
+            return vec![part];
+        }
+        let inside = part.start + 1..part.end - 1;
+        let query = matches!(
+            self.kind(inside.start),
+            Some(Token::Select | Token::With | Token::Values | Token::Table)
+        );
+        let mut i = inside.start;
+        let mut is_row = false;
+        while i < inside.end {
+            is_row |= self.kind(i) == Some(Token::Ascii44);
+            i = self.step(i);
+        }
+        if query || is_row {
+            vec![part]
+        } else {
+            self.conjuncts(inside)
+        }
     }
 
     /// The byte range of a non-empty range of tokens.

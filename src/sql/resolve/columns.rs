@@ -248,7 +248,8 @@ impl Analysis<'_> {
         )
     }
 
-    fn no_column(&self, name: &str, location: i32) -> Refusal {
+    /// 42703 for a name that means no column here.
+    pub fn no_column(&self, name: &str, location: i32) -> Refusal {
         let shown = if name.contains('.') {
             name.to_owned()
         } else {
@@ -313,10 +314,17 @@ impl Analysis<'_> {
                 facts.ty = Some(*ty);
                 typed_row(&name, &columns, table)
             }
-            None => format!(
-                "(SELECT \"rowgate:whole\" FROM (SELECT {}) AS \"rowgate:whole\")",
-                columns.join(", ")
-            ),
+            None => {
+                facts.ty = Some(super::oid::RECORD);
+                self.record_rows = true;
+                let own = self.guards.get(id).ok_or_else(lost)?.permitted_names();
+                let fields: Vec<String> = columns
+                    .iter()
+                    .zip(own)
+                    .map(|(c, name)| format!("{c} AS {}", quote_ident(&name)))
+                    .collect();
+                record_row(&name, &fields)
+            }
         };
         self.unit_mut()?.splices.replace(bytes, text, SpliceKind::WholeRow);
         self.renames += 1;
@@ -339,6 +347,13 @@ impl Analysis<'_> {
         }
         Ok(())
     }
+}
+
+/// A row as a record of what shows, its fields named as in the table.
+fn record_row(name: &str, fields: &[String]) -> String {
+    let whole = "\"rowgate:whole\"";
+    let record = format!("(SELECT {whole} FROM (SELECT {}) AS {whole})", fields.join(", "));
+    format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {record} END)")
 }
 
 /// A row of the table's own type; NULL, not a row of NULLs, where an outer join made it up.

@@ -262,6 +262,9 @@ impl Analysis<'_> {
             let mut facts = match column {
                 Some(column) => self.column_facts(&column),
                 None if item.opaque => Facts::default(),
+                None if !self.world.catalog.functions.contains_key(name) => {
+                    return Err(self.no_column(name, -1));
+                }
                 None => {
                     self.function_allowed(&[name], &[None], 0)?;
                     let mut facts = self.row_facts(&item)?;
@@ -322,6 +325,9 @@ impl Analysis<'_> {
                         }
                         facts.absorb(&bound);
                     }
+                }
+                NodeEnum::String(_) if self.record_rows => {
+                    return Err(unsupported("a field of a row of which columns are hidden"));
                 }
                 NodeEnum::String(name) => {
                     // a field, or a function called in attribute notation

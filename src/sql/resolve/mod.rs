@@ -95,6 +95,8 @@ pub struct Analysis<'w> {
     pub renames: usize,
     /// How many views deep the analysis stands.
     pub depth: usize,
+    /// A whole row stands as a record, because columns are hidden.
+    pub record_rows: bool,
 }
 
 /// How many views deep an expansion may go.
@@ -135,6 +137,7 @@ impl<'w> Analysis<'w> {
             unit: 0,
             renames: 0,
             depth: 0,
+            record_rows: false,
         }
     }
 

@@ -85,6 +85,21 @@ impl Guard {
         }
     }
 
+    /// The names of the columns that show, as the table has them.
+    pub fn permitted_names(&self) -> Vec<String> {
+        match &self.source {
+            GuardSource::Table { relation, view } => {
+                let shown = relation
+                    .columns
+                    .iter()
+                    .zip(&view.columns)
+                    .filter(|(_, v)| **v != ColumnView::Hidden);
+                shown.map(|(c, _)| c.name.clone()).collect()
+            }
+            GuardSource::View { relation, .. } => relation.columns.iter().map(|c| c.name.clone()).collect(),
+        }
+    }
+
     /// Has it columns that no `*` may show?
     pub fn has_private(&self) -> bool {
         self.wants.flag || !self.wants.system.is_empty()

@@ -6,7 +6,7 @@ use crate::gate::{Effect, Judged};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Scope;
 use crate::sql::resolve::target_item;
-use crate::sql::resolve::{Analysis, Clause, lost, name_parts, unsupported, writes_later};
+use crate::sql::resolve::{Analysis, Clause, lost, name_parts, oid, unsupported, writes_later};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     ColumnDef, ConstrType, CreateStmt, CreateTableAsStmt, DeleteStmt, DropStmt, IndexStmt, InsertStmt, IntoClause,
@@ -53,7 +53,15 @@ pub fn select_into(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<J
         .as_deref()
         .ok_or_else(|| unsupported("SELECT INTO with UNION"))?;
     into(analysis, clause)?;
-    analysis.query_outermost(select)?;
+    stored_query(analysis, select)
+}
+
+/// What is stored must have types; a row of which columns are hidden has none.
+fn stored_query(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judged, Refusal> {
+    let columns = analysis.query_outermost(select)?;
+    if columns.iter().any(|c| c.ty == Some(oid::RECORD)) {
+        return Err(unsupported("storing a row of which columns are hidden"));
+    }
     Ok(judged(analysis, "SELECT", Effect::TempRelations))
 }
 
@@ -68,8 +76,7 @@ pub fn create_table_as(analysis: &mut Analysis<'_>, create: &CreateTableAsStmt) 
     let Some(NodeEnum::SelectStmt(select)) = create.query.as_ref().and_then(|q| q.node.as_ref()) else {
         return Err(unsupported("CREATE TABLE AS EXECUTE"));
     };
-    analysis.query_outermost(select)?;
-    Ok(judged(analysis, "SELECT", Effect::TempRelations))
+    stored_query(analysis, select)
 }
 
 /// `CREATE TEMP TABLE t (…)`

@@ -11,7 +11,7 @@
 
 mod support;
 
-use rowgate::keeper::{Keeper, Source, StartError};
+use rowgate::keeper::{Keeper, StartError};
 use rowgate::name::QualifiedName;
 use rowgate::policy::{Access, ColumnView};
 use std::fmt::Write as _;
@@ -24,17 +24,12 @@ const SETTINGS: &str = "SET search_path = evil, public; SET DateStyle = 'SQL, DM
 SET TimeZone = 'Asia/Kathmandu'; SET bytea_output = 'escape'; SET extra_float_digits = -3; SET lc_monetary = 'C'";
 
 async fn begin(database: &Database, role: &str) -> Result<Keeper, StartError> {
-    let policies = tempfile::tempdir().unwrap();
-    std::fs::create_dir(policies.path().join("roles")).unwrap();
-    std::fs::write(policies.path().join("directory.toml"), DIRECTORY).unwrap();
-    std::fs::write(policies.path().join("tables.toml"), "[t]\nrelation = \"public.t\"\n").unwrap();
-    std::fs::write(policies.path().join("roles/r.toml"), role).unwrap();
-    Keeper::begin(Source {
-        upstream: database.cluster.superuser(&database.name),
-        tls: None,
-        policies: policies.path().to_owned(),
-    })
-    .await
+    let files = [
+        ("directory.toml", DIRECTORY),
+        ("tables.toml", "[t]\nrelation = \"public.t\"\n"),
+        ("roles/r.toml", role),
+    ];
+    support::policies::begin(database, &files).await
 }
 
 /// Makes `public.t (v <type>)` of these values, masks `v`, and gives what shows, in their order.

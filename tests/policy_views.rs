@@ -11,14 +11,12 @@
 
 mod support;
 
-use rowgate::catalog::Relation;
 use rowgate::keeper::{Keeper, Source};
-use rowgate::name::quote_ident;
-use rowgate::policy::decision::ROW_ALIAS;
-use rowgate::policy::{Access, ColumnView, Rows, TableView};
+use rowgate::policy::{Access, ColumnView};
 use rowgate::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
+use support::policies::{access, guard};
 use support::{Database, rows};
 
 async fn world(database: &Database) -> Arc<World> {
@@ -32,42 +30,6 @@ async fn world(database: &Database) -> Arc<World> {
     let keeper = Keeper::begin(source).await.unwrap_or_else(|e| panic!("{e}"));
     assert!(keeper.warnings().is_empty(), "{:?}", keeper.warnings());
     keeper.handle().current()
-}
-
-fn guard(relation: &Relation, view: &TableView) -> String {
-    let row = quote_ident(ROW_ALIAS);
-    let columns: Vec<String> = relation
-        .columns
-        .iter()
-        .zip(&view.columns)
-        .filter_map(|(column, shown)| match shown {
-            ColumnView::Clear => Some(format!("{row}.{0} AS {0}", quote_ident(&column.name))),
-            ColumnView::Masked { sql, .. } => Some(format!("{sql} AS {}", quote_ident(&column.name))),
-            ColumnView::Hidden => None,
-        })
-        .collect();
-    let filter = match &view.rows {
-        Rows::All => String::new(),
-        Rows::None => " WHERE FALSE".to_owned(),
-        Rows::Where(sql) => format!(" WHERE {sql}"),
-    };
-    format!(
-        "SELECT {} FROM {} AS {row}{filter}",
-        columns.join(", "),
-        relation.name.to_sql()
-    )
-}
-
-fn view_of(world: &World, login: &str, schema: &str, name: &str) -> (Arc<Relation>, Access) {
-    let who = world.directory.principal(login).unwrap();
-    let relation = world
-        .catalog
-        .relation(&rowgate::name::QualifiedName::new(schema, name))
-        .unwrap();
-    (
-        Arc::clone(relation),
-        world.policies.access(who, relation, &world.catalog),
-    )
 }
 
 #[tokio::test]
@@ -137,9 +99,9 @@ async fn partitions_and_children_answer_as_their_ancestor() {
             part.name
         );
     }
-    let (_, calls) = view_of(&world, "alice", "public", "calls");
+    let (_, calls) = access(&world, "alice", "public", "calls");
     assert!(matches!(calls, Access::Guarded(_)), "{calls:?}");
-    let (_, access) = view_of(&world, "grace", "rowgate", "hash_key");
+    let (_, access) = access(&world, "grace", "rowgate", "hash_key");
     assert_eq!(access, Access::Denied);
 }
 
@@ -148,7 +110,7 @@ async fn alice_sees_what_the_policy_says() {
     let database = Database::new().await;
     let world = world(&database).await;
     let client = database.superuser().await;
-    let (relation, access) = view_of(&world, "alice", "public", "customers");
+    let (relation, access) = access(&world, "alice", "public", "customers");
     let Access::Guarded(view) = access else {
         panic!("{access:?}")
     };

@@ -86,12 +86,8 @@ impl Directory {
         let mut odd = Vec::new();
         let read = People::read(users, &mut odd);
         let teams_below = Tree::of_answer(teams, "team_id", "parent_id", "team", &mut odd);
-        let managers = Tree::new(
-            read.iter()
-                .filter_map(|p| Some((p.user_id.as_ref()?.first()?.clone(), p.manager.clone()?))),
-            "person",
-            &mut odd,
-        );
+        // whoever has left still stands in the chain of command: what they own is their managers' to see
+        let managers = Tree::of_answer(users, "user_id", "manager_id", "person", &mut odd);
         let mut people = HashMap::new();
         for person in read {
             let scalar = |name: &str, values: &Option<String>| {
@@ -148,7 +144,6 @@ struct Person {
     roles: Vec<String>,
     user_id: Option<Vec<String>>,
     team: Option<String>,
-    manager: Option<String>,
     attributes: BTreeMap<String, Attribute>,
 }
 
@@ -191,7 +186,6 @@ impl People {
                 roles: cell("role").cloned().unwrap_or_default(),
                 user_id: one("user_id").map(|v| vec![v]),
                 team: one("team_id"),
-                manager: one("manager_id"),
                 attributes,
             };
             match people.get_mut(&login) {
@@ -220,10 +214,7 @@ impl People {
 
 impl Person {
     fn same_but_roles(&self, other: &Self) -> bool {
-        self.user_id == other.user_id
-            && self.team == other.team
-            && self.manager == other.manager
-            && self.attributes == other.attributes
+        self.user_id == other.user_id && self.team == other.team && self.attributes == other.attributes
     }
 }
 

@@ -183,61 +183,95 @@ pub(super) struct Stale {
     pub(super) directory: bool,
 }
 
-/// The next world, or `None` where nothing has changed after all.
+/// What a look came to: a next world where something has changed, and a set of policies that was not taken.
+#[derive(Default)]
+pub(super) struct Next {
+    pub(super) world: Option<World>,
+    pub(super) refused: Option<StartError>,
+}
+
+/// Reads what is stale. A new set of policies that is wrong is left out as a whole; everything else that has
+/// changed goes on with the set in force.
 pub(super) async fn next(
     source: &Source,
     client: &mut Client,
     state: &mut State,
     current: &World,
     stale: Stale,
-) -> Result<Option<World>, StartError> {
-    let mut catalog = Arc::clone(&current.catalog);
-    let mut changed = false;
-    if stale.catalogue {
+) -> Result<Next, StartError> {
+    let mut next = Next::default();
+    let (catalog, fingerprint) = if stale.catalogue {
         let (read, fingerprint) = catalogue(client).await?;
-        catalog = Arc::new(read);
-        changed |= fingerprint != state.fingerprint;
-        state.fingerprint = fingerprint;
-    }
-    let mut written = current.policies.written_arc();
-    let mut before = Some(current.policies.as_ref());
-    let mut problems = Vec::new();
+        (Arc::new(read), fingerprint)
+    } else {
+        (Arc::clone(&current.catalog), state.fingerprint.clone())
+    };
+    let generation = current.generation + 1;
+    let mut made = None;
     if stale.policies {
         let texts =
             files::read(&source.policies).map_err(|e| StartError::Files(source.policies.display().to_string(), e))?;
         if texts != state.texts {
-            (written, problems) = read_policies(source, &texts)?;
-            before = None;
-            changed = true;
+            match with_policies(source, client, &texts, &catalog, generation).await {
+                Ok(good) => made = Some(good),
+                Err(error @ StartError::Policies(_)) => next.refused = Some(error),
+                Err(other) => return Err(other),
+            }
             state.texts = texts;
         }
     }
-    if !changed && stale.directory && !stale.catalogue {
-        let Some(rule) = &written.directory else {
-            return Ok(None);
-        };
-        let found = Problems::default();
-        let Some((users, teams)) = directory::read(client, rule, &catalog, &found).await? else {
-            return Err(StartError::Policies(found.into_sorted()));
-        };
-        if users == state.users && teams == state.teams {
-            return Ok(None);
-        }
-    } else if !changed && !stale.directory {
-        return Ok(None);
+    let schema_changed = fingerprint != state.fingerprint;
+    if made.is_none() && (schema_changed || people_changed(client, state, current, stale, &catalog).await?) {
+        let written = current.policies.written_arc();
+        let before = Some(current.policies.as_ref());
+        made = Some(
+            make(
+                client,
+                catalog,
+                &written,
+                Vec::new(),
+                before,
+                generation,
+                schema_changed,
+            )
+            .await?,
+        );
     }
-    let made = make(
-        client,
-        catalog,
-        &written,
-        problems,
-        before,
-        current.generation + 1,
-        changed,
-    )
-    .await?;
-    state.users = made.users;
-    state.teams = made.teams;
-    state.warnings = made.warnings;
-    Ok(Some(made.world))
+    state.fingerprint = fingerprint;
+    if let Some(made) = made {
+        state.users = made.users;
+        state.teams = made.teams;
+        state.warnings = made.warnings;
+        next.world = Some(made.world);
+    }
+    Ok(next)
+}
+
+async fn with_policies(
+    source: &Source,
+    client: &mut Client,
+    texts: &Texts,
+    catalog: &Arc<Catalog>,
+    generation: u64,
+) -> Result<Made, StartError> {
+    let (written, problems) = read_policies(source, texts)?;
+    make(client, Arc::clone(catalog), &written, problems, None, generation, true).await
+}
+
+async fn people_changed(
+    client: &mut Client,
+    state: &State,
+    current: &World,
+    stale: Stale,
+    catalog: &Catalog,
+) -> Result<bool, StartError> {
+    let written = current.policies.written_arc();
+    let Some(rule) = written.directory.as_ref().filter(|_| stale.directory) else {
+        return Ok(false);
+    };
+    let found = Problems::default();
+    match directory::read(client, rule, catalog, &found).await? {
+        Some((users, teams)) => Ok(users != state.users || teams != state.teams),
+        None => Err(StartError::Policies(found.into_sorted())),
+    }
 }

@@ -80,7 +80,7 @@ impl Keeper {
         let current = self.handle.current();
         let mut client = self.pool.get().await?;
         let next = build::next(&self.source, &mut client, &mut self.state, &current, stale).await?;
-        if let Some(world) = next {
+        if let Some(world) = next.world {
             tracing::info!(
                 generation = world.generation,
                 people = world.directory.people().count(),
@@ -93,7 +93,7 @@ impl Keeper {
             }
             self.handle.replace(world);
         }
-        Ok(())
+        next.refused.map_or(Ok(()), Err)
     }
 }
 

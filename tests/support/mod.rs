@@ -10,6 +10,7 @@
 )]
 
 pub mod gate;
+pub mod policies;
 pub mod raw;
 
 use rowgate::cluster::Cluster;

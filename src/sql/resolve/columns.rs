@@ -126,6 +126,7 @@ impl Analysis<'_> {
         self.seen.extend(column.reach.indirect.iter().map(|&g| (g, false)));
         Facts {
             ty: column.ty,
+            typmod: column.typmod,
             reach: column.reach.clone(),
             origin: column.origin,
             home: column.home,

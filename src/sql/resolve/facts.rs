@@ -46,6 +46,8 @@ impl Reach {
 pub struct Facts {
     /// Its type, where it is known.
     pub ty: Option<Oid>,
+    /// Its type modifier, where it is a stored column's.
+    pub typmod: i32,
     /// An untyped literal or parameter, which takes the type of what it stands beside.
     pub untyped: bool,
     /// The text of a string literal.
@@ -84,6 +86,7 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             ty: None,
+            typmod: -1,
             untyped: false,
             literal: None,
             integer: None,

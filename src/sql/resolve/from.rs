@@ -419,20 +419,22 @@ impl Analysis<'_> {
             let mut reach: Reach = l.reach.clone();
             reach.merge(&r.reach);
             let side = if join.jointype() == JoinType::JoinRight { r } else { l };
-            let full = join.jointype() == JoinType::JoinFull;
+            // of different types, or in FULL, the merged column is an expression of both
+            let computed = join.jointype() == JoinType::JoinFull || l.ty != r.ty || l.typmod != r.typmod;
             columns.push(Col {
                 name: name.clone(),
-                text: quote_ident(name),
+                text: if computed { quote_ident(name) } else { side.text.clone() },
+                typmod: if computed { -1 } else { side.typmod },
                 ty: if l.ty == r.ty { l.ty } else { None },
                 collation: if l.collation == r.collation {
                     l.collation.clone()
                 } else {
                     side.collation.clone()
                 },
-                origin: if full { None } else { side.origin },
-                origin_lost: !full && side.origin_lost,
+                origin: if computed { None } else { side.origin },
+                origin_lost: !computed && side.origin_lost,
                 reach,
-                home: if full { None } else { side.home },
+                home: if computed { None } else { side.home },
             });
         }
         for column in lefts.into_iter().chain(rights) {

@@ -312,6 +312,7 @@ impl Analysis<'_> {
             .map(|c| Col {
                 name: c.name.clone(),
                 ty: Some(c.type_oid),
+                typmod: c.typmod,
                 collation: collation_of(c),
                 origin: Some(Origin {
                     table: relation.oid,
@@ -372,6 +373,7 @@ impl Analysis<'_> {
                 name: column.name.clone(),
                 text: String::new(),
                 ty: Some(column.type_oid),
+                typmod: column.typmod,
                 collation: collation_of(column),
                 origin: Some(Origin {
                     table: relation.oid,
@@ -457,6 +459,7 @@ impl Analysis<'_> {
                 name: column.name.clone(),
                 text: String::new(),
                 ty: Some(column.type_oid),
+                typmod: column.typmod,
                 collation: collation_of(column),
                 origin: Some(Origin {
                     table: relation.oid,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 pub type GuardId = usize;
 
 /// A column that a query level offers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Col {
     /// Its name.
     pub name: String,
@@ -18,6 +18,8 @@ pub struct Col {
     pub text: String,
     /// Its type, where it is known.
     pub ty: Option<Oid>,
+    /// Its type modifier, where it is a stored column's.
+    pub typmod: i32,
     /// Its collation, where that is not the default.
     pub collation: Option<QualifiedName>,
     /// The table column that PostgreSQL would name as its origin.
@@ -28,6 +30,22 @@ pub struct Col {
     pub reach: Reach,
     /// Where it is a guard's own column: the guard and the column's index in it.
     pub home: Option<(GuardId, usize)>,
+}
+
+impl Default for Col {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            text: String::new(),
+            ty: None,
+            typmod: -1,
+            collation: None,
+            origin: None,
+            origin_lost: false,
+            reach: Reach::default(),
+            home: None,
+        }
+    }
 }
 
 /// Where an item of FROM comes from.

@@ -314,6 +314,7 @@ impl Analysis<'_> {
                     } else {
                         t.facts.ty
                     },
+                    typmod: t.facts.typmod,
                     collation: one_collation(&t.facts),
                     origin: t.facts.origin,
                     origin_lost: t.facts.origin_lost,

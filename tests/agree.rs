@@ -208,6 +208,59 @@ fn deep_and_long() {
     assert!(matches!(refused, Disagreement::SecondParserCannot { .. }));
 }
 
+/// sqlparser tries some readings after others: none of them may make a short text take long.
+#[test]
+fn no_text_takes_long() {
+    let large = std::thread::Builder::new().stack_size(512 << 20);
+    large.spawn(slow_texts).unwrap().join().unwrap();
+}
+
+fn slow_texts() {
+    let nested = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(180), close.repeat(180));
+    for text in [
+        format!("SELECT {}", nested("(", "1", ", 2)")),
+        format!("SELECT {}", nested("ROW(", "1", ")")),
+        format!("SELECT {}", nested("f(a, ", "1", ")")),
+        format!("SELECT {}", nested("CAST(", "a", " AS text)")),
+        format!("SELECT {}", nested("a -> (", "b", ")")),
+        format!("SELECT {}", nested("CASE WHEN a THEN ", "b", " END")),
+        format!("SELECT {}", nested("EXTRACT(year FROM ", "b", ")")),
+        format!("SELECT {}", nested("substring(", "b", " from 1)")),
+        format!("SELECT {}", nested("trim(both 'x' from ", "b", ")")),
+        format!("SELECT {}", nested("a IN (", "b", ")")),
+        format!("SELECT {}", nested("a IN ((1), ", "b", ")")),
+        format!("SELECT {}", nested("NOT (", "b", ")")),
+        format!("SELECT {}", nested("interval '1 day' * (", "2", ")")),
+        format!("SELECT {}", nested("ARRAY[", "2", "]")),
+        format!("SELECT {}", nested("a[", "2", "]")),
+        format!("SELECT {}", nested("(SELECT ", "2", ")")),
+        format!("SELECT {}", nested("EXISTS (SELECT 1 FROM t WHERE ", "a", ")")),
+        format!("SELECT {}", nested("coalesce(a, ", "b", ")")),
+        format!("SELECT 1 FROM {}", nested("(SELECT 1 FROM ", "t", ") x")),
+        format!("SELECT 1 FROM {}", nested("(", "t", " JOIN u ON true)")),
+        format!("SELECT 1 FROM {}", nested("(t JOIN ", "u", " ON true)")),
+        format!("SELECT 1 FROM {}", nested("f(", "1", ")")),
+        nested("(", "SELECT 1", ")"),
+        nested("(", "SELECT 1", " UNION SELECT 2)"),
+        nested("WITH x AS (", "SELECT 1", ") SELECT 2"),
+        format!("SELECT {}", nested("xmlconcat(xmlroot(", "a", ", version '1'))")),
+        format!("SELECT {}", nested("json_object('a': ", "b", ")")),
+        format!("SELECT 1{}", ", search depth".repeat(9_000)),
+        format!("SELECT 1{}", ", cycle a, cycle".repeat(9_000)),
+        "SET a.b = 1; SELECT a;".repeat(5_000),
+    ] {
+        let Ok(tree) = pg_query::parse(&text, 0) else {
+            panic!("not PostgreSQL: {text:.80}");
+        };
+        let tokens = pg_query::scan(&text).unwrap().tokens;
+        let start = std::time::Instant::now();
+        let result = agree(&text, &tree.protobuf, &tokens);
+        let time = start.elapsed();
+        println!("{time:?} {text:.50} {result:?}");
+        assert!(time.as_secs() < 5, "{time:?}: {text:.80}");
+    }
+}
+
 /// Not a test of speed, but a look at it: `cargo test --release --test agree speed -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints timings"]

@@ -214,19 +214,21 @@ fn frame_exclusion(draft: &mut Draft<'_>, at: usize) {
 /// `SEARCH DEPTH FIRST BY a SET b`, `CYCLE a SET b TO 1 DEFAULT 0 USING c` after a recursive term: names of
 /// its own columns and constants.
 fn recursion(draft: &mut Draft<'_>, at: usize) {
-    let Some(set) = draft.find(at..draft.pieces.len(), &[Pg::Set]) else {
+    let search = draft.kind(at) == Pg::Search;
+    let by = matches!(draft.kind(at + 1), Pg::Depth | Pg::Breadth) && draft.kind(at + 2) == Pg::FirstP;
+    if search && !by {
         return;
-    };
-    let search = draft.kind(at) == Pg::Search && matches!(draft.kind(at + 1), Pg::Depth | Pg::Breadth);
-    let columns = if search { at + 4 } else { at + 1 };
-    if !(columns..set).all(|column| (column - columns) % 2 == 0 || draft.kind(column) == Pg::Ascii44) {
+    }
+    let mut set = if search { at + 5 } else { at + 2 };
+    while draft.kind(set) == Pg::Ascii44 {
+        set += 2;
+    }
+    if draft.kind(set) != Pg::Set {
         return;
     }
     if search {
         draft.drop(at..set + 2);
-    } else if draft.kind(at) == Pg::Cycle
-        && let Some(using) = draft.find(set..draft.pieces.len(), &[Pg::Using])
-    {
+    } else if let Some(using) = draft.find(set..draft.pieces.len(), &[Pg::Using]) {
         draft.drop(at..using + 2);
     }
 }

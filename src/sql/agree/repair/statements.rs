@@ -104,8 +104,10 @@ fn refers(draft: &Draft<'_>, range: Range<usize>) -> bool {
     let (Some(first), Some(last)) = (draft.pieces.get(range.start), draft.pieces.get(range.end - 1)) else {
         return true;
     };
-    let bytes = first.start..last.end;
-    let within = |list: &[Reference]| list.iter().any(|reference| bytes.contains(&reference.offset));
+    let within = |list: &[Reference]| {
+        let next = list.partition_point(|reference| reference.offset < first.start);
+        list.get(next).is_some_and(|reference| reference.offset < last.end)
+    };
     within(relations) || within(columns) || within(functions)
 }
 

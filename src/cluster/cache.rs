@@ -4,10 +4,16 @@ use super::account::Account;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::SystemTime;
+use std::time::Duration;
 
 /// So many are kept; the least recently used go.
 const KEPT: usize = 8;
+
+/// How the name of a copy begins until it is whole.
+const UNFINISHED: &str = "unfinished-";
+
+/// One that is this old belongs to a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The place of one data directory in the cache. Every failure here only costs time, so none is told.
 #[derive(Debug)]
@@ -49,7 +55,7 @@ impl Entry {
             // made by root for the account; a cache that is another's fails at the copy
             let _ = account.give(cache);
         }
-        let unfinished = path.with_extension(format!("new-{}", std::process::id()));
+        let unfinished = cache.join(format!("{UNFINISHED}{}", std::process::id()));
         if done(account, "cp", &["-Rp".as_ref(), data.as_ref(), unfinished.as_ref()]) {
             // fails if somebody else was faster, who has the same
             let _ = std::fs::rename(&unfinished, path);
@@ -61,14 +67,20 @@ impl Entry {
 
 fn prune(account: &Account, cache: &Path) {
     let Ok(entries) = std::fs::read_dir(cache) else { return };
-    let mut kept: Vec<(SystemTime, PathBuf)> = entries
+    let (unfinished, mut whole): (Vec<_>, Vec<_>) = entries
         .flatten()
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .filter(|(_, path)| path.join("PG_VERSION").is_file())
-        .collect();
-    kept.sort();
-    let surplus = kept.len().saturating_sub(KEPT);
-    for (_, path) in kept.iter().take(surplus) {
+        .partition(|(_, path)| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+        });
+    whole.sort();
+    let surplus = whole.len().saturating_sub(KEPT);
+    let abandoned = unfinished
+        .iter()
+        .filter(|(since, _)| since.elapsed().is_ok_and(|age| age > ABANDONED));
+    for (_, path) in whole.iter().take(surplus).chain(abandoned) {
         done(account, "rm", &["-rf".as_ref(), path.as_ref()]);
     }
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 pub const SUPERUSER: &str = "postgres";
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no throwaway PostgreSQL.
 #[derive(Debug, thiserror::Error)]
@@ -151,8 +152,15 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.keeper.release();
-        // a server that cannot be waited for has ended already
-        let _ = self.server.wait();
+        let asked = Instant::now();
+        // the keeper stops it, unless somebody has taken its files away
+        while matches!(self.server.try_wait(), Ok(None)) {
+            if asked.elapsed() > STOP_PATIENCE {
+                // one that has ended at this very moment cannot be killed, which is as well
+                let _ = self.server.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.keeper.wait();
     }
 }

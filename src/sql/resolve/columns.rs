@@ -103,6 +103,10 @@ impl Analysis<'_> {
                 Ok(Meaning::Value(self.column_facts(column)))
             }
             Found::System(item) => Ok(Meaning::Value(self.system_column(&item, name, reference)?)),
+            Found::Unclear => Err(self.place(
+                super::unsupported("an unqualified column beside a function whose columns are not known"),
+                reference.location,
+            )),
             Found::Opaque => Ok(Meaning::Value(Facts::default())),
             Found::Ambiguous => Err(self.place(
                 Refusal::new(

@@ -349,8 +349,12 @@ impl Analysis<'_> {
             })
             .collect();
         let Some(first) = fitting.first() else { return Ok(None) };
-        if names.last() == Some(&"unnest") && call.args.len() > 1 {
-            return Ok(Some(call.args.iter().map(|_| column("unnest", None)).collect()));
+        if names.last() == Some(&"unnest") {
+            match call.args.as_slice() {
+                [_] if facts.ty == Some(super::oid::RECORD) => {}
+                [_] => return Ok(Some(vec![column(scalar, facts.ty)])),
+                several => return Ok(Some(several.iter().map(|_| column("unnest", None)).collect())),
+            }
         }
         if fitting.iter().any(|f| f.out_names != first.out_names) {
             return Ok(None);

@@ -115,6 +115,8 @@ pub enum Found {
     System(Rc<Item>),
     /// Some column of an item whose columns are not all known.
     Opaque,
+    /// Some column of an item whose columns are not all known, or one of a level around: nobody knows here.
+    Unclear,
     /// More than one.
     Ambiguous,
 }
@@ -154,10 +156,16 @@ impl<'p> Scope<'p> {
                 }
             }
         }
-        if found.is_none() && opaque {
-            found = Some(Found::Opaque);
+        let around = || self.parent.and_then(|p| p.column(name));
+        match (found, opaque) {
+            (Some(found), _) => Some(found),
+            (None, false) => around(),
+            (None, true) => Some(if around().is_some() {
+                Found::Unclear
+            } else {
+                Found::Opaque
+            }),
         }
-        found.or_else(|| self.parent.and_then(|p| p.column(name)))
     }
 
     /// Does a guard stand in a level around this one that is grouped, so that its flag cannot be named here?

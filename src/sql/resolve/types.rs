@@ -38,6 +38,10 @@ impl Analysis<'_> {
         }
         let parts = name_parts(&name.names).ok_or_else(lost)?;
         let found = match parts.as_slice() {
+            // PostgreSQL looks for types in pg_temp first, and every table is one
+            [one] if self.is_temp_row_type(one) => {
+                return Err(unsupported("the row type of a temporary table"));
+            }
             [one] => self.find_type(one),
             [schema, one] => self.world.catalog.type_named(schema, one).cloned(),
             [database, schema, one] if *database == self.world.catalog.database => {
@@ -68,6 +72,14 @@ impl Analysis<'_> {
         } else {
             Ok(self.array_of(found.oid))
         }
+    }
+
+    fn is_temp_row_type(&self, name: &str) -> bool {
+        let element = name.strip_prefix('_').unwrap_or(name);
+        self.session
+            .temp_relations
+            .iter()
+            .any(|r| r.name.name == name || r.name.name == element)
     }
 
     fn find_type(&self, name: &str) -> Option<Arc<Type>> {

@@ -1,7 +1,7 @@
 //! A session's own temporary tables: made from secured queries, then free to use.
 
 use super::judged;
-use crate::catalog::Relation;
+use crate::catalog::{Relation, TypeKind};
 use crate::gate::{Effect, Judged};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Scope;
@@ -34,6 +34,24 @@ fn new_name(analysis: &mut Analysis<'_>, var: &RangeVar) -> Result<(), Refusal> 
             Refusal::forbidden("create-table", "permission denied to create a table")
                 .hint("Only temporary tables may be created: write CREATE TEMP TABLE."),
         );
+    }
+    // every table is a type too, and PostgreSQL looks for types among temporary ones first
+    let element = var.relname.strip_prefix('_').unwrap_or(&var.relname);
+    let is_type = |name: &str| {
+        analysis
+            .world
+            .catalog
+            .types
+            .values()
+            .any(|t| t.name.name == name && t.kind != TypeKind::Composite)
+    };
+    if is_type(&var.relname) || is_type(element) {
+        return Err(Refusal::unsupported(
+            "temp-table-type",
+            format!("a temporary table may not be named {}", var.relname),
+        )
+        .detail("A data type has that name.")
+        .hint("Choose another name."));
     }
     let written = analysis.written(var)?;
     analysis.qualify(var, &written, "pg_temp")

@@ -1,0 +1,101 @@
+//! How long a judgement takes: sqlparser's parse alone, PostgreSQL's grammar alone, and the whole gate, side by
+//! side in one run, for a point query, a 2 kB and a 10 kB query of the kind that BI tools write.
+//!
+//! `cargo bench --bench judge -- HOST PORT USER PASSWORD DATABASE` against a database with the demonstration's data.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use rowgate::gate::{SessionView, judge};
+use rowgate::keeper::{Keeper, Source};
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const POINT: &str = "SELECT c.id, c.name, c.phone, c.email, c.level, c.city, c.created_at, o.stage, o.amount FROM customers c \
+     JOIN opportunities o ON o.customer_id = c.id WHERE c.id = 1042 AND o.stage IN ('won', 'lost') ORDER BY o.amount DESC LIMIT 10";
+
+fn report(arms: usize) -> String {
+    let arm = "SELECT date_trunc('month', o.created_at) AS month, c.country, c.level, count(*) AS deals, \
+        sum(o.amount) AS amount, avg(o.amount) AS average, count(DISTINCT c.id) AS customers, \
+        sum(CASE WHEN o.stage = 'won' THEN o.amount ELSE 0 END) AS won, max(c.created_at) AS newest \
+        FROM customers c JOIN opportunities o ON o.customer_id = c.id LEFT JOIN contracts t ON t.customer_id = c.id \
+        WHERE c.country IN ('CN', 'DE', 'US', 'FR') AND o.created_at >= '2023-01-01' AND c.name LIKE 'A%' \
+        AND (t.id IS NULL OR t.customer_id = c.id) GROUP BY 1, 2, 3 HAVING count(*) > 1";
+    vec![arm; arms].join(" UNION ALL ")
+}
+
+fn time(times: u32, mut work: impl FnMut()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        for _ in 0..times {
+            work();
+        }
+        best = best.min(start.elapsed() / times);
+    }
+    best
+}
+
+fn main() {
+    let given: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let [host, port, user, password, database] = given.as_slice() else {
+        println!("usage: cargo bench --bench judge -- HOST PORT USER PASSWORD DATABASE");
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let world = runtime.block_on(async {
+        let mut upstream = tokio_postgres::Config::new();
+        upstream
+            .host(host)
+            .port(port.parse().unwrap())
+            .user(user)
+            .password(password)
+            .dbname(database);
+        upstream.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let policies = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+        Keeper::begin(Source {
+            upstream,
+            tls: None,
+            policies,
+        })
+        .await
+        .unwrap()
+        .handle()
+        .current()
+    });
+    let session = SessionView {
+        search_path: vec!["public".to_owned()],
+        temp_relations: Vec::new(),
+        prepared: Vec::new(),
+    };
+    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    let who = world.directory.principal("alice").unwrap();
+    println!(
+        "{:>8} {:>12} {:>12} {:>12} {:>8}",
+        "bytes", "sqlparser", "pg grammar", "judge", "ratio"
+    );
+    for text in [POINT.to_owned(), report(3), report(14)] {
+        judge(&text, who, &session, &[], &world).unwrap_or_else(|e| panic!("{e}: {:?}", e.detail));
+        let times = if text.len() < 1_000 { 2_000 } else { 100 };
+        let first = time(times, || {
+            black_box(sqlparser::parser::Parser::parse_sql(&dialect, &text).unwrap());
+        });
+        let grammar = time(times, || {
+            black_box(pg_query::parse(&text, 0).unwrap());
+        });
+        let whole = time(times, || {
+            black_box(judge(&text, who, &session, &[], &world).unwrap());
+        });
+        let ratio = whole.as_secs_f64() / first.as_secs_f64();
+        println!(
+            "{:>8} {first:>12.1?} {grammar:>12.1?} {whole:>12.1?} {ratio:>8.1}",
+            text.len()
+        );
+    }
+}

@@ -98,6 +98,9 @@ pub(super) async fn catalogue(client: &mut Client) -> Result<(Catalog, String), 
 pub(super) fn read_policies(source: &Source, texts: &Texts) -> Result<(Arc<Written>, Vec<Problem>), StartError> {
     let shown = source.policies.display().to_string();
     let (written, mut problems) = load::read_texts(&shown, texts);
+    if written.incomplete {
+        return Err(StartError::Policies(problems));
+    }
     if written.directory.is_none() && !load::any_error(&problems) {
         problems.push(Problem {
             severity: Severity::Error,

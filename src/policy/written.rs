@@ -20,6 +20,8 @@ pub struct Written {
     pub directory: Option<DirectoryRule>,
     /// The tests.
     pub tests: Vec<TestCase>,
+    /// A file was no TOML, so its content is missing here.
+    pub incomplete: bool,
 }
 
 /// What holds where nothing is said.

@@ -55,7 +55,12 @@ pub fn read_texts(prefix: &str, texts: &Texts) -> (Written, Vec<Problem>) {
             format!("{}/{name}", prefix.trim_end_matches('/'))
         };
         let source = SourceText::new(&shown, text.clone());
+        let before = problems.errors();
         let section = source.parse(&problems);
+        if problems.errors() > before {
+            written.incomplete = true;
+            continue;
+        }
         match name.split_once('/') {
             None if name == "directory.toml" => directory::read(&section, &mut written),
             None | Some(("tables", _)) => tables::read(&section, &mut written),

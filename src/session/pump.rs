@@ -12,6 +12,15 @@ pub(super) const HIGH: usize = 256 << 10;
 /// Messages that may wait for the database's answer.
 const LONGEST_QUEUE: usize = 4_096;
 
+/// What the client's input has given.
+enum Taken {
+    Message,
+    /// No whole message is there.
+    Nothing,
+    /// What is under way has to become less first.
+    NoRoom,
+}
+
 impl Session<'_> {
     /// Until the session ends.
     pub(super) async fn converse(&mut self) -> Result<(), End> {
@@ -21,12 +30,14 @@ impl Session<'_> {
                 self.end_overflow().await?;
                 continue;
             }
-            if self.take_client_message().await? {
-                continue;
-            }
-            if self.client.ended() && self.queue.is_empty() {
-                let _ = self.client.drain().await;
-                return Err(End::Client);
+            match self.take_client_message().await? {
+                Taken::Message => continue,
+                Taken::Nothing if self.client.ended() => {
+                    self.drain().await?;
+                    let _ = self.client.drain().await;
+                    return Err(End::Client);
+                }
+                Taken::Nothing | Taken::NoRoom => {}
             }
             if self.queue.is_empty() {
                 self.idle().await?;
@@ -37,26 +48,26 @@ impl Session<'_> {
     }
 
     /// Takes the client's next message, if it is there whole and there is room for what it will cause.
-    async fn take_client_message(&mut self) -> Result<bool, End> {
+    async fn take_client_message(&mut self) -> Result<Taken, End> {
         if self.queue.len() >= LONGEST_QUEUE {
             // the server answers without a Sync only when asked to
             if !self.queue.flushed {
                 self.queue.flushed = true;
                 self.back.flush();
             }
-            return Ok(false);
+            return Ok(Taken::NoRoom);
         }
         if self.back.backlog() >= HIGH || self.client.output.len() >= HIGH {
-            return Ok(false);
+            return Ok(Taken::NoRoom);
         }
         let limits = &self.shared.config.limits;
         let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
         match frame::take(&mut self.client.input, limit) {
             Ok(Some((tag, body))) => {
                 self.client_message(tag, &body).await?;
-                Ok(true)
+                Ok(Taken::Message)
             }
-            Ok(None) => Ok(false),
+            Ok(None) => Ok(Taken::Nothing),
             Err(error) => Err(End::Malformed(error)),
         }
     }

@@ -14,7 +14,7 @@ pub const OPEN_POLICY: &[(&str, &str)] = &[
     ),
     (
         "roles/open.toml",
-        "title = \"Everything\"\n[rights]\nexplain = true\ntemp_tables = true\nlisten = [\"ch\"]\nnotify = [\"ch\"]\nfunctions = [\"pg_catalog.pg_sleep\"]\n",
+        "title = \"Everything\"\n[rights]\nexplain = true\ntemp_tables = true\nlisten = [\"ch\"]\nnotify = [\"ch\"]\nsleep = true\n",
     ),
 ];
 
@@ -45,6 +45,11 @@ impl Gate {
         }
     }
 
+    /// With another `[login]` section.
+    pub async fn with_login(database: &Database, policies: &[(&str, &str)], login: &str) -> Self {
+        Self::with(database, policies, &format!("[login]\n{login}")).await
+    }
+
     pub fn port(&self) -> u16 {
         self.front.port()
     }
@@ -65,9 +70,14 @@ pub fn config(database: &Database, directory: &Path, more: &str) -> Config {
     } else {
         "[audit]\noutput = \"off\"\n"
     };
+    let login = if more.contains("[login]") {
+        ""
+    } else {
+        "[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n"
+    };
     let text = format!(
         "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\n\
-         password = \"{}\"\n[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n{audit}{}",
+         password = \"{}\"\n{login}{audit}{}",
         database.cluster.port(),
         database.name,
         data::password("rowgate"),

@@ -23,6 +23,8 @@ impl PolicySet {
     ///
     /// Catalogue relations (`pg_catalog`, `information_schema`) are `Open` here: which of them hold data is not
     /// the policy's question. A view that is `Open` may be named; what it reads is judged for itself.
+    ///
+    /// `catalog` is the one that the set was tied to: the same world's.
     pub fn access(&self, who: &Principal, relation: &Relation, catalog: &Catalog) -> Access {
         match self.bound.cover(relation.oid) {
             Some(Cover::Closed) => Access::Denied,
@@ -30,11 +32,13 @@ impl PolicySet {
                 if self.bound.is_broken(name) {
                     return Access::Denied;
                 }
-                self.written
-                    .tables
-                    .get(name)
-                    .and_then(|table| self.guarded(who, table, relation, catalog))
-                    .map_or(Access::Denied, |view| Access::Guarded(Box::new(view)))
+                let Some(table) = self.written.tables.get(name) else {
+                    return Access::Denied;
+                };
+                self.memo.get_or(who, relation.oid, || {
+                    self.guarded(who, table, relation, catalog)
+                        .map_or(Access::Denied, |view| Access::Guarded(Box::new(view)))
+                })
             }
             None => self.unprotected(relation),
         }

@@ -12,6 +12,7 @@ pub mod file;
 mod generated;
 pub mod load;
 mod mask;
+mod memo;
 mod print;
 mod qualify;
 mod scope;
@@ -26,6 +27,7 @@ pub use trials::{Constant, Trial};
 
 use crate::identity::Principal;
 use bound::Bound;
+use memo::Memo;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use written::Written;
@@ -35,6 +37,7 @@ use written::Written;
 pub struct PolicySet {
     written: Arc<Written>,
     bound: Arc<Bound>,
+    memo: Arc<Memo>,
 }
 
 impl PolicySet {

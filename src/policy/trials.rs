@@ -76,6 +76,7 @@ impl PolicySet {
     /// The set with those constants as the database printed them.
     pub fn with_constants(mut self, constants: BTreeMap<Place, String>) -> Self {
         Arc::make_mut(&mut self.bound).set_constants(constants);
+        self.memo = Arc::default();
         self
     }
 

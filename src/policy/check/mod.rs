@@ -54,6 +54,7 @@ pub fn bind(
     let set = PolicySet {
         written: Arc::clone(written),
         bound: Arc::new(check.bound),
+        memo: Arc::default(),
     };
     (set, problems.into_sorted())
 }

@@ -1,7 +1,7 @@
 //! A table of box-drawing characters whose columns line up for Chinese text too.
 
 use std::fmt::Write as _;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Cell {
 /// How wide and how colourful.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// The most columns of the terminal; cells are shortened to fit.
+    /// The most columns of the terminal; cells are wrapped to fit.
     pub width: usize,
     /// May escape sequences stand in it?
     pub colour: bool,
@@ -85,11 +85,21 @@ pub fn draw(lines: &[Line], style: Style) -> String {
                     out.push_str(&rule('├', '┼', '┤', &widths));
                 }
                 let label = Cell::new(label.as_str(), Tone::Faint);
-                out.push('│');
-                for (cell, width) in std::iter::once(&label).chain(cells).zip(&widths) {
-                    let _ = write!(out, " {} │", padded(cell, *width, style.colour));
+                let wrapped: Vec<Vec<Cell>> = std::iter::once(&label)
+                    .chain(cells)
+                    .zip(&widths)
+                    .map(|(cell, width)| wrapped(cell, *width))
+                    .collect();
+                let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+                let empty = Cell::new("", Tone::Plain);
+                for at in 0..height {
+                    out.push('│');
+                    for (parts, width) in wrapped.iter().zip(&widths) {
+                        let part = parts.get(at).unwrap_or(&empty);
+                        let _ = write!(out, " {} │", padded(part, *width, style.colour));
+                    }
+                    out.push('\n');
                 }
-                out.push('\n');
             }
         }
     }
@@ -112,12 +122,18 @@ fn natural_widths(lines: &[Line]) -> Vec<usize> {
     widths
 }
 
-/// Takes from the widest column, again and again, until all fit.
+/// Takes from the widest column, again and again, until all fit; from the labels only what they can spare.
 fn fit(mut widths: Vec<usize>, room: usize) -> Vec<usize> {
     let frame = 3 * widths.len() + 1;
     while widths.iter().sum::<usize>() + frame > room {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > 6 => *widest -= 1,
+        let spare = |at: usize, width: usize| width.saturating_sub(if at == 0 { 13 } else { 6 });
+        let widest = widths
+            .iter_mut()
+            .enumerate()
+            .map(|(at, width)| (spare(at, *width), width))
+            .max_by_key(|(spare, _)| *spare);
+        match widest {
+            Some((spare, width)) if spare > 0 => *width -= 1,
             _ => break,
         }
     }
@@ -140,22 +156,44 @@ fn padded(cell: &Cell, width: usize, colour: bool) -> String {
     }
 }
 
+/// Cuts a cell into lines: after a space or a sign that parts words where there is one, else anywhere.
+fn wrapped(cell: &Cell, width: usize) -> Vec<Cell> {
+    let mut lines = Vec::new();
+    let mut rest = cell.text.as_str();
+    while rest.width() > width {
+        let end = head_of(rest, width);
+        let head = rest.get(..end).unwrap_or(rest);
+        let end = match head.rfind(' ').or_else(|| head.rfind(['_', '@', ','])) {
+            Some(last) if head.get(..last).unwrap_or("").width() > 1 => last + 1,
+            _ => end,
+        };
+        let (line, after) = rest.split_at(end);
+        lines.push(Cell::new(line.trim_end(), cell.tone));
+        rest = after;
+    }
+    lines.push(Cell::new(rest, cell.tone));
+    lines
+}
+
 fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut kept = String::new();
+    let end = head_of(text, width.saturating_sub(1));
+    format!("{}…", text.get(..end).unwrap_or(""))
+}
+
+/// How many bytes from the start of a text fit in this width, at least one character.
+fn head_of(text: &str, width: usize) -> usize {
     let mut taken = 0;
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         let wide = c.width().unwrap_or(0);
-        if taken + wide + 1 > width {
-            break;
+        if at > 0 && taken + wide > width {
+            return at;
         }
         taken += wide;
-        kept.push(c);
     }
-    kept.push('…');
-    kept
+    text.len()
 }
 
 #[cfg(test)]
@@ -207,13 +245,27 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_shortens_the_widest_column() {
+    fn a_narrow_terminal_wraps_the_widest_column() {
         let style = Style {
-            width: 30,
+            width: 23,
             colour: false,
         };
-        let drawn = draw(&[cells("", &["a very long cell that does not fit", "b"])], style);
-        assert!(drawn.lines().all(|line| line.width() <= 30), "{drawn}");
-        assert!(drawn.contains('…'));
+        let drawn = draw(
+            &[
+                cells("", &["a", "b"]),
+                cells("x", &["1,352 of 4,000", "office@例子.cn"]),
+            ],
+            style,
+        );
+        let expected = "\
+┌───┬────────┬────────┐
+│   │ a      │ b      │
+├───┼────────┼────────┤
+│ x │ 1,352  │ office │
+│   │ of     │ @例子. │
+│   │ 4,000  │ cn     │
+└───┴────────┴────────┘
+";
+        assert_eq!(drawn, expected);
     }
 }

@@ -1,7 +1,7 @@
 //! A census of a parse tree: every relation, column and function reference in it, found through the tree's
 //! serialisation and so without any hand-written traversal that could forget a place.
 
-use pg_query::protobuf::{Node, ParseResult};
+use pg_query::protobuf::{FuncCall, Node, ParseResult};
 use serde::ser::{self, Serialize};
 use std::fmt;
 
@@ -42,6 +42,8 @@ pub struct Census {
     pub functions: Vec<(Vec<String>, i32)>,
     /// Names of common table expressions.
     pub ctes: Vec<String>,
+    /// How many queries there are.
+    pub queries: usize,
     /// Aliases that FOR UPDATE or FOR SHARE name; the grammar keeps them as relations.
     pub locked: Vec<String>,
     /// The least and greatest location that any node has, where one has a location behind the first byte.
@@ -57,6 +59,11 @@ pub fn census(tree: &ParseResult) -> Census {
 pub fn extent(node: &Node) -> Option<(usize, usize)> {
     let (least, greatest) = count(node).extent?;
     Some((usize::try_from(least).ok()?, usize::try_from(greatest).ok()?))
+}
+
+/// Counts a function call with its arguments and clauses.
+pub fn census_of_call(call: &FuncCall) -> Census {
+    count(call)
 }
 
 fn count<T: Serialize>(tree: &T) -> Census {
@@ -132,6 +139,7 @@ impl Counter {
                     location: frame.location,
                 });
             }
+            "SelectStmt" => self.census.queries += 1,
             "FuncCall" => self.census.functions.push((frame.parts, frame.location)),
             "CommonTableExpr" => self.census.ctes.push(frame.text),
             "Alias" => {

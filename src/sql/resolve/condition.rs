@@ -100,8 +100,12 @@ impl Analysis<'_> {
                 facts.absorb(term_facts);
             }
         }
-        if !facts.leaks() || (clause == Clause::Having && facts.aggregate) {
+        if !facts.leaks() {
             return Ok(());
+        }
+        if clause == Clause::Having {
+            // it stays behind the grouping of its own level, but knows nothing of the levels around
+            self.leave(&facts);
         }
         let why = facts
             .why

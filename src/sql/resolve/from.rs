@@ -228,6 +228,7 @@ impl Analysis<'_> {
             };
             let call = list.items.first().ok_or_else(lost)?;
             let facts = self.expression(call, scope)?;
+            self.leave(&facts);
             let label = self.figure_label(call).unwrap_or_default();
             if default_name.is_empty() {
                 default_name.clone_from(&label);

@@ -5,11 +5,31 @@ use super::scope::{Col, Scope};
 use super::{Analysis, lost, name_parts};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
 use crate::refusal::{Refusal, SqlState};
+use crate::sql::census::census_of_call;
 use crate::sql::lists::{self, FunctionRule, Setting, Totality};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CoercionForm, FuncCall, Node, SortBy, WindowDef};
 use std::sync::Arc;
+
+/// Does an aggregate belong to this level? PostgreSQL gives it to the innermost level whose columns it takes, and to
+/// its own where it takes none. One that holds a subquery is not told apart, and counts as none.
+fn belongs_here(call: &FuncCall, scope: &Scope<'_>) -> bool {
+    let inside = census_of_call(call);
+    if inside.queries > 0 {
+        return false;
+    }
+    let here = Scope {
+        items: scope.items.clone(),
+        ..Scope::default()
+    };
+    inside.columns.is_empty()
+        || inside.columns.iter().any(|column| match column.parts.as_slice() {
+            [name] => here.column(name).is_some() || here.item(None, name).is_some(),
+            [.., table, _] => here.item(None, table).is_some(),
+            [] => false,
+        })
+}
 
 /// Where a function name was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +49,9 @@ impl Analysis<'_> {
             return Ok(facts);
         }
         let candidates = self.candidates(&names);
-        let aggregate = call.over.is_none() && candidates.iter().any(|f| f.kind == FunctionKind::Aggregate);
+        let aggregate = call.over.is_none()
+            && candidates.iter().any(|f| f.kind == FunctionKind::Aggregate)
+            && belongs_here(call, scope);
         // what an aggregate takes in needs no grouping
         let used = aggregate.then(|| self.used.clone());
         let mut arguments = Vec::new();
@@ -66,9 +88,6 @@ impl Analysis<'_> {
         facts.aggregate |= aggregate;
         facts.set_returning |= candidates.iter().any(|f| f.returns_set);
         facts.ty = self.result_of(&candidates, &types);
-        if facts.aggregate || facts.window {
-            return Ok(facts);
-        }
         let known: Vec<Option<Oid>> = arguments
             .iter()
             .map(|a| {

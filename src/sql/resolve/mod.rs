@@ -81,6 +81,9 @@ pub struct Analysis<'w> {
     pub named: BTreeSet<(GuardId, usize)>,
     /// Relations with hidden rows whose columns were named, and whether in sight of their guard.
     pub seen: BTreeSet<(GuardId, bool)>,
+    /// Relations with hidden rows that expressions see which may raise and are guarded nowhere: harmless where the
+    /// query is run on rows in scope alone, not so where a condition runs it as a subquery.
+    pub leaking: BTreeSet<GuardId>,
     /// What is read, for the audit.
     pub reads: Vec<Read>,
     /// The most rows a result may have, the smallest of all relations read.
@@ -130,6 +133,7 @@ impl<'w> Analysis<'w> {
             used: BTreeSet::new(),
             named: BTreeSet::new(),
             seen: BTreeSet::new(),
+            leaking: BTreeSet::new(),
             reads: Vec::new(),
             row_limit: None,
             not_exportable: None,
@@ -196,6 +200,13 @@ impl<'w> Analysis<'w> {
         self.unit = outer;
         read?;
         Ok(crate::sql::rewrite::print_unit(self, unit)?.0)
+    }
+
+    /// Notes an expression that is left as it is, in case a condition runs its query as a subquery.
+    pub fn leave(&mut self, facts: &facts::Facts) {
+        if facts.leaks() {
+            self.leaking.extend(facts.reach.all());
+        }
     }
 
     /// The guards behind these columns show all that is permitted: their columns count by place or by name.

@@ -4,6 +4,7 @@ use crate::catalog::Oid;
 use crate::gate::Origin;
 use crate::name::QualifiedName;
 use crate::sql::resolve::facts::Reach;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Which guard: an index into the analysis' list.
@@ -91,6 +92,19 @@ pub struct Cte {
     pub name: String,
     /// Its columns; `None` while its own query is being read and it is not recursive yet.
     pub columns: Option<Vec<Col>>,
+    /// Has anything named it?
+    pub named: Cell<bool>,
+}
+
+impl Cte {
+    /// A common table expression that nothing has named yet.
+    pub fn new(name: &str, columns: Option<Vec<Col>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            columns,
+            named: Cell::new(false),
+        }
+    }
 }
 
 /// One query level and the levels around it.
@@ -139,6 +153,7 @@ impl<'p> Scope<'p> {
             .iter()
             .rev()
             .find(|c| c.name == name)
+            .inspect(|c| c.named.set(true))
             .cloned()
             .or_else(|| self.parent.and_then(|p| p.cte(name)))
     }

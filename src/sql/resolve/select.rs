@@ -69,10 +69,7 @@ impl Analysis<'_> {
                 let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
                     return Err(lost());
                 };
-                scope.ctes.push(Rc::new(Cte {
-                    name: cte.ctename.clone(),
-                    columns: None,
-                }));
+                scope.ctes.push(Rc::new(Cte::new(&cte.ctename, None)));
             }
         }
         for node in &with.ctes {
@@ -94,10 +91,7 @@ impl Analysis<'_> {
             }
             self.search_and_cycle(cte, &mut columns)?;
             scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
-            scope.ctes.push(Rc::new(Cte {
-                name: cte.ctename.clone(),
-                columns: Some(columns),
-            }));
+            scope.ctes.push(Rc::new(Cte::new(&cte.ctename, Some(columns))));
         }
         Ok(())
     }
@@ -145,26 +139,22 @@ impl Analysis<'_> {
                 })
                 .collect();
             name_columns(&mut columns, &cte.aliascolnames);
-            Rc::new(Cte {
-                name: cte.ctename.clone(),
-                columns: Some(columns),
-            })
+            Rc::new(Cte::new(&cte.ctename, Some(columns)))
         });
-        if let Some(cte) = &self_reference {
-            scope.ctes.push(Rc::clone(cte));
-        }
+        let self_reference = self_reference.inspect(|cte| scope.ctes.push(Rc::clone(cte)));
         let right = self.query(select.rarg.as_deref().ok_or_else(lost)?, Some(scope), outermost, None)?;
         if self_reference.is_some() {
             scope.ctes.pop();
         }
+        // nothing outside is pushed into a recursive union; one that never names itself is like any other
+        let recursive = self_reference.is_some_and(|cte| cte.named.get());
         let columns: Vec<Col> = left
             .into_iter()
             .zip(&right)
             .map(|(l, r)| {
                 let mut reach = l.reach.from_outside();
                 reach.merge(&r.reach.from_outside());
-                // nothing outside is pushed into a recursive union
-                let reach = if recursive.is_some() { Reach::default() } else { reach };
+                let reach = if recursive { Reach::default() } else { reach };
                 Col {
                     name: l.name,
                     ty: if l.ty == r.ty { l.ty } else { None },
@@ -206,7 +196,10 @@ impl Analysis<'_> {
             .into_iter()
             .flatten()
         {
-            self.expression(limit, &bare)?;
+            let mut facts = self.expression(limit, &bare)?;
+            // a negative number of rows raises whatever it is computed from
+            facts.total &= facts.reach.is_empty();
+            self.leave(&facts);
         }
         Ok(())
     }
@@ -268,6 +261,9 @@ impl Analysis<'_> {
         for group in &select.group_clause {
             self.group_item(group, &scope, &targets, &mut keys)?;
         }
+        for key in &keys {
+            self.leave(key);
+        }
         if let Some(condition) = select.having_clause.as_deref() {
             self.condition(condition, &scope, Clause::Having)?;
         }
@@ -275,7 +271,8 @@ impl Analysis<'_> {
             let Some(NodeEnum::WindowDef(window)) = window.node.as_ref() else {
                 return Err(lost());
             };
-            self.window(window, &scope)?;
+            let facts = self.window(window, &scope)?;
+            self.leave(&facts);
         }
         let mut sorted_by_aggregate = false;
         for sort in select
@@ -285,7 +282,9 @@ impl Analysis<'_> {
             .filter(|n| n.node.is_some())
         {
             if !is_output_target(sort, &targets) {
-                sorted_by_aggregate |= self.expression(sort, &scope)?.aggregate;
+                let facts = self.expression(sort, &scope)?;
+                self.leave(&facts);
+                sorted_by_aggregate |= facts.aggregate;
             }
         }
         self.limits(select, &scope)?;
@@ -365,6 +364,7 @@ impl Analysis<'_> {
                 for item in &set.content {
                     self.group_item(item, scope, targets, &mut inside)?;
                 }
+                inside.iter().for_each(|key| self.leave(key));
                 keys.push(Facts {
                     bulky: true,
                     ..Facts::default()

@@ -176,7 +176,12 @@ impl Analysis<'_> {
     pub fn guard_targets(&mut self, targets: &mut [Target], plain: bool, scope: &Scope<'_>) -> Result<(), Refusal> {
         for target in targets {
             let facts = &target.facts;
-            if !facts.leaks() || facts.aggregate || facts.window {
+            if !facts.leaks() {
+                continue;
+            }
+            if facts.aggregate || facts.window {
+                // no condition of a level around is pushed below the grouping; a subquery is run whole
+                self.leave(&target.facts);
                 continue;
             }
             let why = facts.why.clone().unwrap_or_default();

@@ -262,6 +262,18 @@ impl Connector {
     }
 }
 
+/// Settings that judgements rely on, whatever the server, the database or the role has as its default.
+const RELIED_ON: [(&str, &str); 7] = [
+    ("client_encoding", "UTF8"),
+    ("standard_conforming_strings", "on"),
+    ("backslash_quote", "safe_encoding"),
+    ("transform_null_equals", "off"),
+    ("array_nulls", "on"),
+    // lower levels would tell the text that rowgate sends
+    ("client_min_messages", "notice"),
+    ("application_name", "rowgate"),
+];
+
 /// The startup packet. The settings in it are what RESET and DISCARD ALL fall back to.
 fn startup(out: &mut BytesMut, upstream: &Upstream, search_path: Option<&str>) {
     let start = out.len();
@@ -271,10 +283,9 @@ fn startup(out: &mut BytesMut, upstream: &Upstream, search_path: Option<&str>) {
     for (name, value) in [
         ("user", upstream.user.as_str()),
         ("database", upstream.database.as_str()),
-        ("application_name", "rowgate"),
-        ("client_encoding", "UTF8"),
     ]
     .into_iter()
+    .chain(RELIED_ON)
     .chain(search_path.map(|path| ("search_path", path)))
     {
         put_cstr(out, name);

@@ -2,6 +2,7 @@
 
 use super::expect::Source;
 use super::judging::{Text, Verdict};
+use super::shared::Counted;
 use super::state::Prepared;
 use super::{End, Session};
 use crate::gate::Effect;
@@ -9,14 +10,21 @@ use crate::refusal::{Refusal, SqlState};
 use crate::wire::row_description;
 use std::sync::Arc;
 
+/// A text that may run.
+pub(super) struct Admitted {
+    /// Where the results of its EXECUTE and FETCH come from.
+    pub through: Vec<(usize, Source)>,
+    /// Its place among the person's running statements, if these are limited.
+    pub counted: Option<Counted>,
+}
+
 impl Session<'_> {
-    /// Lets a text (or one statement of it) run, or says why not; gives where the results of its EXECUTE and FETCH
-    /// come from.
+    /// Lets a text (or one statement of it) run, or says why not.
     pub(super) async fn admit(
         &mut self,
         text: &Arc<Text>,
         only: Option<usize>,
-    ) -> Result<Result<Vec<(usize, Source)>, Verdict>, End> {
+    ) -> Result<Result<Admitted, Verdict>, End> {
         if !self.shared.audit.admits() {
             let refusal = Refusal::new(
                 "audit-not-written",
@@ -40,22 +48,19 @@ impl Session<'_> {
                 Err(verdict) => return Ok(Err(verdict)),
             }
         }
-        if let Some(limit) = self.state.rights.concurrent_statements
-            && !self.shared.running.begin(&self.state.login, limit)
-        {
-            let refusal = Refusal::new(
-                "too-many-statements",
-                SqlState::ConfigurationLimitExceeded,
-                format!("too many statements of this login run at once (the policy allows {limit})"),
-            );
-            return Ok(Err(Verdict::Refused(refusal.hint("Wait for one of them to end."))));
+        let mut counted = None;
+        if let Some(limit) = self.state.rights.concurrent_statements {
+            counted = self.shared.running.begin(&self.state.login, limit);
+            if counted.is_none() {
+                let refusal = Refusal::new(
+                    "too-many-statements",
+                    SqlState::ConfigurationLimitExceeded,
+                    format!("too many statements of this login run at once (the policy allows {limit})"),
+                );
+                return Ok(Err(Verdict::Refused(refusal.hint("Wait for one of them to end."))));
+            }
         }
-        Ok(Ok(through))
-    }
-
-    /// Are this person's statements counted?
-    pub(super) fn counts(&self) -> bool {
-        self.state.rights.concurrent_statements.is_some()
+        Ok(Ok(Admitted { through, counted }))
     }
 
     /// Where a statement's result comes from, for its columns' origins.

@@ -173,7 +173,7 @@ impl Session<'_> {
         match self.queue.front() {
             Some(Expect::Query(_)) if tag != b's' => self.statement_finished(tag, body),
             Some(Expect::Execute(_)) => {
-                let Some(Expect::Execute(mut run)) = self.queue.pop() else {
+                let Some(Expect::Execute(run)) = self.queue.pop() else {
                     return Ok(());
                 };
                 let silenced = run.silenced;
@@ -181,10 +181,8 @@ impl Session<'_> {
                     self.apply(&run, body);
                 }
                 self.count_rows(&run);
-                if silenced {
-                    self.uncount(&mut run);
-                } else {
-                    self.record_end(&mut run, None);
+                if !silenced {
+                    self.record_end(&run, None);
                 }
                 if silenced {
                     self.overflow_statement_ended(false);
@@ -207,7 +205,7 @@ impl Session<'_> {
         }
         self.count_rows(&run);
         if !run.silenced {
-            self.record_end(&mut run, None);
+            self.record_end(&run, None);
             self.relay(tag, body);
         }
         run.statement += 1;
@@ -233,10 +231,10 @@ impl Session<'_> {
             self.state.stale = true;
         }
         match self.queue.take_front() {
-            Some(Expect::Query(mut run)) => {
+            Some(Expect::Query(run)) => {
                 if !run.silenced {
-                    self.filter_error(&mut fields, Some(&run.text), is_write(&run));
-                    self.record_end(&mut run, Some(fields.sqlstate()));
+                    self.filter_error(&mut fields, Some(&run.source().text), is_write(&run));
+                    self.record_end(&run, Some(fields.sqlstate()));
                     fields.encode(b'E', &mut self.client.output);
                 }
                 self.queue.put_front(Expect::Query(run));
@@ -280,8 +278,7 @@ impl Session<'_> {
                 }
             }
             Expect::Execute(run) => {
-                let text = Arc::clone(&run.text);
-                self.filter_error(&mut fields, Some(&text), is_write(run));
+                self.filter_error(&mut fields, Some(&run.source().text), is_write(run));
                 if run.silenced {
                     shown = false;
                     self.overflow_statement_ended(true);
@@ -306,11 +303,7 @@ impl Session<'_> {
             fields.encode(b'E', &mut self.client.output);
         }
         for skipped in self.queue.skipped() {
-            if let Expect::Execute(mut run) = skipped {
-                self.uncount(&mut run);
-            } else {
-                skipped.undo(&mut self.state, false);
-            }
+            skipped.undo(&mut self.state, false);
         }
         failed.undo(&mut self.state, true);
         if !self.queue.has_sync() {
@@ -321,12 +314,8 @@ impl Session<'_> {
     fn ready(&mut self, body: &[u8]) -> Result<(), End> {
         let status = body.first().copied().unwrap_or(b'I');
         let own = match self.queue.pop() {
-            Some(Expect::Query(mut run)) => {
-                self.uncount(&mut run);
-                None
-            }
             Some(Expect::RefusedQuery(own)) => own,
-            Some(Expect::Sync) => None,
+            Some(Expect::Query(_) | Expect::Sync) => None,
             _ => return Err(out_of_order()),
         };
         self.state.status = status;

@@ -5,32 +5,56 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One session's target; empty once the session is over.
-pub(super) type Slot = Arc<tokio::sync::Mutex<Option<(i32, i32)>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<(i32, i32)>>>;
+
+type Slots = Mutex<HashMap<(i32, i32), Slot>>;
 
 /// All sessions that can be cancelled.
 #[derive(Default)]
 pub struct Cancels {
-    slots: Mutex<HashMap<(i32, i32), Slot>>,
+    slots: Arc<Slots>,
+}
+
+/// A session's place among them, given up when it is dropped.
+pub(super) struct Registration {
+    /// Process and secret as the client knows them.
+    pub key: (i32, i32),
+    slot: Slot,
+    slots: Arc<Slots>,
+}
+
+impl Registration {
+    /// Gives it up, and waits until no request for it is on its way any more.
+    pub(super) async fn end(self) {
+        let slot = Arc::clone(&self.slot);
+        drop(self);
+        slot.lock().await.take();
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(&self.key);
+    }
 }
 
 impl Cancels {
     /// Makes a key for a session whose database connection has this one.
-    pub(super) fn register(&self, target: (i32, i32)) -> ((i32, i32), Slot) {
+    pub(super) fn register(&self, target: (i32, i32)) -> Registration {
         let slot: Slot = Arc::new(tokio::sync::Mutex::new(Some(target)));
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let key = (rand::random_range(1..=i32::MAX), rand::random());
             if let std::collections::hash_map::Entry::Vacant(place) = slots.entry(key) {
                 place.insert(Arc::clone(&slot));
-                return (key, slot);
+                return Registration {
+                    key,
+                    slot,
+                    slots: Arc::clone(&self.slots),
+                };
             }
         }
-    }
-
-    /// Forgets a session, and waits until no request for it is on its way any more.
-    pub(super) async fn forget(&self, key: (i32, i32), slot: &Slot) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        slot.lock().await.take();
     }
 
     /// Forwards a client's request; one that names nobody does nothing, as in PostgreSQL.

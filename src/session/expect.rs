@@ -1,6 +1,7 @@
 //! What the database still has to answer, in the order in which it was asked.
 
 use super::judging::Text;
+use super::shared::Counted;
 use super::state::{Portal, Prepared, State};
 use crate::gate::Effect;
 use bytes::BytesMut;
@@ -61,8 +62,9 @@ pub(super) struct Run {
     pub rows: u64,
     /// The client has had its error; nothing more of this run is relayed.
     pub silenced: bool,
-    /// Counted among the person's running statements.
-    pub counted: bool,
+    /// Its place among the person's running statements.
+    #[expect(dead_code, reason = "held until the run is dropped")]
+    pub counted: Option<Counted>,
     /// It can change what later judgements depend on.
     pub has_effects: bool,
     /// It has a row limit.

@@ -1,9 +1,9 @@
 //! What a client's messages do.
 
-use super::admission::no_such_statement;
+use super::admission::{Admitted, no_such_statement};
 use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
-use super::state::{MOST_NAMES, Portal, Prepared};
+use super::state::{MOST_BYTES, MOST_NAMES, Portal, Prepared};
 use super::{End, Session};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
@@ -90,14 +90,14 @@ impl Session<'_> {
             Verdict::Allowed(judged) => judged,
             denied => return self.deny_query(denied, text, started).await,
         };
-        let through = match self.admit(&judged, None).await? {
-            Ok(through) => through,
+        let admitted = match self.admit(&judged, None).await? {
+            Ok(admitted) => admitted,
             Err(denied) => return self.deny_query(denied, text, started).await,
         };
         self.back.query(&judged.judgement.text);
         self.state.segment_open = false;
         self.state.executes = 0;
-        let run = self.run(judged, 0, through, started);
+        let run = self.run(judged, 0, admitted, started);
         self.queue.push(Expect::Query(Box::new(run)));
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Session<'_> {
                 return Ok(());
             }
         };
-        if self.state.statements.len() >= MOST_NAMES {
+        if self.state.statements.len() >= MOST_NAMES || self.state.prepared_bytes() + text.len() > MOST_BYTES {
             self.refuse_extended(&too_many("prepared statements"), None);
             return Ok(());
         }
@@ -223,8 +223,8 @@ impl Session<'_> {
             self.refuse_extended(&refusal, None);
             return Ok(());
         }
-        let through = match self.admit(&portal.text, Some(portal.statement)).await? {
-            Ok(through) => through,
+        let admitted = match self.admit(&portal.text, Some(portal.statement)).await? {
+            Ok(admitted) => admitted,
             Err(denied) => {
                 self.deny_extended(denied, &portal.text.client, started);
                 return Ok(());
@@ -233,7 +233,7 @@ impl Session<'_> {
         self.back.execute(name, max_rows);
         self.state.segment_open = true;
         self.state.executes += 1;
-        let mut run = self.run(portal.text, portal.statement, through, started);
+        let mut run = self.run(portal.text, portal.statement, admitted, started);
         run.portal = Some(name.to_owned());
         run.parameters = portal.parameters;
         self.queue.push(Expect::Execute(Box::new(run)));
@@ -285,13 +285,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        text: Arc<Text>,
-        statement: usize,
-        through: Vec<(usize, super::expect::Source)>,
-        started: Instant,
-    ) -> Run {
+    fn run(&self, text: Arc<Text>, statement: usize, admitted: Admitted, started: Instant) -> Run {
+        let Admitted { through, counted } = admitted;
         let limit = |source: &super::expect::Source| {
             source
                 .text
@@ -311,7 +306,7 @@ impl Session<'_> {
             started,
             rows: 0,
             silenced: false,
-            counted: self.counts(),
+            counted,
         }
     }
 

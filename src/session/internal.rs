@@ -91,10 +91,13 @@ impl Session<'_> {
         if self.state.skipping {
             return Ok(Some(Verdict::Skipped));
         }
-        if self.state.settings_lost
+        if (self.state.settings_lost || self.state.limits_changed)
             && let Err(fields) = self.put_settings_in_force().await?
         {
             return Ok(Some(self.failed(fields, None)));
+        }
+        if !self.state.stale {
+            return Ok(None);
         }
         let path = match self.own_rows(SEARCH_PATH, &[]).await? {
             Ok(rows) => rows.into_iter().flatten().flatten().next().unwrap_or_default(),

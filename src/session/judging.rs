@@ -17,6 +17,8 @@ const SHALLOW: usize = 1 << 10;
 const STACK: usize = 64 << 20;
 /// Texts that a session remembers.
 const REMEMBERED: usize = 512;
+/// Bytes of them.
+const REMEMBERED_BYTES: usize = 1 << 20;
 
 /// A client's text and its judgement.
 pub(super) struct Text {
@@ -63,6 +65,7 @@ impl Text {
 #[derive(Default)]
 pub(super) struct Cache {
     texts: HashMap<Box<str>, Arc<Text>>,
+    bytes: usize,
 }
 
 impl Cache {
@@ -76,9 +79,11 @@ impl Cache {
         if text.client.len() > 4 * SHORT {
             return;
         }
-        if self.texts.len() >= REMEMBERED {
+        if self.texts.len() >= REMEMBERED || self.bytes >= REMEMBERED_BYTES {
             self.texts.clear();
+            self.bytes = 0;
         }
+        self.bytes += text.client.len();
         self.texts.insert(text.client.clone(), Arc::clone(text));
     }
 }
@@ -115,7 +120,9 @@ impl Session<'_> {
             )));
         }
         self.state.who = Arc::clone(who);
-        self.state.rights = Arc::new(world.policies.rights(who));
+        let rights = world.policies.rights(who);
+        self.state.limits_changed |= rights.limits != self.state.rights.limits;
+        self.state.rights = Arc::new(rights);
         self.person.roles = who.roles.clone();
         self.state.world = world;
         Ok(())
@@ -131,7 +138,8 @@ impl Session<'_> {
                 return Ok(Some(Verdict::Skipped));
             }
         }
-        if (self.state.stale || self.state.settings_lost) && self.state.status != b'E' {
+        let outdated = self.state.stale || self.state.settings_lost || self.state.limits_changed;
+        if outdated && self.state.status != b'E' {
             return self.reread().await;
         }
         Ok(None)

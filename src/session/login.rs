@@ -1,7 +1,7 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
-use super::cancel::Slot;
-use super::expect::{Expect, Queue};
+use super::cancel::Registration;
+use super::expect::Queue;
 use super::state::State;
 use super::{End, Session, Shared, Upstream};
 use crate::audit::{Audit, Decision, Event, Person};
@@ -181,6 +181,12 @@ async fn authenticate(shared: &Shared, channel: &mut Channel, login: &str) -> Re
                 End::Fatal(error.refusal())
             })?,
     };
+    if verifier.as_deref().is_some_and(|v| scram::Verifier::parse(v).is_none()) {
+        tracing::warn!(
+            login,
+            "the stored password is no SCRAM verifier: set it anew with password_encryption = scram-sha-256"
+        );
+    }
     let verifier = verifier.as_deref().and_then(scram::Verifier::parse);
     let verifier = verifier.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
     let plain = ScramServerAuth::new();
@@ -273,7 +279,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         }
     };
     back.take_over();
-    let (key, slot) = shared.cancels.register(back.key());
+    let registration = shared.cancels.register(back.key());
     // the client may read on while the settings are put in force
     let _ = client.drain().await;
     let mut session = Session {
@@ -286,7 +292,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         overflow: None,
         cache: super::judging::Cache::default(),
         person,
-        process: key.0,
+        process: registration.key.0,
         world_changed: shared.world.watch(),
         stop: shared.stop.clone(),
     };
@@ -294,7 +300,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     let end = match setup {
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
-            session.greet(key);
+            session.greet(registration.key);
             match session.converse().await {
                 Ok(()) => End::Client,
                 Err(end) => end,
@@ -308,7 +314,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         }
         Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
     };
-    session.end(end, key, &slot).await;
+    session.end(end, registration).await;
 }
 
 async fn connect(shared: &Shared, who: &Principal) -> Result<Upstream, End> {
@@ -345,15 +351,10 @@ impl Session<'_> {
     }
 
     /// Says why, and gives the connection back if it is in a known state.
-    async fn end(mut self, end: End, key: (i32, i32), slot: &Slot) {
-        self.shared.cancels.forget(key, slot).await;
+    async fn end(self, end: End, registration: Registration) {
+        registration.end().await;
         let idle = self.queue.is_empty() && self.overflow.is_none() && !self.state.segment_open;
         let target = self.back.key();
-        while let Some(entry) = self.queue.pop() {
-            if let Expect::Query(mut run) | Expect::Execute(mut run) = entry {
-                self.uncount(&mut run);
-            }
-        }
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
         let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));
         let Self {

@@ -66,13 +66,13 @@ impl Session<'_> {
         let synced = match self.queue.take_front() {
             Some(Expect::Query(mut run)) => {
                 run.silenced = true;
-                self.record_cut(&mut run, &refusal);
+                self.record_cut(&run, &refusal);
                 self.queue.put_front(Expect::Query(run));
                 true
             }
             Some(Expect::Execute(mut run)) => {
                 run.silenced = true;
-                self.record_cut(&mut run, &refusal);
+                self.record_cut(&run, &refusal);
                 self.queue.put_front(Expect::Execute(run));
                 let synced = self.queue.has_sync();
                 self.state.skipping = !synced;

@@ -20,16 +20,12 @@ impl Session<'_> {
     }
 
     /// A statement that has ended, by itself or by an error of the database.
-    pub(super) fn record_end(&mut self, run: &mut Run, sqlstate: Option<&str>) {
-        let rows = run.rows;
-        self.record_run(run, "", outcome(sqlstate, rows, run.started));
-        if run.portal.is_some() {
-            self.uncount(run);
-        }
+    pub(super) fn record_end(&self, run: &Run, sqlstate: Option<&str>) {
+        self.record_run(run, "", outcome(sqlstate, run.rows, run.started));
     }
 
     /// A statement whose result was cut off.
-    pub(super) fn record_cut(&self, run: &mut Run, refusal: &Refusal) {
+    pub(super) fn record_cut(&self, run: &Run, refusal: &Refusal) {
         let outcome = outcome(Some(refusal.sqlstate.code()), run.rows, run.started);
         self.record_run(run, refusal.code, outcome);
     }
@@ -101,13 +97,6 @@ impl Session<'_> {
             parameters,
             outcome: Some(outcome),
         });
-    }
-
-    /// The statement no longer counts among those that run.
-    pub(super) fn uncount(&self, run: &mut Run) {
-        if std::mem::take(&mut run.counted) {
-            self.shared.running.end(&self.state.login);
-        }
     }
 }
 

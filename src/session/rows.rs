@@ -134,6 +134,9 @@ impl Session<'_> {
             Some(Expect::Query(run) | Expect::Execute(run)) => is_filtered(run),
             _ => false,
         };
+        if filtered && header.body > LONGEST_LINE {
+            return Err(wrong(Malformed("a line of EXPLAIN that is too long")));
+        }
         let whole = HEADER + header.body <= self.back.input().len();
         Ok((whole || !filtered).then_some(true))
     }

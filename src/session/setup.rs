@@ -65,15 +65,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// RESET ALL or DISCARD ALL went through: what holds for the whole session holds again.
+    /// RESET ALL or DISCARD ALL went through, or the policy's limits are others now: what holds for the whole
+    /// session holds again.
     pub(super) async fn put_settings_in_force(&mut self) -> Result<Result<(), Fields>, End> {
         if let Err(fields) = self.put_limits_in_force().await? {
             return Ok(Err(fields));
         }
-        let settings: Vec<Verified> = self.state.settings.clone();
-        for text in &settings {
-            if let Err(fields) = self.run_quietly(text).await? {
-                return Ok(Err(fields));
+        self.state.limits_changed = false;
+        if self.state.settings_lost {
+            let settings: Vec<Verified> = self.state.settings.clone();
+            for text in &settings {
+                if let Err(fields) = self.run_quietly(text).await? {
+                    return Ok(Err(fields));
+                }
             }
         }
         self.state.settings_lost = false;

@@ -9,7 +9,7 @@ use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// The server's parts that a session uses.
@@ -48,30 +48,44 @@ impl Shared {
 }
 
 /// How many statements of each person run at once.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Running {
-    counts: Mutex<HashMap<String, u32>>,
+    counts: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+/// One statement that runs; dropped when it has ended, however that happens.
+pub(super) struct Counted {
+    running: Running,
+    login: String,
 }
 
 impl Running {
-    /// One more, unless `limit` run already.
-    pub fn begin(&self, login: &str, limit: u32) -> bool {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(login.to_owned()).or_insert(0);
-        if *count >= limit {
-            return false;
-        }
-        *count += 1;
-        true
+    fn counts(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One less.
-    pub fn end(&self, login: &str) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(login) {
+    /// One more, unless `limit` run already.
+    pub(super) fn begin(&self, login: &str, limit: u32) -> Option<Counted> {
+        let mut counts = self.counts();
+        let count = counts.entry(login.to_owned()).or_insert(0);
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            running: self.clone(),
+            login: login.to_owned(),
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.running.counts();
+        if let Some(count) = counts.get_mut(&self.login) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                counts.remove(login);
+                counts.remove(&self.login);
             }
         }
     }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Most prepared statements, and most portals, that one session may hold.
 pub(super) const MOST_NAMES: usize = 10_000;
+/// Bytes that the texts of its prepared statements may have together.
+pub(super) const MOST_BYTES: usize = 32 << 20;
 
 /// A prepared statement, of either protocol: they share their names.
 #[derive(Clone)]
@@ -58,6 +60,8 @@ pub(super) struct State {
     pub touched: bool,
     /// The session's own settings must be put in force again: RESET ALL or DISCARD ALL went through.
     pub settings_lost: bool,
+    /// The policy's limits for this person have changed and must be put in force.
+    pub limits_changed: bool,
     /// `I`, `T` or `E`, as the last ReadyForQuery said.
     pub status: u8,
     /// Messages of the extended protocol were sent since the last Sync or Query.
@@ -91,6 +95,7 @@ impl State {
             has_temp: false,
             touched: false,
             settings_lost: false,
+            limits_changed: false,
             status: b'I',
             segment_open: false,
             executes: 0,
@@ -147,6 +152,11 @@ impl State {
             self.renew_prepared();
         }
         previous
+    }
+
+    /// Bytes of all prepared statements' texts.
+    pub fn prepared_bytes(&self) -> usize {
+        self.statements.values().map(|p| p.text.client.len()).sum()
     }
 
     /// Forgets a prepared statement; gives what it was.

@@ -9,6 +9,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY demo demo
+COPY benches benches
 RUN cargo build --release --locked --bin rowgate
 
 FROM debian:bookworm-slim

@@ -10,6 +10,7 @@
 
 use rowgate::config::Config;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tokio_postgres::config::Host;
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -139,4 +140,55 @@ fn everything_that_is_copied_exists_and_reaches_the_builder() {
             );
         }
     }
+}
+
+#[test]
+fn what_the_build_stage_gets_is_a_whole_package() {
+    let stage = tempfile::tempdir().unwrap();
+    let build = instructions()
+        .into_iter()
+        .skip(1)
+        .take_while(|(word, _)| word != "FROM");
+    for (_, paths) in build.filter(|(word, _)| word == "COPY") {
+        let words: Vec<&str> = paths.split_whitespace().collect();
+        for source in &words[..words.len() - 1] {
+            let copied = Command::new("cp")
+                .arg("-R")
+                .arg(root().join(source))
+                .arg(stage.path())
+                .status()
+                .unwrap();
+            assert!(copied.success(), "{source}");
+        }
+    }
+    assert_eq!(
+        targets(&root()),
+        targets(stage.path()),
+        "cargo refuses a package that lacks one"
+    );
+}
+
+/// The package's targets but its tests, which cargo finds by itself or does without.
+fn targets(package: &Path) -> Vec<String> {
+    let told = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--locked",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(package)
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    told["packages"][0]["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|target| format!("{} {}", target["kind"][0], target["name"]))
+        .filter(|target| !target.starts_with("\"test\""))
+        .collect()
 }

@@ -156,6 +156,7 @@ async fn make(
         }
     };
     if try_out && !load::any_error(&problems) {
+        problems.extend(trial::limits(client, &policies).await?);
         problems.extend(trial::run(client, &policies, &people, &catalog).await?);
     }
     problems.sort_by(|a, b| a.at.cmp(&b.at));

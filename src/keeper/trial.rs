@@ -55,6 +55,38 @@ pub(super) async fn constants(
     Ok((printed, problems))
 }
 
+/// Has the database read every limit of every role, since a session begins with them in force.
+pub(super) async fn limits(client: &mut Client, policies: &PolicySet) -> Result<Vec<Problem>, tokio_postgres::Error> {
+    let mut problems = Vec::new();
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    for role in policies.written().roles.values() {
+        for (name, value) in &role.rights.limits {
+            transaction.batch_execute("SAVEPOINT trial").await?;
+            let set = transaction
+                .execute("SELECT pg_catalog.set_config($1, $2, true)", &[name, value])
+                .await;
+            if let Err(error) = set {
+                let Some(said) = error.as_db_error() else {
+                    return Err(error);
+                };
+                problems.push(Problem {
+                    severity: Severity::Error,
+                    at: role.at.clone(),
+                    message: format!(
+                        "the limit {name} of role \"{}\" cannot be set: {}",
+                        role.name,
+                        said.message()
+                    ),
+                    hint: said.hint().map(str::to_owned),
+                });
+            }
+            transaction.batch_execute("ROLLBACK TO SAVEPOINT trial").await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(problems)
+}
+
 /// Runs every mask and every condition of the DBA's on a sample of its table, as somebody who has the role.
 pub(super) async fn run(
     client: &mut Client,

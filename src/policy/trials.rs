@@ -125,7 +125,7 @@ impl PolicySet {
                         add(
                             at,
                             format!("scope \"{}\" of table \"{}\"", scope.written(), table.name.text),
-                            sql,
+                            format!("({sql} IS TRUE)"),
                         );
                     }
                 }

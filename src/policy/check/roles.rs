@@ -10,6 +10,7 @@ impl<'a> Check<'a> {
     pub(super) fn roles(&mut self) {
         let written = self.written;
         for role in written.roles.values() {
+            self.rights(role);
             for (name, said) in &role.tables {
                 let Some(table) = written.tables.get(name) else {
                     self.problems.error(
@@ -43,6 +44,34 @@ impl<'a> Check<'a> {
             if !used {
                 self.problems
                     .warning(&scope.condition.at, format!("scope \"{name}\" is used nowhere"), None);
+            }
+        }
+    }
+
+    /// Functions and relations that a role's rights name should exist.
+    fn rights(&self, role: &RoleRule) {
+        for name in role.rights.functions.iter().chain(&role.rights.message_functions) {
+            let found = self.catalog.functions.get(&name.name);
+            if !found.into_iter().flatten().any(|f| f.name == *name) {
+                let known = self.catalog.functions.values().flatten();
+                let known: Vec<String> = known
+                    .filter(|f| f.name.schema != "pg_catalog")
+                    .map(|f| f.name.to_string())
+                    .collect();
+                self.problems.warning(
+                    &role.at,
+                    format!("role \"{}\" names a function that does not exist: {name}", role.name),
+                    did_you_mean(&name.to_string(), known.iter().map(String::as_str)),
+                );
+            }
+        }
+        for name in &role.rights.derived_relations {
+            if self.catalog.relation(name).is_none() {
+                self.problems.warning(
+                    &role.at,
+                    format!("role \"{}\" names a relation that does not exist: {name}", role.name),
+                    None,
+                );
             }
         }
     }

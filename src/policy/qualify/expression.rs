@@ -1,8 +1,8 @@
 //! Printing one expression: every kind of node that can be qualified, and a refusal for every other.
 
 use super::total::{self, Kind};
-use super::{ATTRIBUTE_MARK, ROW_MARK, names};
-use crate::catalog::{Catalog, Relation};
+use super::{ATTRIBUTE_MARK, ROW_MARK, names, zone};
+use crate::catalog::{Catalog, Column, Relation};
 use crate::name::{quote_ident, quote_literal};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -168,6 +168,20 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// The column that a name of one or two parts means here.
+    pub(super) fn column_named(&self, names: &[&str]) -> Option<&'a Column> {
+        let (table, name) = match names {
+            [name] => (None, *name),
+            [table, name] => (Some(*table), *name),
+            _ => return None,
+        };
+        let around = self.around.iter().rev().flatten();
+        let inner = around
+            .filter(|(alias, _)| table.is_none_or(|t| t == alias))
+            .find_map(|(_, relation)| relation.column(name));
+        inner.or_else(|| self.row.column(name))
+    }
+
     fn row_column(&self, name: &str) -> Printed {
         if self.row.column(name).is_none() {
             let hint = crate::policy::file::did_you_mean(name, self.row.columns.iter().map(|c| c.name.as_str()))
@@ -190,6 +204,9 @@ impl<'a> Printer<'a> {
             "\"pg_catalog\".\"numeric\"",
             "\"pg_catalog\".\"bpchar\"",
         ];
+        if self.is_policy() {
+            zone::cast(self, cast, &type_sql)?;
+        }
         let of_constant = matches!(
             cast.arg.as_ref().and_then(|a| a.node.as_ref()),
             Some(NodeEnum::AConst(_))
@@ -209,17 +226,30 @@ impl<'a> Printer<'a> {
     fn operation(&mut self, operation: &AExpr) -> Printed {
         let left = operation.lexpr.as_deref();
         let right = operation.rexpr.as_deref();
+        if self.is_policy() {
+            zone::operands(self, &[left, right])?;
+        }
         match operation.kind() {
             AExprKind::AexprOp => {
                 let operator = self.operator(&operation.name)?;
                 if !self.is_policy() && !total::operation(self.row, self.catalog, operation) {
                     return Err("an operator that may fail".to_owned());
                 }
+                let shifted = if self.is_policy() {
+                    zone::shifted(self, operation)
+                } else {
+                    None
+                };
                 let right = self.part(right)?;
-                match left {
-                    Some(left) => Ok(format!("({} {operator} {right})", self.expression(left)?)),
-                    None => Ok(format!("({operator} {right})")),
-                }
+                let Some(left) = left else {
+                    return Ok(format!("({operator} {right})"));
+                };
+                let left = self.expression(left)?;
+                Ok(match shifted {
+                    Some(zone::Side::Left) => zone::in_utc(&format!("{} {operator} {right}", zone::in_utc(&left))),
+                    Some(zone::Side::Right) => zone::in_utc(&format!("{left} {operator} {}", zone::in_utc(&right))),
+                    None => format!("({left} {operator} {right})"),
+                })
             }
             AExprKind::AexprOpAny | AExprKind::AexprOpAll => {
                 let word = if operation.kind() == AExprKind::AexprOpAny {
@@ -365,6 +395,9 @@ impl<'a> Printer<'a> {
             return Err("named arguments cannot be used".to_owned());
         }
         let name = names::function(self.catalog, &call.funcname, call.args.len())?;
+        if self.is_policy() {
+            zone::call(self, &name, call)?;
+        }
         if !self.is_policy()
             && !total::FUNCTIONS
                 .iter()

@@ -6,6 +6,7 @@ mod expression;
 mod names;
 mod select;
 mod total;
+mod zone;
 
 use super::template::{Piece, Template};
 use crate::catalog::{Catalog, Relation};

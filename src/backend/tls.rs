@@ -26,15 +26,15 @@ pub fn client_config(upstream: &Upstream) -> Result<Option<ClientConfig>, String
         .map_err(|e| e.to_string())?;
     let verifier: Arc<dyn ServerCertVerifier> = match upstream.sslmode {
         SslMode::VerifyCa | SslMode::VerifyFull => {
-            let roots = Arc::new(roots(upstream)?);
-            let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            let (roots, listed) = roots(upstream)?;
+            let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .map_err(|e| e.to_string())?;
-            if upstream.sslmode == SslMode::VerifyFull {
-                inner
-            } else {
-                Arc::new(AnyName { inner })
-            }
+            Arc::new(Listed {
+                inner,
+                listed,
+                any_name: upstream.sslmode == SslMode::VerifyCa,
+            })
         }
         SslMode::Disable | SslMode::Prefer | SslMode::Require => Arc::new(AnyCertificate { provider }),
     };
@@ -45,12 +45,14 @@ pub fn client_config(upstream: &Upstream) -> Result<Option<ClientConfig>, String
     Ok(Some(config))
 }
 
-fn roots(upstream: &Upstream) -> Result<RootCertStore, String> {
+fn roots(upstream: &Upstream) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
     let path = upstream.root_cert.as_deref().ok_or("upstream.root_cert is missing")?;
     let pem = std::fs::read(path).map_err(|e| format!("cannot read upstream.root_cert {}: {e}", path.display()))?;
     let mut roots = RootCertStore::empty();
+    let mut listed = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|e| format!("{} is not a PEM certificate: {e}", path.display()))?;
+        listed.push(certificate.clone());
         roots
             .add(certificate)
             .map_err(|e| format!("a certificate in {} cannot be trusted: {e}", path.display()))?;
@@ -58,7 +60,7 @@ fn roots(upstream: &Upstream) -> Result<RootCertStore, String> {
     if roots.is_empty() {
         return Err(format!("{} holds no certificate", path.display()));
     }
-    Ok(roots)
+    Ok((roots, listed))
 }
 
 /// `prefer` and `require`: encrypted, but towards whoever answers, as libpq has it.
@@ -104,13 +106,16 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// `verify-ca`: the chain must hold, the name need not.
+/// `verify-ca` and `verify-full`: the chain must hold, and for the latter the name. As with libpq a certificate that
+/// stands in `root_cert` itself needs no chain: a server's own self-signed one.
 #[derive(Debug)]
-struct AnyName {
+struct Listed {
     inner: Arc<WebPkiServerVerifier>,
+    listed: Vec<CertificateDer<'static>>,
+    any_name: bool,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Listed {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -119,13 +124,20 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.listed.iter().any(|known| known == end_entity) {
+            if !self.any_name {
+                let parsed = rustls::server::ParsedCertificate::try_from(end_entity)?;
+                rustls::client::verify_server_name(&parsed, server_name)?;
+            }
+            return Ok(ServerCertVerified::assertion());
+        }
         match self
             .inner
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.any_name => Ok(ServerCertVerified::assertion()),
             answer => answer,
         }
     }

@@ -36,8 +36,10 @@ pub fn startup(parameters: &[(&str, &str)]) -> BytesMut {
 impl Raw {
     /// A connection that has said nothing.
     pub async fn open(port: u16) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        socket.set_nodelay(true).unwrap();
         Self {
-            socket: TcpStream::connect(("127.0.0.1", port)).await.unwrap(),
+            socket,
             input: BytesMut::new(),
             key: (0, 0),
         }

@@ -73,6 +73,7 @@ fn main() {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
         prepared: Vec::new(),
+        stored: None,
     };
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
     let who = world.directory.principal("alice").unwrap();

@@ -18,6 +18,28 @@ pub struct SessionView {
     pub temp_relations: Vec<Arc<Relation>>,
     /// SQL-level prepared statements and their parameter count, by name.
     pub prepared: Vec<String>,
+    /// What holds for the session's temp relations, because of what was stored in them.
+    pub stored: Option<Restriction>,
+}
+
+/// What follows rows that may not be exported into a temp table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restriction {
+    /// The relation that they were read from.
+    pub relation: String,
+    /// The most rows of it that a result may have.
+    pub row_limit: Option<u64>,
+}
+
+impl Restriction {
+    /// The stricter of two.
+    pub fn join(self, other: Option<&Restriction>) -> Restriction {
+        let row_limit = match (self.row_limit, other.and_then(|o| o.row_limit)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Restriction { row_limit, ..self }
+    }
 }
 
 /// A judged text: one or more statements that go to the database together.
@@ -41,6 +63,8 @@ pub struct Judged {
     pub origins: Vec<Option<Origin>>,
     /// The most rows the client may get (`max_rows` without `export`).
     pub row_limit: Option<u64>,
+    /// What holds for temp relations from now on, because the statement stores rows that may not be exported.
+    pub stores: Option<Restriction>,
     /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
     pub explain_output: bool,
     /// What it reads, for the audit.

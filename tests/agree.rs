@@ -260,29 +260,3 @@ fn slow_texts() {
         assert!(time.as_secs() < 5, "{time:?}: {text:.80}");
     }
 }
-
-/// Not a test of speed, but a look at it: `cargo test --release --test agree speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints timings"]
-fn speed() {
-    let text = "SELECT c.id, c.name, c.phone, o.amount, o.stage FROM public.customers c JOIN public.opportunities o \
-                ON o.customer_id = c.id WHERE c.owner_id = 42 AND o.amount > 1000 AND c.level = 'A' \
-                ORDER BY o.amount DESC LIMIT 50 OFFSET 10";
-    let tree = pg_query::parse(text, 0).unwrap().protobuf;
-    let tokens = pg_query::scan(text).unwrap().tokens;
-    // the fastest of many short runs: what a busy machine adds is not ours
-    let per = |f: &mut dyn FnMut()| {
-        let run = |f: &mut dyn FnMut()| {
-            let start = std::time::Instant::now();
-            (0..20).for_each(|_| f());
-            start.elapsed() / 20
-        };
-        (0..500).map(|_| run(f)).min().unwrap()
-    };
-    let second = per(&mut || {
-        let dialect = sqlparser::dialect::PostgreSqlDialect {};
-        sqlparser::parser::Parser::parse_sql(&dialect, text).unwrap();
-    });
-    let whole = per(&mut || agree(text, &tree, &tokens).unwrap());
-    println!("{} bytes: sqlparser's parse {second:?}, agree {whole:?}", text.len());
-}

@@ -27,6 +27,7 @@ fn answer(text: &str, who: &Principal, world: &World) -> Result<(), String> {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
         prepared: Vec::new(),
+        stored: None,
     };
     match judge(text, who, &session, &[], world) {
         Ok(_) => Ok(()),

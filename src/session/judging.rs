@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 /// Texts up to this length are judged where they are; longer ones on a thread that may take its time.
-const SHORT: usize = 8 << 10;
+const SHORT: usize = 2 << 10;
 /// Texts up to this length cannot nest deeper than a thread's own stack allows.
 const SHALLOW: usize = 1 << 10;
 /// Stack for the others.
@@ -168,6 +168,9 @@ impl Session<'_> {
         Ok(match self.judge_under(text, types, view).await {
             Ok(judged) => {
                 let judged = Arc::new(judged);
+                for stores in judged.judgement.statements.iter().filter_map(|s| s.stores.clone()) {
+                    self.state.restrict_stored(stores);
+                }
                 self.cache.keep(&judged);
                 Verdict::Allowed(judged)
             }

@@ -2,7 +2,7 @@
 
 use super::judging::Text;
 use crate::catalog::Relation;
-use crate::gate::SessionView;
+use crate::gate::{Restriction, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::world::World;
@@ -89,6 +89,7 @@ impl State {
                 search_path: Vec::new(),
                 temp_relations: Vec::new(),
                 prepared: Vec::new(),
+                stored: None,
             }),
             epoch: 0,
             stale: true,
@@ -123,6 +124,21 @@ impl State {
             search_path,
             temp_relations,
             prepared: self.view.prepared.clone(),
+            stored: self.view.stored.clone(),
+        });
+    }
+
+    /// A statement stores rows that may not be exported in a temp table: whatever becomes of it, this holds from now on.
+    pub fn restrict_stored(&mut self, restriction: Restriction) {
+        let stored = restriction.join(self.view.stored.as_ref());
+        let row_limit = |r: &Restriction| r.row_limit;
+        if self.view.stored.as_ref().map(row_limit) == Some(stored.row_limit) {
+            return;
+        }
+        self.epoch += 1;
+        self.view = Arc::new(SessionView {
+            stored: Some(stored),
+            ..(*self.view).clone()
         });
     }
 
@@ -140,6 +156,7 @@ impl State {
                 search_path: self.view.search_path.clone(),
                 temp_relations: self.view.temp_relations.clone(),
                 prepared,
+                stored: self.view.stored.clone(),
             });
         }
     }

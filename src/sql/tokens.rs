@@ -82,7 +82,7 @@ impl Tokens {
                 Token::Ascii41 | Token::Ascii93 | Token::EndP if chains.len() > 1 => {
                     chains.pop();
                 }
-                Token::Ascii44 | Token::And | Token::Or => {
+                Token::Ascii44 | Token::And | Token::Or | Token::When | Token::Then | Token::Else => {
                     if let Some(chain) = chains.last_mut() {
                         *chain = 0;
                     }

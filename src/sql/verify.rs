@@ -138,24 +138,18 @@ impl Check<'_> {
         let ours = scan(self.text)?;
         let span = |t: &pg_query::protobuf::ScanToken| t.start.max(0) as usize..t.end.max(0) as usize;
         let mut expected = Vec::with_capacity(theirs.len());
+        let (mut next, mut shift) = (0usize, 0isize);
         for token in &theirs {
             let at = span(token);
-            let mut shift: isize = 0;
-            let mut replaced = false;
-            for placed in self.splices {
-                if placed.client.start < at.end && at.start < placed.client.end {
-                    if placed.client.start > at.start || placed.client.end < at.end {
-                        return Err(broken("a splice cuts a token"));
-                    }
-                    replaced = true;
-                } else if placed.client.end <= at.start {
-                    shift = placed.sent.end as isize - placed.client.end as isize;
-                } else if placed.client.start > at.start && placed.client.start < at.end {
-                    return Err(broken("a splice stands inside a token"));
-                }
+            // splices stand in order: those that end before this token have shifted it
+            while let Some(placed) = self.splices.get(next).filter(|p| p.client.end <= at.start) {
+                shift = placed.sent.end as isize - placed.client.end as isize;
+                next += 1;
             }
-            if !replaced {
-                expected.push((at.start as isize + shift, at.end as isize + shift, token.token));
+            match self.splices.get(next).filter(|p| p.client.start < at.end) {
+                None => expected.push((at.start as isize + shift, at.end as isize + shift, token.token)),
+                Some(placed) if placed.client.start <= at.start && at.end <= placed.client.end => {}
+                Some(_) => return Err(broken("a splice cuts a token")),
             }
         }
         let mut found = ours.iter().filter(|t| {
@@ -180,23 +174,24 @@ impl Check<'_> {
     }
 
     fn relations(&self, census: &Census) -> Result<(), Refusal> {
-        let guards: Vec<(&RelationRef, Arc<Relation>, Box<TableView>)> = census
+        let mut guards: Vec<(&RelationRef, Arc<Relation>, Box<TableView>)> = census
             .relations
             .iter()
             .filter(|r| r.alias == ROW_ALIAS)
             .map(|r| self.guarded(r).map(|(relation, view)| (r, relation, view)))
             .collect::<Result<_, _>>()?;
+        guards.sort_by_key(|(r, _, _)| r.location);
         let explained = self.explained(&guards);
         for relation in &census.relations {
             let at = usize::try_from(relation.location).unwrap_or(0);
-            let written_by_us = self.splices.iter().any(|p| p.sent.contains(&at));
+            let written_by_us = self.writes(at).is_some();
             if relation.alias.starts_with("rowgate:") && !written_by_us {
                 return Err(broken("a private alias outside the splices"));
             }
             if relation.alias == ROW_ALIAS {
                 continue;
             }
-            let within_policy = explained.iter().any(|r| r.contains(&at));
+            let within_policy = covers(&explained, at);
             if relation.alias.starts_with("rowgate:") && relation.alias != "rowgate:view" || within_policy {
                 if !within_policy || relation.schema.is_empty() {
                     return Err(broken("a helper relation outside predicates and masks"));
@@ -225,29 +220,56 @@ impl Check<'_> {
         }
     }
 
-    /// Where predicates and masks of the guarded relations stand, word for word, in what rowgate wrote.
+    /// Where predicates and masks of a guarded relation stand, word for word, between the guard before it (or the
+    /// splice's beginning) and the end of its own predicate. In order, and without overlaps.
     fn explained(&self, guards: &[(&RelationRef, Arc<Relation>, Box<TableView>)]) -> Vec<Range<usize>> {
-        let mut ranges = Vec::new();
-        for (_, _, view) in guards {
-            let predicates = [&view.rows, &view.lockable].into_iter().filter_map(|r| match r {
-                Rows::Where(predicate) => Some(predicate.as_str()),
-                Rows::All | Rows::None => None,
-            });
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut done = 0usize;
+        for (reference, _, view) in guards {
+            let at = usize::try_from(reference.location).unwrap_or(0);
+            let Some(splice) = self.writes(at) else { continue };
+            let predicates = || {
+                [&view.rows, &view.lockable].into_iter().filter_map(|r| match r {
+                    Rows::Where(predicate) => Some(predicate.as_str()),
+                    Rows::All | Rows::None => None,
+                })
+            };
+            let longest = predicates().map(str::len).max().unwrap_or(0);
+            let start = done.max(splice.sent.start);
+            // behind FROM stand the name, an alias, a sample and the predicate
+            let head = at + reference.schema.len() + reference.name.len() + 64;
+            let mut end = (head + self.sample_length(at) + longest).min(splice.sent.end);
+            while !self.text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let Some(piece) = self.text.get(start..end) else {
+                continue;
+            };
             let masks = view.columns.iter().filter_map(|c| match c {
                 ColumnView::Masked { sql, .. } => Some(sql.as_str()),
                 ColumnView::Clear | ColumnView::Hidden => None,
             });
-            for wanted in predicates.chain(masks) {
-                for placed in self.splices {
-                    let Some(piece) = self.text.get(placed.sent.clone()) else {
-                        continue;
-                    };
-                    let starts = piece.match_indices(wanted).map(|(at, _)| placed.sent.start + at);
-                    ranges.extend(starts.map(|start| start..start + wanted.len()));
-                }
+            for wanted in predicates().chain(masks) {
+                let starts = piece.match_indices(wanted).map(|(found, _)| start + found);
+                ranges.extend(starts.map(|found| found..found + wanted.len()));
             }
+            done = at;
         }
-        ranges
+        merged(ranges)
+    }
+
+    /// How long a TABLESAMPLE clause in a guard may be: as long as the client's text.
+    fn sample_length(&self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let head = rest.split_once(ROW_ALIAS).map_or("", |(_, rest)| rest);
+        let rest = head.strip_prefix('"').unwrap_or(head);
+        rest.len() - after_sample(rest).len()
+    }
+
+    /// The splice that wrote what stands at this byte of the text to send.
+    fn writes(&self, at: usize) -> Option<&Placed> {
+        let index = self.splices.partition_point(|p| p.sent.end <= at);
+        self.splices.get(index).filter(|p| p.sent.contains(&at))
     }
 
     /// A guard's FROM is followed by its predicate and nothing else.
@@ -292,13 +314,12 @@ impl Check<'_> {
             .filter(|c| c.parts.first().is_some_and(|p| p == ROW_ALIAS))
         {
             let at = usize::try_from(column.location).map_err(|_| broken("a column without a place"))?;
-            if explained.iter().any(|r| r.contains(&at)) {
+            if covers(explained, at) {
                 continue;
             }
+            let index = guards.partition_point(|(r, _, _)| r.location < column.location);
             let owner = guards
-                .iter()
-                .filter(|(r, _, _)| r.location >= column.location)
-                .min_by_key(|(r, _, _)| r.location)
+                .get(index)
                 .ok_or_else(|| broken("a guarded column without a guard"))?;
             let [_, name] = column.parts.as_slice() else {
                 return Err(broken("a whole guarded row"));
@@ -380,6 +401,24 @@ impl Check<'_> {
         });
         listed || (whole && inner_open && !self.session.search_path.iter().any(|s| s == "pg_temp"))
     }
+}
+
+/// The same bytes as ranges in order without overlaps.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|r| r.start);
+    let mut out: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            Some(_) | None => out.push(range),
+        }
+    }
+    out
+}
+
+fn covers(ranges: &[Range<usize>], at: usize) -> bool {
+    let index = ranges.partition_point(|r| r.end <= at);
+    ranges.get(index).is_some_and(|r| r.contains(&at))
 }
 
 /// What follows a TABLESAMPLE clause, if one stands there.

@@ -31,6 +31,7 @@ pub fn fresh() -> SessionView {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
         prepared: Vec::new(),
+        stored: None,
     }
 }
 

@@ -68,6 +68,7 @@ impl Analysis<'_> {
         }
         match names.as_slice() {
             [name] => match scope.column(name) {
+                Some(Found::Opaque) if scope.item(None, name).is_some() => self.found(Found::Unclear, name, reference),
                 Some(found) => self.found(found, name, reference),
                 None => match scope.item(None, name) {
                     Some(Ok(item)) => Ok(Meaning::Row(item)),

@@ -45,6 +45,10 @@ impl Analysis<'_> {
                 let names = name_parts(&collate.collname).ok_or_else(lost)?;
                 let mut facts = self.expression(collate.arg.as_deref().ok_or_else(lost)?, scope)?;
                 facts.origin = None;
+                if facts.untyped {
+                    facts.untyped = false;
+                    facts.ty = Some(oid::TEXT);
+                }
                 // the schemas of the path may hold one of any name: it counts as plain only where it is written so
                 let (schema, name) = match names.as_slice() {
                     [name] => ("", *name),
@@ -179,7 +183,9 @@ impl Analysis<'_> {
             whole.not_total(|| what.to_owned());
         }
         if whole.untyped {
-            whole.ty = None;
+            // literals and parameters among themselves become text
+            whole.ty = Some(oid::TEXT);
+            whole.untyped = false;
         }
         if !whole.collates() {
             whole.not_total(|| "strings of different collations".to_owned());

@@ -367,7 +367,6 @@ impl Analysis<'_> {
                         && f.arguments.len() - usize::from(f.defaults) <= call.args.len())
             })
             .collect();
-        let Some(first) = fitting.first() else { return Ok(None) };
         if names.last() == Some(&"unnest") {
             match call.args.as_slice() {
                 [_] if facts.ty == Some(super::oid::RECORD) => {}
@@ -375,6 +374,7 @@ impl Analysis<'_> {
                 several => return Ok(Some(several.iter().map(|_| column("unnest", None)).collect())),
             }
         }
+        let Some(first) = fitting.first() else { return Ok(None) };
         if fitting.iter().any(|f| f.out_names != first.out_names) {
             return Ok(None);
         }
@@ -385,6 +385,9 @@ impl Analysis<'_> {
                 .zip(&first.out_types)
                 .map(|(n, t)| column(n, Some(*t)));
             return Ok(Some(columns.collect()));
+        }
+        if let ([name], [ty]) = (first.out_names.as_slice(), first.out_types.as_slice()) {
+            return Ok(Some(vec![column(name, Some(*ty))]));
         }
         let ty = self.world.catalog.types.get(&first.result);
         match ty.map(|t| t.kind) {

@@ -7,9 +7,15 @@ use crate::refusal::Refusal;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{JsonAggConstructor, JsonOutput, JsonValueExpr, Node};
 
+/// Before this version these are calls of functions that somebody may have made.
+const FIRST_WITH_CONSTRUCTORS: u32 = 160_000;
+
 impl Analysis<'_> {
     /// Reads a SQL/JSON expression.
     pub fn json(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        if self.world.catalog.server_version < FIRST_WITH_CONSTRUCTORS {
+            return Err(unsupported("SQL/JSON on a server before PostgreSQL 16"));
+        }
         let mut facts = match node.node.as_ref().ok_or_else(lost)? {
             NodeEnum::JsonObjectConstructor(object) => {
                 let mut facts = self.json_parts(&object.exprs, scope)?;

@@ -28,9 +28,9 @@ use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::Splices;
 use crate::sql::tokens::Tokens;
 use crate::world::World;
-use pg_query::protobuf::Node;
+use pg_query::protobuf::{Node, Token};
 use scope::GuardId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// One text under analysis: the client's, or a view's definition.
@@ -70,7 +70,9 @@ pub struct Analysis<'w> {
     /// What their roles allow beside tables.
     pub rights: RoleRights,
     /// Types of parameters where the client gave them.
-    pub parameters: &'w [Oid],
+    pub parameters: Vec<Oid>,
+    /// How often each parameter is written in the client's text.
+    pub parameter_uses: HashMap<i32, usize>,
     /// The client's text first, then every expanded view's.
     pub units: Vec<Unit>,
     /// Guards of all units.
@@ -115,6 +117,11 @@ impl<'w> Analysis<'w> {
         text: Arc<str>,
         tokens: Tokens,
     ) -> Self {
+        let mut parameter_uses = HashMap::new();
+        for token in tokens.list().iter().filter(|t| t.kind == Token::Param) {
+            let number = tokens.slice(token.start + 1..token.end).parse().unwrap_or(0);
+            *parameter_uses.entry(number).or_insert(0) += 1;
+        }
         let unit = Unit {
             text,
             tokens,
@@ -127,7 +134,8 @@ impl<'w> Analysis<'w> {
             who,
             session,
             rights: world.policies.rights(who),
-            parameters,
+            parameters: parameters.to_vec(),
+            parameter_uses,
             units: vec![unit],
             guards: Vec::new(),
             used: BTreeSet::new(),

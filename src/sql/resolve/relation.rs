@@ -3,7 +3,7 @@
 use super::scope::{Col, GuardId, Item, Source};
 use super::{Analysis, MAX_VIEW_DEPTH, Unit, lost};
 use crate::catalog::{Column, Oid, Relation, RelationKind};
-use crate::gate::{Origin, Read};
+use crate::gate::{Origin, Read, Restriction};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::{Access, ColumnView, Rows, TableView};
 use crate::refusal::{Refusal, SqlState};
@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// How many guards one text may need; the database would plan for minutes long before.
+const MOST_GUARDS: usize = 500;
 
 /// A place where a protected relation or a view over one stood.
 #[derive(Debug)]
@@ -193,6 +196,16 @@ impl Analysis<'_> {
     ) -> Result<Named, Refusal> {
         let (relation, temp) = self.find_relation(var)?;
         if temp {
+            if let Some(stored) = &self.session.stored {
+                self.not_exportable.get_or_insert_with(|| stored.relation.clone());
+                self.row_limit = stored
+                    .clone()
+                    .join(Some(&Restriction {
+                        relation: String::new(),
+                        row_limit: self.row_limit,
+                    }))
+                    .row_limit;
+            }
             self.qualify(var, written, "pg_temp")?;
             return Ok(self.open(&relation));
         }
@@ -337,6 +350,14 @@ impl Analysis<'_> {
         sample: Option<String>,
         no_private: bool,
     ) -> Result<Named, Refusal> {
+        if self.guards.len() >= MOST_GUARDS {
+            return Err(Refusal::new(
+                "too-many-relations",
+                SqlState::StatementTooComplex,
+                "statement names too many relations",
+            )
+            .detail(format!("At most {MOST_GUARDS} protected ones can be secured at once.")));
+        }
         self.note_read(&relation, Some(&view));
         for line in &view.because {
             let note = format!("{}: {line}", relation.name);

@@ -8,7 +8,7 @@ use crate::name::QualifiedName;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::lists;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{TypeCast, TypeName};
+use pg_query::protobuf::{Node, TypeCast, TypeName};
 use std::sync::Arc;
 
 /// Object identifiers of built-in types that the analysis names.
@@ -157,7 +157,7 @@ impl Analysis<'_> {
                 (argument.ty == target && !has_typmod)
                     || lists::cast_is_total(from, to, has_typmod)
                     || (!is_domain
-                        && (constant || argument.untyped)
+                        && (constant || (argument.untyped && self.takes_type(cast.arg.as_deref())))
                         && lists::constant_cast_is_early(from, to, has_typmod))
             }
             _ => false,
@@ -167,6 +167,16 @@ impl Analysis<'_> {
             facts.not_total(|| format!("a cast to {}", name_parts(&name.names).unwrap_or_default().join(".")));
         }
         Ok(facts)
+    }
+
+    /// Does an untyped argument become the target's type when the statement is read? A literal does, and a parameter
+    /// that is written once; of several uses the first decides, and the others convert at run time.
+    fn takes_type(&self, argument: Option<&Node>) -> bool {
+        match argument.and_then(|a| a.node.as_ref()) {
+            Some(NodeEnum::ParamRef(parameter)) => self.parameter_uses.get(&parameter.number) == Some(&1),
+            Some(NodeEnum::AConst(_)) => true,
+            Some(_) | None => false,
+        }
     }
 
     /// The array type over a type.

@@ -5,7 +5,7 @@ mod prepared;
 mod settings;
 mod temporary;
 
-use crate::gate::{Effect, Judged};
+use crate::gate::{Effect, Judged, Restriction};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Col;
 use crate::sql::resolve::{Analysis, lost, unsupported, writes_later};
@@ -56,10 +56,24 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         effect,
         origins: Vec::new(),
         row_limit: analysis.row_limit.take(),
+        stores: None,
         explain_output: false,
         touches_protected,
         reads,
         notes: std::mem::take(&mut analysis.notes),
+    }
+}
+
+/// A judged statement that stores what it reads in a temp table, with what holds for that from now on.
+pub fn storing(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -> Judged {
+    let row_limit = analysis.row_limit.take();
+    let stores = analysis
+        .not_exportable
+        .take()
+        .map(|relation| Restriction { relation, row_limit });
+    Judged {
+        stores,
+        ..judged(analysis, kind, effect)
     }
 }
 
@@ -203,6 +217,14 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
         return Err(unsupported("EXPLAIN of anything but a query"));
     }
     let inner = judge_one(analysis, inner)?;
+    let executes = explain
+        .options
+        .iter()
+        .any(|o| matches!(o.node.as_ref(), Some(NodeEnum::DefElem(d)) if d.defname == "analyze"));
+    if executes && !analysis.guards.is_empty() {
+        // row counts below a guard are those of hidden rows, too
+        return Err(unsupported("EXPLAIN ANALYZE of relations with hidden rows or columns"));
+    }
     Ok(Judged {
         kind: "EXPLAIN",
         explain_output: true,

@@ -11,11 +11,13 @@ use pg_query::protobuf::{DeclareCursorStmt, ExecuteStmt, PrepareStmt, Token};
 
 /// `PREPARE name (types) AS query`
 pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Judged, Refusal> {
+    analysis.parameters.clear();
     for ty in &prepare.argtypes {
         let Some(NodeEnum::TypeName(name)) = ty.node.as_ref() else {
             return Err(lost());
         };
-        analysis.type_name(name)?;
+        let ty = analysis.type_name(name)?;
+        analysis.parameters.push(ty.unwrap_or(0));
     }
     let inner = prepare.query.as_ref().and_then(|q| q.node.as_ref()).ok_or_else(lost)?;
     if !matches!(inner, NodeEnum::SelectStmt(_)) {

@@ -1,6 +1,6 @@
 //! A session's own temporary tables: made from secured queries, then free to use.
 
-use super::judged;
+use super::{judged, storing};
 use crate::catalog::{Relation, TypeKind};
 use crate::gate::{Effect, Judged};
 use crate::refusal::Refusal;
@@ -80,7 +80,7 @@ fn stored_query(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judg
     if columns.iter().any(|c| c.ty == Some(oid::RECORD)) {
         return Err(unsupported("storing a row of which columns are hidden"));
     }
-    Ok(judged(analysis, "SELECT", Effect::TempRelations))
+    Ok(storing(analysis, "SELECT", Effect::TempRelations))
 }
 
 /// `CREATE TEMP TABLE t AS …`
@@ -263,7 +263,7 @@ pub fn insert(analysis: &mut Analysis<'_>, insert: &InsertStmt) -> Result<Judged
     }
     scope.items.push(target_item(&relation, var));
     returning(analysis, insert.returning_clause.as_ref(), &scope)?;
-    Ok(judged(analysis, "INSERT", Effect::None))
+    Ok(storing(analysis, "INSERT", Effect::None))
 }
 
 /// `UPDATE t SET …`
@@ -292,7 +292,7 @@ pub fn update(analysis: &mut Analysis<'_>, update: &UpdateStmt) -> Result<Judged
         analysis.condition(condition, &scope, Clause::Where)?;
     }
     returning(analysis, update.returning_clause.as_ref(), &scope)?;
-    Ok(judged(analysis, "UPDATE", Effect::None))
+    Ok(storing(analysis, "UPDATE", Effect::None))
 }
 
 /// `DELETE FROM t`

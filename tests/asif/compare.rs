@@ -1,0 +1,269 @@
+//! Runs one case on two servers and says whether the answers are the same, and if not, in which way.
+
+use crate::generate::case::{Case, Step};
+use crate::wire::{Answer, Client, Field, Mode, ResultSet, Row};
+use std::collections::{BTreeMap, HashSet};
+
+/// Marks of values that this person must never receive.
+pub type Marks = HashSet<String>;
+
+/// How a step came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Same,
+    /// The gate said no (with its message), where D′ gave rows: never counted as equal.
+    Refused(String),
+    /// D′ gave an error too, of another code, and the gate said no.
+    BothFailed,
+    /// Only one side raised, in a condition that the planner may or may not run.
+    Planner,
+    /// A time-out on either side.
+    TimedOut,
+    Different(String),
+    Leaked(String),
+}
+
+/// One side of a comparison, with what tells its own refusals from the database's errors.
+pub struct Side {
+    pub client: Client,
+    /// Sent refusals by the gate (rather than errors of the database) are recognised by lacking a source routine.
+    pub is_gate: bool,
+}
+
+/// Sends one step.
+pub fn send(client: &mut Client, step: &Step, mode: Mode) -> std::io::Result<Answer> {
+    if step.simple || mode == Mode::Simple {
+        return client.simple(&step.sql);
+    }
+    let values: Vec<Option<String>> = step.params.iter().map(|p| p.value.clone()).collect();
+    client.extended(&step.sql, &[], &values, mode == Mode::ExtendedBinary, step.row_limit)
+}
+
+/// Finds the marks in what a server sent.
+pub fn marks_in(raw: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let hex = |b: u8| b.is_ascii_hexdigit();
+    for at in 0..raw.len().saturating_sub(8) {
+        let window = &raw[at..at + 9];
+        let text = window[..2].eq_ignore_ascii_case(b"qz") && window[2..].iter().all(|&b| hex(b));
+        let digits = window.starts_with(b"9174") && window[4..].iter().all(u8::is_ascii_digit);
+        if text || digits {
+            found.push(String::from_utf8_lossy(window).to_lowercase());
+        }
+    }
+    found
+}
+
+/// Marks that stand in what was sent and that the person neither has nor wrote.
+pub fn leaked(answer: &Answer, hidden: &Marks, statement: &str) -> Option<String> {
+    let statement = statement.to_lowercase();
+    marks_in(&answer.raw).into_iter().find(|m| hidden.contains(m) && !statement.contains(m.as_str()))
+}
+
+/// Compares the gate's answer with D′'s.
+pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Verdict {
+    let timeout = |a: &Answer| a.error.as_ref().is_some_and(|e| e.code() == "57014");
+    if timeout(gate) || timeout(prime) {
+        return Verdict::TimedOut;
+    }
+    match (&gate.error, &prime.error) {
+        (Some(g), Some(p)) if g.code() == p.code() => {
+            if g.message() == p.message() && !g.get(b'P').is_empty() && g.get(b'P') != p.get(b'P') && g.get(b'R') == p.get(b'R') {
+                return Verdict::Different(format!("error position {} and not {}", g.get(b'P'), p.get(b'P')));
+            }
+            Verdict::Same
+        }
+        (Some(g), Some(p)) => {
+            if own(g) {
+                Verdict::BothFailed
+            } else if step.leaky && raised(g.code()) && raised(p.code()) {
+                Verdict::Planner
+            } else {
+                Verdict::Different(format!("{} {} and not {} {}", g.code(), g.message(), p.code(), p.message()))
+            }
+        }
+        (Some(g), None) if own(g) => Verdict::Refused(format!("{} {}", g.code(), g.message())),
+        (Some(g), None) => Verdict::Different(format!("{} {} and not rows", g.code(), g.message())),
+        (None, Some(p)) if step.leaky && raised(p.code()) => Verdict::Planner,
+        (None, Some(p)) => Verdict::Different(format!("rows and not {} {}", p.code(), p.message())),
+        (None, None) => same_results(step, gate, prime, exempt),
+    }
+}
+
+/// A refusal by the gate itself: it has no source file of the server's.
+pub fn own(report: &crate::wire::Report) -> bool {
+    report.get(b'R').is_empty()
+}
+
+fn raised(code: &str) -> bool {
+    code.starts_with("22")
+}
+
+/// What may differ by the contract itself.
+#[derive(Debug, Clone, Default)]
+pub struct Exempt {
+    /// Row types of tables with hidden columns: a whole row comes as a plain record.
+    pub row_types: HashSet<u32>,
+}
+
+const RECORD: u32 = 2249;
+
+fn same_field(gate: &Field, prime: &Field, exempt: &Exempt) -> bool {
+    gate == prime
+        || (gate.type_oid == RECORD
+            && exempt.row_types.contains(&prime.type_oid)
+            && Field { type_oid: prime.type_oid, ..gate.clone() } == *prime)
+}
+
+fn same_results(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Verdict {
+    if gate.results.len() != prime.results.len() {
+        return Verdict::Different(format!("{} results and not {}", gate.results.len(), prime.results.len()));
+    }
+    for (g, p) in gate.results.iter().zip(&prime.results) {
+        if let Some(how) = differs(step, g, p, exempt) {
+            return Verdict::Different(how);
+        }
+    }
+    if gate.parameter_types != prime.parameter_types {
+        return Verdict::Different(format!("parameter types {:?} and not {:?}", gate.parameter_types, prime.parameter_types));
+    }
+    if gate.status != prime.status {
+        return Verdict::Different(format!("status {} and not {}", gate.status as char, prime.status as char));
+    }
+    Verdict::Same
+}
+
+fn differs(step: &Step, g: &ResultSet, p: &ResultSet, exempt: &Exempt) -> Option<String> {
+    match (&g.fields, &p.fields) {
+        (None, None) => {}
+        (Some(a), Some(b)) => {
+            if a.len() != b.len() {
+                return Some(format!("columns {:?} and not {:?}", names(a), names(b)));
+            }
+            if let Some((a, b)) = a.iter().zip(b).find(|(a, b)| !same_field(a, b, exempt)) {
+                return Some(format!("field {a:?} and not {b:?}"));
+            }
+        }
+        (a, b) => return Some(format!("described {} and not {}", a.is_some(), b.is_some())),
+    }
+    if g.tag != p.tag {
+        return Some(format!("tag {} and not {}", g.tag, p.tag));
+    }
+    let rows = if step.ordered { g.rows == p.rows } else { counted(&g.rows) == counted(&p.rows) };
+    if !rows {
+        return Some(first_difference(&g.rows, &p.rows));
+    }
+    let copied = if step.ordered { g.copied == p.copied } else { lines(&g.copied) == lines(&p.copied) };
+    if !copied {
+        return Some("copied rows".to_owned());
+    }
+    None
+}
+
+fn names(fields: &[Field]) -> Vec<&str> {
+    fields.iter().map(|f| f.name.as_str()).collect()
+}
+
+fn counted(rows: &[Row]) -> BTreeMap<&Row, usize> {
+    let mut out = BTreeMap::new();
+    for r in rows {
+        *out.entry(r).or_insert(0) += 1;
+    }
+    out
+}
+
+fn lines(data: &[u8]) -> Vec<&[u8]> {
+    let mut out: Vec<&[u8]> = data.split(|&b| b == b'\n').collect();
+    out.sort_unstable();
+    out
+}
+
+fn first_difference(gate: &[Row], prime: &[Row]) -> String {
+    let show = |r: Option<&Row>| {
+        r.map_or_else(
+            || "nothing".to_owned(),
+            |r| {
+                r.iter()
+                    .map(|v| v.as_ref().map_or_else(|| "NULL".to_owned(), |b| String::from_utf8_lossy(b).into_owned()))
+                    .collect::<Vec<_>>()
+                    .join(" | ")
+            },
+        )
+    };
+    let (a, b) = (counted(gate), counted(prime));
+    let extra = gate.iter().find(|r| a.get(r) > b.get(r));
+    let missing = prime.iter().find(|r| b.get(r) > a.get(r));
+    format!("{} rows and not {}; has {} and lacks {}", gate.len(), prime.len(), show(extra), show(missing))
+}
+
+/// What came of a whole case: the step that decided it.
+pub struct Outcome {
+    pub step: usize,
+    pub verdict: Verdict,
+    pub gate: Option<Answer>,
+    pub prime: Option<Answer>,
+}
+
+/// Runs a case on both and stops at the first step that is not the same.
+pub fn run(case: &Case, mode: Mode, gate: &mut Client, prime: &mut Client, hidden: &Marks, exempt: &Exempt) -> std::io::Result<Outcome> {
+    let mut last = Outcome { step: 0, verdict: Verdict::Same, gate: None, prime: None };
+    let text: String = case.steps.iter().map(|s| s.sql.as_str()).collect::<Vec<_>>().join("\n");
+    let mode = if case.extended && mode == Mode::Simple { Mode::ExtendedText } else { mode };
+    for (i, step) in case.steps.iter().enumerate() {
+        let g = send(gate, step, mode)?;
+        let p = send(prime, step, mode)?;
+        let said: String = text.clone() + &step.params.iter().filter_map(|p| p.value.clone()).collect::<String>();
+        let verdict = match leaked(&g, hidden, &said) {
+            Some(mark) => Verdict::Leaked(mark),
+            None => judge(step, &g, &p, exempt),
+        };
+        let verdict = match verdict {
+            Verdict::Different(how) if one_sided(&g, &p) && explained(step, mode, &g, prime)? => {
+                let _ = how;
+                Verdict::Planner
+            }
+            other => other,
+        };
+        let done = verdict != Verdict::Same;
+        last = Outcome { step: i, verdict, gate: Some(g), prime: Some(p) };
+        if done {
+            break;
+        }
+    }
+    for text in &case.cleanup {
+        gate.simple(text)?;
+        prime.simple(text)?;
+    }
+    Ok(last)
+}
+
+fn one_sided(g: &Answer, p: &Answer) -> bool {
+    let code = |a: &Answer| a.error.as_ref().map(|e| e.code().to_owned());
+    code(g) != code(p) && [code(g), code(p)].iter().flatten().all(|c| raised(c)) && p.status == b'I'
+}
+
+/// Does D′ itself raise the same error under another plan?
+fn explained(step: &Step, mode: Mode, gate: &Answer, prime: &mut Client) -> std::io::Result<bool> {
+    let plans = [
+        "enable_hashjoin = off; SET enable_mergejoin = off",
+        "enable_nestloop = off; SET enable_mergejoin = off",
+        "enable_nestloop = off; SET enable_hashjoin = off",
+        "enable_seqscan = off; SET enable_bitmapscan = off",
+        "enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off",
+        "join_collapse_limit = 1; SET from_collapse_limit = 1",
+        "enable_material = off; SET enable_memoize = off; SET enable_hashagg = off",
+    ];
+    let code = |a: &Answer| a.error.as_ref().map(|e| e.code().to_owned());
+    let mut found = false;
+    for plan in plans {
+        prime.simple(&format!("SET {plan}"))?;
+        let again = send(prime, step, mode)?;
+        prime.simple("RESET ALL")?;
+        prime.simple(crate::SETTINGS)?;
+        if code(&again) == code(gate) {
+            found = true;
+            break;
+        }
+    }
+    Ok(found)
+}

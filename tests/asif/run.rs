@@ -1,0 +1,302 @@
+//! A run: generated cases for every person, the tally, and for each failure the smallest case that still fails.
+
+use crate::compare::{self, Outcome, Verdict};
+use crate::generate::case::{Case, case};
+use crate::tape::{Tape, shrink};
+use crate::wire::{Address, Client, Mode};
+use crate::world::{Seat, World};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where a person's statements go to be judged.
+pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
+
+/// What to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub cases: u64,
+    pub seed: u64,
+    /// Only this case.
+    pub only: Option<u64>,
+    pub progress: bool,
+}
+
+/// A case that came out wrong.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub index: u64,
+    pub login: &'static str,
+    pub mode: Mode,
+    pub kind: &'static str,
+    pub verdict: Verdict,
+    pub steps: Vec<String>,
+    pub smallest: Vec<String>,
+    pub last: String,
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub cases: u64,
+    pub same: u64,
+    pub same_errors: u64,
+    pub both_failed: u64,
+    pub planner: u64,
+    pub timed_out: u64,
+    /// Refusals by message, with how many and the shortest statement.
+    pub refused: BTreeMap<String, (u64, String)>,
+    pub failures: Vec<Failure>,
+}
+
+impl Tally {
+    pub fn refusals(&self) -> u64 {
+        self.refused.values().map(|r| r.0).sum()
+    }
+
+    fn merge(&mut self, other: Tally) {
+        self.cases += other.cases;
+        self.same += other.same;
+        self.same_errors += other.same_errors;
+        self.both_failed += other.both_failed;
+        self.planner += other.planner;
+        self.timed_out += other.timed_out;
+        for (k, (n, example)) in other.refused {
+            let entry = self.refused.entry(k).or_insert((0, example.clone()));
+            entry.0 += n;
+            if example.len() < entry.1.len() {
+                entry.1 = example;
+            }
+        }
+        self.failures.extend(other.failures);
+    }
+
+    /// The whole as text.
+    pub fn print(&self, seed: u64) {
+        for f in self.failures.iter().take(40) {
+            println!("\n=== seed {seed} case {} as {} ({:?}, {})", f.index, f.login, f.mode, f.kind);
+            for s in &f.steps {
+                println!("    {s}");
+            }
+            println!("  {}", show(&f.verdict));
+            if f.smallest != f.steps {
+                println!("  smallest:");
+                for s in &f.smallest {
+                    println!("    {s}");
+                }
+                println!("  {}", f.last);
+            }
+        }
+        let share = |n: u64| n as f64 * 100.0 / self.cases.max(1) as f64;
+        println!("\ntop refusals:");
+        let mut list: Vec<_> = self.refused.iter().collect();
+        list.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
+        for (why, (n, example)) in list.iter().take(25) {
+            println!("{n:7} {why}\n        {}", example.chars().take(300).collect::<String>());
+        }
+        println!(
+            "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
+             {} timed out, {} refused ({:.2} %), {} FAILED",
+            self.cases,
+            self.same,
+            self.same_errors,
+            self.both_failed,
+            self.planner,
+            self.timed_out,
+            self.refusals(),
+            share(self.refusals()),
+            self.failures.len()
+        );
+    }
+}
+
+fn show(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Different(how) => format!("differs: {how}"),
+        Verdict::Leaked(mark) => format!("LEAKED {mark}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A refusal's message without the names and numbers in it.
+fn pattern(message: &str) -> String {
+    let mut out = String::new();
+    for (i, part) in message.split('"').enumerate() {
+        if i % 2 == 1 {
+            out.push('…');
+        } else {
+            out.extend(part.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }));
+        }
+    }
+    message[..message.len().min(5)].to_owned() + out.get(5..).unwrap_or("")
+}
+
+/// Two connections of one person.
+pub struct Pair {
+    gate: Client,
+    prime: Client,
+}
+
+impl Pair {
+    fn open(gate: &Address, prime: &Address) -> std::io::Result<Self> {
+        let mut pair = Self { gate: Client::connect(gate)?, prime: Client::connect(prime)? };
+        for text in crate::SETTINGS.split(';') {
+            let answer = pair.gate.simple(text)?;
+            if let Some(e) = answer.error {
+                println!("{text}: {} {}", e.code(), e.message());
+            }
+        }
+        pair.prime.simple(crate::SETTINGS)?;
+        Ok(pair)
+    }
+}
+
+fn mode_of(index: u64) -> Mode {
+    [Mode::Simple, Mode::ExtendedText, Mode::ExtendedBinary][(index / 7 % 3) as usize]
+}
+
+fn tape_of(seed: u64, index: u64) -> Tape {
+    Tape::seeded(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(index))
+}
+
+fn texts(case: &Case, outcome: &Outcome) -> Vec<String> {
+    case.steps
+        .iter()
+        .take(outcome.step + 1)
+        .map(|s| {
+            let params: Vec<String> = s.params.iter().map(|p| format!("{:?}", p.value)).collect();
+            if params.is_empty() { s.sql.clone() } else { format!("{} -- {}", s.sql, params.join(", ")) }
+        })
+        .collect()
+}
+
+fn bad(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Different(_) | Verdict::Leaked(_))
+}
+
+/// Runs the plan, every person on a thread of their own.
+pub fn run(world: &World, gate: Gate<'_>, plan: Plan) -> Tally {
+    let total = Mutex::new(Tally::default());
+    let done = AtomicU64::new(0);
+    let found = AtomicU64::new(0);
+    let seats = world.seats.len() as u64;
+    std::thread::scope(|scope| {
+        for (at, seat) in world.seats.iter().enumerate() {
+            let (total, done, found) = (&total, &done, &found);
+            scope.spawn(move || {
+                let mut tally = Tally::default();
+                let address = gate(seat);
+                let mut pair = None;
+                for index in (at as u64..plan.cases).step_by(seats as usize) {
+                    if plan.only.is_some_and(|o| o != index) {
+                        continue;
+                    }
+                    let n = done.fetch_add(1, Ordering::Relaxed);
+                    if plan.progress && n % 5000 == 4999 {
+                        eprintln!("{} cases, {} failed", n + 1, found.load(Ordering::Relaxed));
+                    }
+                    let before = tally.failures.len();
+                    one(world, seat, &address, &mut pair, plan, index, &mut tally);
+                    found.fetch_add((tally.failures.len() - before) as u64, Ordering::Relaxed);
+                }
+                total.lock().expect("no thread panicked").merge(tally);
+            });
+        }
+    });
+    let mut tally = total.into_inner().expect("no thread panicked");
+    tally.failures.sort_by_key(|f| f.index);
+    tally
+}
+
+fn attempt(pair: &mut Option<Pair>, address: &Address, seat: &Seat, case: &Case, mode: Mode) -> Outcome {
+    let result = (|| {
+        if pair.is_none() {
+            *pair = Some(Pair::open(address, &seat.prime)?);
+        }
+        let Some(p) = pair.as_mut() else { return Err(std::io::Error::other("no connection")) };
+        compare::run(case, mode, &mut p.gate, &mut p.prime, &seat.hidden, &seat.exempt)
+    })();
+    result.unwrap_or_else(|e| {
+        *pair = None;
+        Outcome { step: case.steps.len(), verdict: Verdict::Different(format!("connection lost: {e}")), gate: None, prime: None }
+    })
+}
+
+fn one(world: &World, seat: &Seat, address: &Address, pair: &mut Option<Pair>, plan: Plan, index: u64, tally: &mut Tally) {
+    let mut tape = tape_of(plan.seed, index);
+    let made = case(&mut tape, &seat.schema, &world.whole);
+    let mode = mode_of(index);
+    let outcome = attempt(pair, address, seat, &made, mode);
+    tally.cases += 1;
+    if plan.only.is_some() {
+        for s in texts(&made, &outcome) {
+            println!("{s}");
+        }
+        println!("{:?} {:?}", mode, outcome.verdict);
+        println!("gate:  {}", said(outcome.gate.as_ref()));
+        println!("prime: {}", said(outcome.prime.as_ref()));
+    }
+    match &outcome.verdict {
+        Verdict::Same => {
+            tally.same += 1;
+            if outcome.gate.as_ref().is_some_and(|g| g.error.is_some()) {
+                tally.same_errors += 1;
+            }
+        }
+        Verdict::BothFailed => tally.both_failed += 1,
+        Verdict::Planner => tally.planner += 1,
+        Verdict::TimedOut => tally.timed_out += 1,
+        Verdict::Refused(why) => {
+            let text = made.steps[outcome.step].sql.clone();
+            let entry = tally.refused.entry(pattern(why)).or_insert((0, text.clone()));
+            entry.0 += 1;
+            if text.len() < entry.1.len() {
+                entry.1 = text;
+            }
+        }
+        verdict => {
+            let steps = texts(&made, &outcome);
+            let kind = std::mem::discriminant(verdict);
+            let (mut smallest, mut last) = (steps.clone(), show(verdict));
+            if tally.failures.len() < 6 {
+                shrink(&tape.drawn, 250, |choices| {
+                    let mut again = Tape::replayed(choices.to_vec());
+                    let smaller = case(&mut again, &seat.schema, &world.whole);
+                    let o = attempt(pair, address, seat, &smaller, mode);
+                    let fails = bad(&o.verdict) && std::mem::discriminant(&o.verdict) == kind;
+                    if fails {
+                        smallest = texts(&smaller, &o);
+                        last = show(&o.verdict);
+                    }
+                    fails
+                });
+            }
+            tally.failures.push(Failure {
+                index,
+                login: seat.person.login,
+                mode,
+                kind: made.kind,
+                verdict: verdict.clone(),
+                steps,
+                smallest,
+                last,
+            });
+        }
+    }
+}
+
+fn said(answer: Option<&crate::wire::Answer>) -> String {
+    let Some(a) = answer else { return "nothing".to_owned() };
+    match &a.error {
+        Some(e) => format!("{} {} {:?}", e.code(), e.message(), e.fields),
+        None => {
+            let rows: Vec<String> = a
+                .results
+                .iter()
+                .flat_map(|r| r.rows.iter().take(5))
+                .map(|r| r.iter().map(|v| v.as_ref().map_or("NULL".into(), |b| String::from_utf8_lossy(b))).collect::<Vec<_>>().join(" | "))
+                .collect();
+            format!("{} rows\n  {}", a.results.iter().map(|r| r.rows.len()).sum::<usize>(), rows.join("\n  "))
+        }
+    }
+}

@@ -3,10 +3,9 @@
 use crate::compare::{Exempt, Marks, marks_in};
 use crate::dprime::{PEOPLE, Person, build};
 use crate::schema::{Schema, texts};
+use crate::stage::{READER, Stage, WHOLE};
 use crate::wire::{Address, Client};
 use std::collections::HashSet;
-
-pub const READER: &str = "rowgate";
 
 /// One person's side of the oracle.
 pub struct Seat {
@@ -17,8 +16,8 @@ pub struct Seat {
     pub exempt: Exempt,
 }
 
+/// Everybody's databases, and what the generator may name.
 pub struct World {
-    pub superuser: Address,
     pub whole: Schema,
     pub seats: Vec<Seat>,
 }
@@ -45,24 +44,17 @@ fn marks(client: &mut Client, schema: &Schema) -> Marks {
 }
 
 impl World {
-    pub fn set_up() -> Self {
-        let port = std::env::var("ASIF_PORT").ok().and_then(|v| v.parse().ok()).unwrap_or(5977);
-        let superuser = Address {
-            host: "127.0.0.1".into(),
-            port,
-            user: "postgres".into(),
-            password: String::new(),
-            database: "postgres".into(),
-        };
-        let template = "asif_d";
-        let mut d = Client::connect(&Address { database: template.into(), ..superuser.clone() }).expect("D");
+    /// Makes every person's database out of the stage's.
+    pub fn of(stage: &Stage) -> Self {
+        let superuser = &stage.superuser;
+        let mut d = Client::connect(&Address { database: WHOLE.into(), ..superuser.clone() }).expect("D");
         let whole = Schema::read(&mut d, None);
         let all = marks(&mut d, &whole);
         drop(d);
         let mut seats = Vec::new();
         for person in &PEOPLE {
-            let prime = build(&superuser, template, person, READER);
-            let prime = Address { user: READER.into(), ..prime };
+            let prime = build(superuser, WHOLE, person, READER);
+            let prime = Address { database: prime.database, ..stage.whole() };
             let mut client = Client::connect(&prime).expect("D′");
             let mut schema = Schema::read(&mut client, Some(&whole));
             if schema.relations.is_empty() {
@@ -77,11 +69,6 @@ impl World {
             println!("{}: {} relations, {} marks seen, {} hidden", person.login, schema.relations.len(), seen.len(), hidden.len());
             seats.push(Seat { person: person.clone(), prime, schema, hidden, exempt });
         }
-        Self { superuser, whole, seats }
-    }
-
-    /// D itself, as the reader: what a gate that lets everything through would show.
-    pub fn unguarded(&self, _seat: &Seat) -> Address {
-        Address { database: "asif_d".into(), user: READER.into(), ..self.superuser.clone() }
+        Self { whole, seats }
     }
 }

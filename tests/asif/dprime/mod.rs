@@ -8,6 +8,9 @@ use roles::{Column, Role, TABLES};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+/// The marks that are put into D before it is copied.
+pub const CANARIES: &str = include_str!("canaries.sql");
+
 /// A test person.
 #[derive(Debug, Clone)]
 pub struct Person {

@@ -1,0 +1,167 @@
+//! The attacks: readable cases of what a hostile person with psql would try, each with the answer that it must get.
+//!
+//! A case in `attacks/*.md` is a heading, `as LOGIN`, and statements (`> …`, continued by `>> …`), each followed by
+//! what must come of it (`= …`):
+//!
+//! - `as-if`: what PostgreSQL answers on the person's D′; `as-if SQL`: what it answers there to other words
+//! - `refused`: a refusal by rowgate itself (42501 or 0A000); `refused CODE`: with this SQLSTATE
+//! - `error CODE`: an error of this SQLSTATE, by whomever; `rows …`: these rows, `|` between values, `;` between rows
+//! - `ok`: no error; `safe`: whatever, as long as nothing hidden comes out of it
+//!
+//! `A or B` allows either. Hidden marks in any byte of any answer fail the case, and the connection must still work.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+#[path = "asif/compare.rs"]
+mod compare;
+#[path = "asif/dprime/mod.rs"]
+mod dprime;
+#[path = "asif/generate/mod.rs"]
+mod generate;
+#[path = "asif/schema.rs"]
+mod schema;
+#[path = "asif/stage.rs"]
+mod stage;
+#[path = "asif/tape.rs"]
+mod tape;
+#[path = "asif/wire.rs"]
+mod wire;
+#[path = "asif/world.rs"]
+mod world;
+
+use compare::{Verdict, judge, leaked, own};
+use generate::case::Step;
+use wire::{Answer, Client};
+use world::{Seat, World};
+
+/// What both sides of a comparison are set to.
+pub const SETTINGS: &str = "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET statement_timeout = '4s'";
+
+struct Attack {
+    name: String,
+    login: String,
+    steps: Vec<(String, String)>,
+}
+
+fn read(text: &str) -> Vec<Attack> {
+    let mut attacks = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            attacks.push(Attack { name: name.to_owned(), login: String::new(), steps: Vec::new() });
+            continue;
+        }
+        let Some(attack) = attacks.last_mut() else { continue };
+        if let Some(login) = line.strip_prefix("as ") {
+            attack.login = login.trim().to_owned();
+        } else if let Some(more) = line.strip_prefix(">> ") {
+            let last = attack.steps.last_mut().expect("a statement to continue");
+            last.0.push('\n');
+            last.0.push_str(more);
+        } else if let Some(sql) = line.strip_prefix("> ") {
+            attack.steps.push((sql.to_owned(), String::new()));
+        } else if let Some(want) = line.strip_prefix("= ") {
+            attack.steps.last_mut().expect("a statement").1 = want.trim().to_owned();
+        }
+    }
+    attacks
+}
+
+fn shown(answer: &Answer) -> String {
+    match &answer.error {
+        Some(e) => format!("{} {}", e.code(), e.message()),
+        None => rows(answer),
+    }
+}
+
+fn rows(answer: &Answer) -> String {
+    let all: Vec<String> = answer
+        .results
+        .iter()
+        .flat_map(|r| &r.rows)
+        .map(|r| {
+            let cells: Vec<String> =
+                r.iter().map(|v| v.as_ref().map_or_else(|| "NULL".into(), |b| String::from_utf8_lossy(b).into_owned())).collect();
+            cells.join(" | ")
+        })
+        .collect();
+    all.join("; ")
+}
+
+fn meets(want: &str, sql: &str, gate: &Answer, seat: &Seat, prime: &mut Client, as_if: &Answer) -> bool {
+    let code = gate.error.as_ref().map_or("", |e| e.code());
+    let mut words = want.splitn(2, ' ');
+    match (words.next().unwrap_or_default(), words.next()) {
+        ("as-if", None) => matches!(judge(&Step::plain(sql), gate, as_if, &seat.exempt), Verdict::Same),
+        ("as-if", Some(other)) => {
+            let answer = prime.simple(other).expect("D′ answers");
+            matches!(judge(&Step::plain(other), gate, &answer, &seat.exempt), Verdict::Same)
+        }
+        ("refused", None) => gate.error.as_ref().is_some_and(|e| own(e) && matches!(e.code(), "42501" | "0A000")),
+        ("refused", Some(which)) => gate.error.as_ref().is_some_and(own) && code == which,
+        ("error", Some(which)) => code == which,
+        ("rows", which) => gate.error.is_none() && rows(gate) == which.unwrap_or_default(),
+        ("ok", None) => gate.error.is_none(),
+        ("safe", None) => true,
+        other => panic!("no such expectation: {other:?}"),
+    }
+}
+
+fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> Result<(), String> {
+    let mut gate = server.connect(&attack.login).map_err(|e| e.to_string())?;
+    let mut prime = Client::connect(&seat.prime).map_err(|e| e.to_string())?;
+    for text in SETTINGS.split(';') {
+        gate.simple(text).map_err(|e| e.to_string())?;
+        prime.simple(text).map_err(|e| e.to_string())?;
+    }
+    for (sql, want) in &attack.steps {
+        let answer = gate.simple(sql).map_err(|e| format!("{sql}\n  {e}"))?;
+        // writes and other doors are not opened on D′ either
+        let as_if = if want.contains("as-if") || !want.contains("refused") {
+            prime.simple(sql).map_err(|e| e.to_string())?
+        } else {
+            Answer::default()
+        };
+        if let Some(mark) = leaked(&answer, &as_if, &seat.hidden, sql) {
+            return Err(format!("{sql}\n  LEAKED {mark}: {}", shown(&answer)));
+        }
+        if !want.split(" or ").any(|w| meets(w, sql, &answer, seat, &mut prime, &as_if)) {
+            return Err(format!("{sql}\n  must be {want}\n  was  {}\n  D′   {}", shown(&answer), shown(&as_if)));
+        }
+    }
+    gate.simple("ROLLBACK").map_err(|e| e.to_string())?;
+    let alive = gate.simple("SELECT 1").map_err(|e| format!("the connection is gone: {e}"))?;
+    if rows(&alive) == "1" { Ok(()) } else { Err(format!("afterwards SELECT 1 gave {}", shown(&alive))) }
+}
+
+#[test]
+fn every_attack_gets_the_answer_it_must_get() {
+    let stage = stage::Stage::set();
+    let world = World::of(&stage);
+    let server = stage::Server::start(&stage, &stage::shipped_policies());
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
+    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let (mut count, mut failed) = (0, 0);
+    for file in files {
+        for attack in read(&std::fs::read_to_string(&file).unwrap()) {
+            count += 1;
+            let seat = world
+                .seats
+                .iter()
+                .find(|s| s.person.login == attack.login)
+                .unwrap_or_else(|| panic!("{}: nobody is called {:?}", attack.name, attack.login));
+            if let Err(why) = run(&attack, seat, &server) {
+                failed += 1;
+                println!("{}: {} (as {})\n  {why}\n", file.file_stem().unwrap().to_string_lossy(), attack.name, attack.login);
+            }
+        }
+    }
+    println!("{count} attacks, {failed} came through or got another answer");
+    assert_eq!(failed, 0);
+}

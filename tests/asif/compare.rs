@@ -56,7 +56,9 @@ pub fn leaked(answer: &Answer, prime: &Answer, hidden: &Marks, statement: &str) 
     }
     let statement = statement.to_lowercase();
     let computed = marks_in(&prime.raw);
-    found.into_iter().find(|m| !statement.contains(m.as_str()) && !computed.contains(m))
+    found
+        .into_iter()
+        .find(|m| !statement.contains(m.as_str()) && !computed.contains(m))
 }
 
 /// Compares the gate's answer with D′'s.
@@ -67,7 +69,11 @@ pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Ver
     }
     match (&gate.error, &prime.error) {
         (Some(g), Some(p)) if g.code() == p.code() => {
-            if g.message() == p.message() && !g.get(b'P').is_empty() && g.get(b'P') != p.get(b'P') && g.get(b'R') == p.get(b'R') {
+            if g.message() == p.message()
+                && !g.get(b'P').is_empty()
+                && g.get(b'P') != p.get(b'P')
+                && g.get(b'R') == p.get(b'R')
+            {
                 return Verdict::Different(format!("error position {} and not {}", g.get(b'P'), p.get(b'P')));
             }
             Verdict::Same
@@ -78,7 +84,13 @@ pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Ver
             } else if step.leaky && raised(g.code()) && raised(p.code()) {
                 Verdict::Planner
             } else {
-                Verdict::Different(format!("{} {} and not {} {}", g.code(), g.message(), p.code(), p.message()))
+                Verdict::Different(format!(
+                    "{} {} and not {} {}",
+                    g.code(),
+                    g.message(),
+                    p.code(),
+                    p.message()
+                ))
             }
         }
         (Some(g), None) if own(g) => Verdict::Refused(format!("{} {}", g.code(), g.message())),
@@ -112,18 +124,28 @@ const RECORD: u32 = 2249;
 fn same_field(gate: &Field, prime: &Field, exempt: &Exempt) -> bool {
     let own_tables = !exempt.lasting.contains(&gate.table) && !exempt.lasting.contains(&prime.table);
     if own_tables && (gate.table == 0) == (prime.table == 0) && gate.table != 0 {
-        let gate = Field { table: prime.table, ..gate.clone() };
+        let gate = Field {
+            table: prime.table,
+            ..gate.clone()
+        };
         return gate == *prime || gate.name == prime.name && gate.type_oid > 16384 && prime.type_oid > 16384;
     }
     gate == prime
         || (gate.type_oid == RECORD
             && exempt.row_types.contains(&prime.type_oid)
-            && Field { type_oid: prime.type_oid, ..gate.clone() } == *prime)
+            && Field {
+                type_oid: prime.type_oid,
+                ..gate.clone()
+            } == *prime)
 }
 
 fn same_results(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Verdict {
     if gate.results.len() != prime.results.len() {
-        return Verdict::Different(format!("{} results and not {}", gate.results.len(), prime.results.len()));
+        return Verdict::Different(format!(
+            "{} results and not {}",
+            gate.results.len(),
+            prime.results.len()
+        ));
     }
     for (g, p) in gate.results.iter().zip(&prime.results) {
         if let Some(how) = differs(step, g, p, exempt) {
@@ -131,10 +153,16 @@ fn same_results(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> 
         }
     }
     if gate.parameter_types != prime.parameter_types {
-        return Verdict::Different(format!("parameter types {:?} and not {:?}", gate.parameter_types, prime.parameter_types));
+        return Verdict::Different(format!(
+            "parameter types {:?} and not {:?}",
+            gate.parameter_types, prime.parameter_types
+        ));
     }
     if gate.status != prime.status {
-        return Verdict::Different(format!("status {} and not {}", gate.status as char, prime.status as char));
+        return Verdict::Different(format!(
+            "status {} and not {}",
+            gate.status as char, prime.status as char
+        ));
     }
     Verdict::Same
 }
@@ -155,11 +183,19 @@ fn differs(step: &Step, g: &ResultSet, p: &ResultSet, exempt: &Exempt) -> Option
     if g.tag != p.tag {
         return Some(format!("tag {} and not {}", g.tag, p.tag));
     }
-    let rows = if step.ordered { g.rows == p.rows } else { counted(&g.rows) == counted(&p.rows) };
+    let rows = if step.ordered {
+        g.rows == p.rows
+    } else {
+        counted(&g.rows) == counted(&p.rows)
+    };
     if !rows {
         return Some(first_difference(&g.rows, &p.rows));
     }
-    let copied = if step.ordered { g.copied == p.copied } else { lines(&g.copied) == lines(&p.copied) };
+    let copied = if step.ordered {
+        g.copied == p.copied
+    } else {
+        lines(&g.copied) == lines(&p.copied)
+    };
     if !copied {
         return Some("copied rows".to_owned());
     }
@@ -190,7 +226,10 @@ fn first_difference(gate: &[Row], prime: &[Row]) -> String {
             || "nothing".to_owned(),
             |r| {
                 r.iter()
-                    .map(|v| v.as_ref().map_or_else(|| "NULL".to_owned(), |b| String::from_utf8_lossy(b).into_owned()))
+                    .map(|v| {
+                        v.as_ref()
+                            .map_or_else(|| "NULL".to_owned(), |b| String::from_utf8_lossy(b).into_owned())
+                    })
                     .collect::<Vec<_>>()
                     .join(" | ")
             },
@@ -199,7 +238,13 @@ fn first_difference(gate: &[Row], prime: &[Row]) -> String {
     let (a, b) = (counted(gate), counted(prime));
     let extra = gate.iter().find(|r| a.get(r) > b.get(r));
     let missing = prime.iter().find(|r| b.get(r) > a.get(r));
-    format!("{} rows and not {}; has {} and lacks {}", gate.len(), prime.len(), show(extra), show(missing))
+    format!(
+        "{} rows and not {}; has {} and lacks {}",
+        gate.len(),
+        prime.len(),
+        show(extra),
+        show(missing)
+    )
 }
 
 /// What came of a whole case: the step that decided it.
@@ -211,10 +256,26 @@ pub struct Outcome {
 }
 
 /// Runs a case on both and stops at the first step that is not the same.
-pub fn run(case: &Case, mode: Mode, gate: &mut Client, prime: &mut Client, hidden: &Marks, exempt: &Exempt) -> std::io::Result<Outcome> {
-    let mut last = Outcome { step: 0, verdict: Verdict::Same, gate: None, prime: None };
+pub fn run(
+    case: &Case,
+    mode: Mode,
+    gate: &mut Client,
+    prime: &mut Client,
+    hidden: &Marks,
+    exempt: &Exempt,
+) -> std::io::Result<Outcome> {
+    let mut last = Outcome {
+        step: 0,
+        verdict: Verdict::Same,
+        gate: None,
+        prime: None,
+    };
     let text: String = case.steps.iter().map(|s| s.sql.as_str()).collect::<Vec<_>>().join("\n");
-    let mode = if case.extended && mode == Mode::Simple { Mode::ExtendedText } else { mode };
+    let mode = if case.extended && mode == Mode::Simple {
+        Mode::ExtendedText
+    } else {
+        mode
+    };
     for (i, step) in case.steps.iter().enumerate() {
         let g = send(gate, step, mode)?;
         let p = send(prime, step, mode)?;
@@ -231,7 +292,12 @@ pub fn run(case: &Case, mode: Mode, gate: &mut Client, prime: &mut Client, hidde
             other => other,
         };
         let done = verdict != Verdict::Same;
-        last = Outcome { step: i, verdict, gate: Some(g), prime: Some(p) };
+        last = Outcome {
+            step: i,
+            verdict,
+            gate: Some(g),
+            prime: Some(p),
+        };
         if done {
             break;
         }

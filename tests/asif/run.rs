@@ -74,7 +74,10 @@ impl Tally {
     /// The whole as text.
     pub fn print(&self, seed: u64) {
         for f in self.failures.iter().take(40) {
-            println!("\n=== seed {seed} case {} as {} ({:?}, {})", f.index, f.login, f.mode, f.kind);
+            println!(
+                "\n=== seed {seed} case {} as {} ({:?}, {})",
+                f.index, f.login, f.mode, f.kind
+            );
             for s in &f.steps {
                 println!("    {s}");
             }
@@ -139,7 +142,10 @@ pub struct Pair {
 
 impl Pair {
     fn open(gate: &Address, prime: &Address) -> std::io::Result<Self> {
-        let mut pair = Self { gate: Client::connect(gate)?, prime: Client::connect(prime)? };
+        let mut pair = Self {
+            gate: Client::connect(gate)?,
+            prime: Client::connect(prime)?,
+        };
         for text in crate::SETTINGS.split(';') {
             let answer = pair.gate.simple(text)?;
             if let Some(e) = answer.error {
@@ -165,7 +171,11 @@ fn texts(case: &Case, outcome: &Outcome) -> Vec<String> {
         .take(outcome.step + 1)
         .map(|s| {
             let params: Vec<String> = s.params.iter().map(|p| format!("{:?}", p.value)).collect();
-            if params.is_empty() { s.sql.clone() } else { format!("{} -- {}", s.sql, params.join(", ")) }
+            if params.is_empty() {
+                s.sql.clone()
+            } else {
+                format!("{} -- {}", s.sql, params.join(", "))
+            }
         })
         .collect()
 }
@@ -213,16 +223,31 @@ fn attempt(pair: &mut Option<Pair>, address: &Address, seat: &Seat, case: &Case,
         if pair.is_none() {
             *pair = Some(Pair::open(address, &seat.prime)?);
         }
-        let Some(p) = pair.as_mut() else { return Err(std::io::Error::other("no connection")) };
+        let Some(p) = pair.as_mut() else {
+            return Err(std::io::Error::other("no connection"));
+        };
         compare::run(case, mode, &mut p.gate, &mut p.prime, &seat.hidden, &seat.exempt)
     })();
     result.unwrap_or_else(|e| {
         *pair = None;
-        Outcome { step: case.steps.len(), verdict: Verdict::Different(format!("connection lost: {e}")), gate: None, prime: None }
+        Outcome {
+            step: case.steps.len(),
+            verdict: Verdict::Different(format!("connection lost: {e}")),
+            gate: None,
+            prime: None,
+        }
     })
 }
 
-fn one(world: &World, seat: &Seat, address: &Address, pair: &mut Option<Pair>, plan: Plan, index: u64, tally: &mut Tally) {
+fn one(
+    world: &World,
+    seat: &Seat,
+    address: &Address,
+    pair: &mut Option<Pair>,
+    plan: Plan,
+    index: u64,
+    tally: &mut Tally,
+) {
     let mut tape = tape_of(plan.seed, index);
     let made = case(&mut tape, &seat.schema, &world.whole);
     let mode = mode_of(index);
@@ -294,9 +319,18 @@ fn said(answer: Option<&crate::wire::Answer>) -> String {
                 .results
                 .iter()
                 .flat_map(|r| r.rows.iter().take(5))
-                .map(|r| r.iter().map(|v| v.as_ref().map_or("NULL".into(), |b| String::from_utf8_lossy(b))).collect::<Vec<_>>().join(" | "))
+                .map(|r| {
+                    r.iter()
+                        .map(|v| v.as_ref().map_or("NULL".into(), |b| String::from_utf8_lossy(b)))
+                        .collect::<Vec<_>>()
+                        .join(" | ")
+                })
                 .collect();
-            format!("{} rows\n  {}", a.results.iter().map(|r| r.rows.len()).sum::<usize>(), rows.join("\n  "))
+            format!(
+                "{} rows\n  {}",
+                a.results.iter().map(|r| r.rows.len()).sum::<usize>(),
+                rows.join("\n  ")
+            )
         }
     }
 }

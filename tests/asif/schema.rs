@@ -178,14 +178,19 @@ impl Schema {
                      ORDER BY md5(v) LIMIT 24",
                     c.name, r.schema, r.name
                 );
-                c.samples = texts(client, &sql).into_iter().filter_map(|mut v| v.remove(0)).collect();
+                c.samples = texts(client, &sql)
+                    .into_iter()
+                    .filter_map(|mut v| v.remove(0))
+                    .collect();
             }
         }
     }
 
     fn take_samples(&mut self, from: &Schema) {
         for r in &mut self.relations {
-            let Some(whole) = from.find(&r.schema, &r.name) else { continue };
+            let Some(whole) = from.find(&r.schema, &r.name) else {
+                continue;
+            };
             for c in &mut r.columns {
                 if let Some(known) = whole.column(&c.name) {
                     c.samples.clone_from(&known.samples);

@@ -29,7 +29,11 @@ pub struct Stage {
 }
 
 async fn connect(cluster: &Cluster, database: &str) -> Result<tokio_postgres::Client, String> {
-    let (client, connection) = cluster.superuser(database).connect(NoTls).await.map_err(|e| e.to_string())?;
+    let (client, connection) = cluster
+        .superuser(database)
+        .connect(NoTls)
+        .await
+        .map_err(|e| e.to_string())?;
     tokio::spawn(connection);
     Ok(client)
 }
@@ -37,9 +41,14 @@ async fn connect(cluster: &Cluster, database: &str) -> Result<tokio_postgres::Cl
 async fn fill(cluster: &Cluster) -> Result<(), String> {
     let say = |e: tokio_postgres::Error| format!("{e:?}");
     let admin = connect(cluster, "postgres").await?;
-    admin.batch_execute(&format!("CREATE DATABASE {WHOLE}")).await.map_err(say)?;
+    admin
+        .batch_execute(&format!("CREATE DATABASE {WHOLE}"))
+        .await
+        .map_err(say)?;
     let mut client = connect(cluster, WHOLE).await?;
-    data::fill(&mut client, Scale::new(SCALE).expect("a scale")).await.map_err(|e| e.to_string())?;
+    data::fill(&mut client, Scale::new(SCALE).expect("a scale"))
+        .await
+        .map_err(|e| e.to_string())?;
     client.batch_execute(CANARIES).await.map_err(say)?;
     client.batch_execute(VISITOR).await.map_err(say)?;
     admin
@@ -51,8 +60,14 @@ async fn fill(cluster: &Cluster) -> Result<(), String> {
 impl Stage {
     /// Starts the server; the data comes from a cache from the second time on.
     pub fn set() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let key = format!("asif\n{CANARIES}{VISITOR}{}", data::sql(Scale::new(SCALE).expect("a scale")));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let key = format!(
+            "asif\n{CANARIES}{VISITOR}{}",
+            data::sql(Scale::new(SCALE).expect("a scale"))
+        );
         let cluster = runtime
             .block_on(Cluster::start(&key, async |cluster| fill(cluster).await))
             .expect("a throwaway PostgreSQL");
@@ -63,7 +78,10 @@ impl Stage {
             password: SUPERUSER_PASSWORD.into(),
             database: "postgres".into(),
         };
-        Self { superuser, _cluster: cluster }
+        Self {
+            superuser,
+            _cluster: cluster,
+        }
     }
 
     /// D itself, as rowgate's role.
@@ -123,7 +141,11 @@ impl Server {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let ended = self.child.try_wait().expect("a child");
-            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(30), "rowgate does not serve: {}", self.log());
+            assert!(
+                ended.is_none() && started.elapsed() < Duration::from_secs(30),
+                "rowgate does not serve: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(30));
         }
     }

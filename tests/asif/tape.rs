@@ -11,12 +11,20 @@ pub struct Tape {
 impl Tape {
     /// A tape of fresh choices (SplitMix64: the same on every machine and for ever).
     pub fn seeded(seed: u64) -> Self {
-        Self { state: seed, replay: None, drawn: Vec::new() }
+        Self {
+            state: seed,
+            replay: None,
+            drawn: Vec::new(),
+        }
     }
 
     /// A tape that repeats recorded choices.
     pub fn replayed(choices: Vec<u32>) -> Self {
-        Self { state: 0, replay: Some(choices), drawn: Vec::new() }
+        Self {
+            state: 0,
+            replay: Some(choices),
+            drawn: Vec::new(),
+        }
     }
 
     fn draw(&mut self) -> u32 {

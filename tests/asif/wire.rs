@@ -188,10 +188,8 @@ impl Client {
                             self.writer.write_all(&frame(b'p', &reply))?;
                         }
                         10 => {
-                            let state = ScramSha256::new(
-                                self.address.password.as_bytes(),
-                                ChannelBinding::unsupported(),
-                            );
+                            let state =
+                                ScramSha256::new(self.address.password.as_bytes(), ChannelBinding::unsupported());
                             let mut reply = Vec::new();
                             cstr(&mut reply, SCRAM_SHA_256);
                             reply.extend_from_slice(&(state.message().len() as i32).to_be_bytes());
@@ -205,10 +203,7 @@ impl Client {
                             let reply = state.message().to_vec();
                             self.writer.write_all(&frame(b'p', &reply))?;
                         }
-                        12 => scram
-                            .as_mut()
-                            .ok_or_else(|| other("SASL out of turn"))?
-                            .finish(at.0)?,
+                        12 => scram.as_mut().ok_or_else(|| other("SASL out of turn"))?.finish(at.0)?,
                         n => return Err(other(format!("authentication method {n}"))),
                     }
                 }
@@ -316,7 +311,13 @@ impl Client {
                             let _length = at.i16();
                             let typmod = at.i32();
                             let _format = at.i16();
-                            Field { name, table, number, type_oid, typmod }
+                            Field {
+                                name,
+                                table,
+                                number,
+                                type_oid,
+                                typmod,
+                            }
                         })
                         .collect();
                     current.fields = Some(fields);

@@ -27,7 +27,10 @@ const PARTIAL_ROW_TYPES: &str = "SELECT c.reltype FROM pg_class c WHERE c.reltyp
     AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attisdropped)";
 
 fn oids(client: &mut Client, sql: &str) -> HashSet<u32> {
-    texts(client, sql).into_iter().filter_map(|mut r| r.remove(0)?.parse().ok()).collect()
+    texts(client, sql)
+        .into_iter()
+        .filter_map(|mut r| r.remove(0)?.parse().ok())
+        .collect()
 }
 
 /// Every mark in everything that a connection can read.
@@ -47,14 +50,21 @@ impl World {
     /// Makes every person's database out of the stage's.
     pub fn of(stage: &Stage) -> Self {
         let superuser = &stage.superuser;
-        let mut d = Client::connect(&Address { database: WHOLE.into(), ..superuser.clone() }).expect("D");
+        let mut d = Client::connect(&Address {
+            database: WHOLE.into(),
+            ..superuser.clone()
+        })
+        .expect("D");
         let whole = Schema::read(&mut d, None);
         let all = marks(&mut d, &whole);
         drop(d);
         let mut seats = Vec::new();
         for person in &PEOPLE {
             let prime = build(superuser, WHOLE, person, READER);
-            let prime = Address { database: prime.database, ..stage.whole() };
+            let prime = Address {
+                database: prime.database,
+                ..stage.whole()
+            };
             let mut client = Client::connect(&prime).expect("D′");
             let mut schema = Schema::read(&mut client, Some(&whole));
             if schema.relations.is_empty() {
@@ -66,8 +76,20 @@ impl World {
                 row_types: oids(&mut client, PARTIAL_ROW_TYPES),
                 lasting: oids(&mut client, "SELECT oid FROM pg_class"),
             };
-            println!("{}: {} relations, {} marks seen, {} hidden", person.login, schema.relations.len(), seen.len(), hidden.len());
-            seats.push(Seat { person: person.clone(), prime, schema, hidden, exempt });
+            println!(
+                "{}: {} relations, {} marks seen, {} hidden",
+                person.login,
+                schema.relations.len(),
+                seen.len(),
+                hidden.len()
+            );
+            seats.push(Seat {
+                person: person.clone(),
+                prime,
+                schema,
+                hidden,
+                exempt,
+            });
         }
         Self { whole, seats }
     }

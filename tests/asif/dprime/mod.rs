@@ -20,15 +20,42 @@ pub struct Person {
 
 /// The people that the oracle asks as.
 pub const PEOPLE: [Person; 9] = [
-    Person { login: "alice", roles: &["sales_rep"] },
-    Person { login: "yun", roles: &["sales_manager"] },
-    Person { login: "fiona", roles: &["finance"] },
-    Person { login: "priya", roles: &["service_agent"] },
-    Person { login: "grace", roles: &["executive"] },
-    Person { login: "ewan", roles: &["sales_rep", "service_agent"] },
-    Person { login: "visitor", roles: &[] },
-    Person { login: "david", roles: &["sales_manager"] },
-    Person { login: "zoe", roles: &["sales_rep"] },
+    Person {
+        login: "alice",
+        roles: &["sales_rep"],
+    },
+    Person {
+        login: "yun",
+        roles: &["sales_manager"],
+    },
+    Person {
+        login: "fiona",
+        roles: &["finance"],
+    },
+    Person {
+        login: "priya",
+        roles: &["service_agent"],
+    },
+    Person {
+        login: "grace",
+        roles: &["executive"],
+    },
+    Person {
+        login: "ewan",
+        roles: &["sales_rep", "service_agent"],
+    },
+    Person {
+        login: "visitor",
+        roles: &[],
+    },
+    Person {
+        login: "david",
+        roles: &["sales_manager"],
+    },
+    Person {
+        login: "zoe",
+        roles: &["sales_rep"],
+    },
 ];
 
 /// What the directory says of a person, as SQL constants.
@@ -50,8 +77,14 @@ fn one(client: &mut Client, sql: &str) -> String {
 
 impl Standing {
     fn read(client: &mut Client, login: &str) -> Self {
-        let me = one(client, &format!("SELECT user_id FROM crm.users WHERE login = '{login}'"));
-        let team = one(client, &format!("SELECT team_id FROM crm.users WHERE login = '{login}'"));
+        let me = one(
+            client,
+            &format!("SELECT user_id FROM crm.users WHERE login = '{login}'"),
+        );
+        let team = one(
+            client,
+            &format!("SELECT team_id FROM crm.users WHERE login = '{login}'"),
+        );
         let tree = one(
             client,
             &format!(
@@ -67,8 +100,17 @@ impl Standing {
                  SELECT coalesce(array_agg(id ORDER BY id), '{{}}') FROM t WHERE id <> {me}"
             ),
         );
-        let countries = one(client, &format!("SELECT coalesce(countries::text[], '{{}}') FROM crm.teams WHERE team_id = {team}"));
-        Self { me, team, tree, reports, countries }
+        let countries = one(
+            client,
+            &format!("SELECT coalesce(countries::text[], '{{}}') FROM crm.teams WHERE team_id = {team}"),
+        );
+        Self {
+            me,
+            team,
+            tree,
+            reports,
+            countries,
+        }
     }
 
     fn fill(&self, sql: &str) -> String {
@@ -101,12 +143,21 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
     let mut admin = Client::connect(superuser).expect("superuser");
     run(&mut admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
     run(&mut admin, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
-    let own = Address { database: name, ..superuser.clone() };
+    let own = Address {
+        database: name,
+        ..superuser.clone()
+    };
     let mut client = Client::connect(&own).expect("superuser in D′");
-    run(&mut client, "SET session_replication_role = replica; CREATE SCHEMA asif;");
+    run(
+        &mut client,
+        "SET session_replication_role = replica; CREATE SCHEMA asif;",
+    );
     let standing = Standing::read(&mut client, person.login);
     let roles: Vec<&Role> = person.roles.iter().map(|r| roles::role(r)).collect();
-    let plans: Vec<Plan> = TABLES.iter().map(|t| Plan::of(t, &roles, &standing, &mut client)).collect();
+    let plans: Vec<Plan> = TABLES
+        .iter()
+        .map(|t| Plan::of(t, &roles, &standing, &mut client))
+        .collect();
     for plan in &plans {
         run(&mut client, &plan.compute);
     }
@@ -120,7 +171,9 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
     if !roles.iter().any(|r| r.derived) {
         run(
             &mut client,
-            &format!("DO $$ BEGIN IF to_regclass('public.monthly_revenue') IS NOT NULL THEN REVOKE ALL ON public.monthly_revenue FROM {reader}; END IF; END $$"),
+            &format!(
+                "DO $$ BEGIN IF to_regclass('public.monthly_revenue') IS NOT NULL THEN REVOKE ALL ON public.monthly_revenue FROM {reader}; END IF; END $$"
+            ),
         );
     }
     run(&mut client, "DROP SCHEMA asif CASCADE; ANALYZE");
@@ -173,9 +226,19 @@ struct Plan {
 impl Plan {
     fn of(table: &str, roles: &[&Role], standing: &Standing, client: &mut Client) -> Self {
         let flat = table.replace('.', "_");
-        let given: Vec<_> = roles.iter().filter_map(|r| r.tables.iter().find(|t| t.name == table)).collect();
-        let shows: Vec<String> = given.iter().map(|t| format!("(({}) IS TRUE)", t.rows.replace("ROW.", "r."))).collect();
-        let visible = if shows.is_empty() { "false".to_owned() } else { shows.join(" OR ") };
+        let given: Vec<_> = roles
+            .iter()
+            .filter_map(|r| r.tables.iter().find(|t| t.name == table))
+            .collect();
+        let shows: Vec<String> = given
+            .iter()
+            .map(|t| format!("(({}) IS TRUE)", t.rows.replace("ROW.", "r.")))
+            .collect();
+        let visible = if shows.is_empty() {
+            "false".to_owned()
+        } else {
+            shows.join(" OR ")
+        };
         let mut compute = format!("CREATE TABLE asif.{flat} AS SELECT r.tableoid AS rowgate_tab, r.ctid AS rowgate_at");
         let mut set = Vec::new();
         let mut dropped = Vec::new();
@@ -188,8 +251,10 @@ impl Plan {
         .collect();
         let named: BTreeSet<&str> = given.iter().flat_map(|t| t.columns.iter().map(|c| c.0)).collect();
         for column in named {
-            let says: Vec<Option<&Column>> =
-                given.iter().map(|t| t.columns.iter().find(|c| c.0 == column).map(|c| &c.1)).collect();
+            let says: Vec<Option<&Column>> = given
+                .iter()
+                .map(|t| t.columns.iter().find(|c| c.0 == column).map(|c| &c.1))
+                .collect();
             if says.iter().all(|s| matches!(s, Some(Column::Hidden))) {
                 dropped.push(column);
                 continue;
@@ -202,7 +267,9 @@ impl Plan {
                 match say {
                     None => clear.push(show.clone()),
                     Some(Column::Hidden) => {}
-                    Some(Column::HiddenExcept(when)) => clear.push(format!("({show} AND ({}) IS TRUE)", when.replace("ROW.", "r."))),
+                    Some(Column::HiddenExcept(when)) => {
+                        clear.push(format!("({show} AND ({}) IS TRUE)", when.replace("ROW.", "r.")))
+                    }
                     Some(Column::Mask(expr, except)) => {
                         clear.push(format!("({show} AND ({}) IS TRUE)", except.replace("ROW.", "r.")));
                         masked.push((show.clone(), expr.replace("ROW.", "r.")));

@@ -52,16 +52,22 @@ use Column::{Hidden, HiddenExcept, Mask};
 const NEVER: &str = "false";
 
 const fn all(name: &'static str) -> Table {
-    Table { name, rows: "true", columns: &[] }
+    Table {
+        name,
+        rows: "true",
+        columns: &[],
+    }
 }
 
 const REP_PARENT: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND (p.owner_id = :me \
     OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = p.id AND (m.user_id = :me OR m.team_id = :team))))";
-const REP_PARENT_OWN: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND p.owner_id = :me)";
+const REP_PARENT_OWN: &str =
+    "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND p.owner_id = :me)";
 const MANAGER_PARENT: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND (p.team_id = ANY (:tree) \
     OR p.owner_id = ANY (:reports) OR p.owner_id = :me OR p.owner_id IS NULL \
     OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = p.id AND (m.user_id = :me OR m.team_id = :team))))";
-const DESK_PARENT: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND p.country = ANY (:countries))";
+const DESK_PARENT: &str =
+    "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND p.country = ANY (:countries))";
 
 const EMAIL: &str = "CASE WHEN strpos(ROW.email, '@') > 0 THEN left(ROW.email, 1) || '***@' || split_part(ROW.email, '@', 2) \
     WHEN ROW.email IS NOT NULL THEN '***' END";
@@ -127,9 +133,17 @@ const ROLES: [Role; 5] = [
                        OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = p.id AND (m.user_id = :me OR m.team_id = :team))))",
                 columns: &[],
             },
-            Table { name: "public.customer_members", rows: REP_PARENT, columns: &[] },
+            Table {
+                name: "public.customer_members",
+                rows: REP_PARENT,
+                columns: &[],
+            },
             all("public.products"),
-            Table { name: "crm.users", rows: "true", columns: &[("hired_on", Hidden)] },
+            Table {
+                name: "crm.users",
+                rows: "true",
+                columns: &[("hired_on", Hidden)],
+            },
             all("crm.teams"),
         ],
     },
@@ -143,7 +157,11 @@ const ROLES: [Role; 5] = [
                        OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = ROW.id AND (m.user_id = :me OR m.team_id = :team))",
                 columns: &[("tax_id", Mask(TAX_2_3, NEVER))],
             },
-            Table { name: "public.contacts", rows: MANAGER_PARENT, columns: &[] },
+            Table {
+                name: "public.contacts",
+                rows: MANAGER_PARENT,
+                columns: &[],
+            },
             Table {
                 name: "public.opportunities",
                 rows: "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports) OR ROW.owner_id = :me OR \
@@ -157,7 +175,11 @@ const ROLES: [Role; 5] = [
                 rows: "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports) OR ROW.owner_id = :me",
                 columns: &[("bank_account", Hidden)],
             },
-            Table { name: "public.service_records", rows: MANAGER_PARENT, columns: &[] },
+            Table {
+                name: "public.service_records",
+                rows: MANAGER_PARENT,
+                columns: &[],
+            },
             Table {
                 name: "public.activities",
                 rows: "ROW.owner_id = :me OR ROW.owner_id = ANY (:reports) OR \
@@ -166,7 +188,11 @@ const ROLES: [Role; 5] = [
                        OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = p.id AND (m.user_id = :me OR m.team_id = :team))))",
                 columns: &[],
             },
-            Table { name: "public.customer_members", rows: MANAGER_PARENT, columns: &[] },
+            Table {
+                name: "public.customer_members",
+                rows: MANAGER_PARENT,
+                columns: &[],
+            },
             all("public.products"),
             all("crm.users"),
             all("crm.teams"),
@@ -198,7 +224,10 @@ const ROLES: [Role; 5] = [
             Table {
                 name: "public.opportunities",
                 rows: "true",
-                columns: &[("amount", Mask("floor(ROW.amount / 10000) * 10000", NEVER)), ("notes", Hidden)],
+                columns: &[
+                    ("amount", Mask("floor(ROW.amount / 10000) * 10000", NEVER)),
+                    ("notes", Hidden),
+                ],
             },
             all("public.contracts"),
             all("public.customer_members"),
@@ -244,8 +273,16 @@ const ROLES: [Role; 5] = [
                     ("signed_on", Mask("date_trunc('month', ROW.signed_on)::date", NEVER)),
                 ],
             },
-            Table { name: "public.products", rows: "true", columns: &[("list_price", Hidden)] },
-            Table { name: "crm.users", rows: "ROW.team_id = ANY (:tree) OR ROW.user_id = :me", columns: &[] },
+            Table {
+                name: "public.products",
+                rows: "true",
+                columns: &[("list_price", Hidden)],
+            },
+            Table {
+                name: "crm.users",
+                rows: "ROW.team_id = ANY (:tree) OR ROW.user_id = :me",
+                columns: &[],
+            },
             all("crm.teams"),
         ],
     },
@@ -278,14 +315,24 @@ const ROLES: [Role; 5] = [
                 rows: "true",
                 columns: &[("amount", Mask("round(ROW.amount, -2)", NEVER))],
             },
-            Table { name: "public.contracts", rows: "true", columns: &[("bank_account", Hidden)] },
+            Table {
+                name: "public.contracts",
+                rows: "true",
+                columns: &[("bank_account", Hidden)],
+            },
             Table {
                 name: "public.service_records",
                 rows: "true",
                 columns: &[
                     ("caller_phone", Mask("NULL", NEVER)),
                     ("description", Hidden),
-                    ("closed_at", Mask("date_trunc('month', ROW.closed_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'", NEVER)),
+                    (
+                        "closed_at",
+                        Mask(
+                            "date_trunc('month', ROW.closed_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'",
+                            NEVER,
+                        ),
+                    ),
                 ],
             },
             all("public.activities"),

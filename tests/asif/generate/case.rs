@@ -21,11 +21,22 @@ pub struct Step {
 
 impl Step {
     pub fn plain(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), params: Vec::new(), ordered: false, leaky: false, simple: false, row_limit: 0 }
+        Self {
+            sql: sql.into(),
+            params: Vec::new(),
+            ordered: false,
+            leaky: false,
+            simple: false,
+            row_limit: 0,
+        }
     }
 
     fn of(q: &Query, leaky: bool) -> Self {
-        Self { ordered: q.ordered, leaky, ..Self::plain(q.sql.clone()) }
+        Self {
+            ordered: q.ordered,
+            leaky,
+            ..Self::plain(q.sql.clone())
+        }
     }
 }
 
@@ -42,7 +53,9 @@ pub struct Case {
 /// Generates one case from a tape.
 pub fn case(tape: &mut Tape, schema: &Schema, whole: &Schema) -> Case {
     let mut g = Gen::new(tape, schema, whole);
-    let kind = g.tape.weighted(&[470, 160, 60, 40, 25, 30, 35, 30, 25, 30, 20, 25, 25, 25, 20]);
+    let kind = g
+        .tape
+        .weighted(&[470, 160, 60, 40, 25, 30, 35, 30, 25, 30, 20, 25, 25, 25, 20]);
     match kind {
         1 => g.with_parameters(),
         2 => g.set_or_cte(),
@@ -69,7 +82,12 @@ impl Gen<'_> {
     }
 
     pub fn finish(&self, kind: &'static str, steps: Vec<Step>) -> Case {
-        Case { kind, steps, cleanup: Vec::new(), extended: false }
+        Case {
+            kind,
+            steps,
+            cleanup: Vec::new(),
+            extended: false,
+        }
     }
 
     fn one(&mut self) -> Case {
@@ -121,7 +139,11 @@ impl Gen<'_> {
             1 => format!("SELECT count(*) FROM (TABLE {name}) AS t"),
             _ => format!("(TABLE {name} LIMIT 0) UNION ALL TABLE {name}"),
         };
-        let sql = if name.starts_with("ONLY") && name.split(' ').count() > 2 { "TABLE customers".to_owned() } else { sql };
+        let sql = if name.starts_with("ONLY") && name.split(' ').count() > 2 {
+            "TABLE customers".to_owned()
+        } else {
+            sql
+        };
         self.finish("table", vec![Step::plain(sql)])
     }
 
@@ -134,8 +156,16 @@ impl Gen<'_> {
             .iter()
             .map(|p| p.value.as_ref().map_or_else(|| "NULL".to_owned(), |v| super::quoted(v)))
             .collect();
-        let text = if args.is_empty() { "EXECUTE p1".to_owned() } else { format!("EXECUTE p1({})", args.join(", ")) };
-        let run = Step { ordered: q.ordered, leaky: self.leaky, ..Step::plain(text) };
+        let text = if args.is_empty() {
+            "EXECUTE p1".to_owned()
+        } else {
+            format!("EXECUTE p1({})", args.join(", "))
+        };
+        let run = Step {
+            ordered: q.ordered,
+            leaky: self.leaky,
+            ..Step::plain(text)
+        };
         let steps = vec![prepare, run.clone(), run, Step::plain("DEALLOCATE p1")];
         let mut case = self.finish("prepare", steps);
         case.cleanup = vec!["DEALLOCATE ALL".to_owned()];

@@ -27,7 +27,10 @@ impl Gen<'_> {
 
     fn only_outer(&self, env: &Env, avail: &Avail) -> bool {
         env.outer.iter().filter(|o| o.name == avail.name).count() == 1
-            && avail.forms.iter().any(|f| f.ends_with(&format!(".{}", ident(&avail.name))))
+            && avail
+                .forms
+                .iter()
+                .any(|f| f.ends_with(&format!(".{}", ident(&avail.name))))
     }
 
     /// Any column in scope.
@@ -213,7 +216,11 @@ impl Gen<'_> {
                 let r = self.tape.below(env.rows.len());
                 self.row_as_text(&env.rows[r].clone())
             }
-            12 => format!("concat_ws('/', {}, {})", self.expr(&Ty::Text, env, depth), self.expr(&Ty::Int, env, depth)),
+            12 => format!(
+                "concat_ws('/', {}, {})",
+                self.expr(&Ty::Text, env, depth),
+                self.expr(&Ty::Int, env, depth)
+            ),
             13 => format!("CAST({} AS varchar(8))", self.expr(&Ty::Text, env, depth)),
             14 => format!("{}::text", self.expr(&Ty::Num, env, depth)),
             _ => format!("split_part({}, ' ', 1)", self.expr(&Ty::Text, env, depth)),
@@ -249,8 +256,14 @@ impl Gen<'_> {
 
     /// An aggregate of the type over what the groups contain.
     pub fn aggregate(&mut self, ty: &Ty, env: &Env, depth: usize) -> String {
-        let Some(inside) = env.inside.clone() else { return self.expr(ty, env, 0) };
-        let inside = Env { outer: Vec::new(), inside: None, ..*inside };
+        let Some(inside) = env.inside.clone() else {
+            return self.expr(ty, env, 0);
+        };
+        let inside = Env {
+            outer: Vec::new(),
+            inside: None,
+            ..*inside
+        };
         let d = depth.min(1);
         let filter = |g: &mut Self, call: String| {
             if g.tape.chance(15) {
@@ -271,7 +284,11 @@ impl Gen<'_> {
                 2 => format!("sum({})", self.expr(&Ty::Int, &inside, d)),
                 _ => format!("count(DISTINCT {})", self.expr(&Ty::Text, &inside, d)),
             },
-            Ty::Num => format!("{}({})", self.tape.pick(&["sum", "avg", "max"]), self.expr(ty, &inside, d)),
+            Ty::Num => format!(
+                "{}({})",
+                self.tape.pick(&["sum", "avg", "max"]),
+                self.expr(ty, &inside, d)
+            ),
             Ty::Text => {
                 let e = self.expr(ty, &inside, d);
                 match self.tape.below(3) {
@@ -294,7 +311,11 @@ impl Gen<'_> {
                 format!("array_agg(DISTINCT {e})")
             }
             Ty::Jsonb => {
-                let row = inside.rows.iter().find(|r| !r.key.is_empty() && inside.rows.len() == 1).cloned();
+                let row = inside
+                    .rows
+                    .iter()
+                    .find(|r| !r.key.is_empty() && inside.rows.len() == 1)
+                    .cloned();
                 match row {
                     Some(r) => format!("jsonb_agg({0} ORDER BY {0}.{1})", r.alias, ident(&r.key[0])),
                     None => {

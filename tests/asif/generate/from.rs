@@ -16,11 +16,15 @@ pub struct Source {
 
 impl Gen<'_> {
     /// A FROM clause and what it brings into scope.
-    pub fn from_clause(&mut self, outer: &[Avail], depth: usize) -> (String, Env) {
+    pub fn relations(&mut self, outer: &[Avail], depth: usize) -> (String, Env) {
         let mut sources = Vec::new();
         let mut merged: Vec<String> = Vec::new();
-        let mut sql = self.from_item(outer, &[], depth, &mut sources);
-        let joins = if depth == 0 { self.tape.weighted(&[85, 15]) } else { self.tape.weighted(&[52, 34, 10]) };
+        let mut sql = self.relation_item(&[], depth, &mut sources);
+        let joins = if depth == 0 {
+            self.tape.weighted(&[85, 15])
+        } else {
+            self.tape.weighted(&[52, 34, 10])
+        };
         for _ in 0..joins {
             let before = sources.len();
             let env = self.env_of(&sources, outer, &merged);
@@ -29,14 +33,25 @@ impl Gen<'_> {
                 let near = env.as_outer();
                 self.lateral_item(&near, depth, &mut sources)
             } else {
-                self.from_item(outer, &sources.clone(), depth, &mut sources)
+                self.relation_item(&sources.clone(), depth, &mut sources)
             };
             let kind = if lateral {
                 *self.tape.pick(&["JOIN", "LEFT JOIN", "CROSS JOIN", ","])
             } else {
                 *self.tape.pick(&[
-                    "JOIN", "LEFT JOIN", "INNER JOIN", "RIGHT JOIN", "FULL JOIN", "NATURAL JOIN", "USING", "LEFT USING", "CROSS JOIN",
-                    ",", "NATURAL LEFT JOIN", "LEFT OUTER JOIN", "FULL USING",
+                    "JOIN",
+                    "LEFT JOIN",
+                    "INNER JOIN",
+                    "RIGHT JOIN",
+                    "FULL JOIN",
+                    "NATURAL JOIN",
+                    "USING",
+                    "LEFT USING",
+                    "CROSS JOIN",
+                    ",",
+                    "NATURAL LEFT JOIN",
+                    "LEFT OUTER JOIN",
+                    "FULL USING",
                 ])
             };
             sql = self.join(sql, kind, &item, &mut sources, before, outer, &mut merged);
@@ -57,7 +72,10 @@ impl Gen<'_> {
         merged: &mut Vec<String>,
     ) -> String {
         let common: Vec<String> = {
-            let seen: Vec<&String> = sources[..before].iter().flat_map(|s| s.row.columns.iter().map(|c| &c.0)).collect();
+            let seen: Vec<&String> = sources[..before]
+                .iter()
+                .flat_map(|s| s.row.columns.iter().map(|c| &c.0))
+                .collect();
             sources[before..]
                 .iter()
                 .flat_map(|s| s.row.columns.iter())
@@ -106,7 +124,9 @@ impl Gen<'_> {
             for old in &sources[..before] {
                 for a in &old.row.columns {
                     for b in &new.row.columns {
-                        let keys = (a.0 == "id" && b.0.ends_with("_id")) || (b.0 == "id" && a.0.ends_with("_id")) || a.0 == b.0;
+                        let keys = (a.0 == "id" && b.0.ends_with("_id"))
+                            || (b.0 == "id" && a.0.ends_with("_id"))
+                            || a.0 == b.0;
                         if keys && a.1 == b.1 && a.1.sorts() {
                             found.push(format!(
                                 "{}.{} = {}.{}",
@@ -120,15 +140,25 @@ impl Gen<'_> {
                 }
             }
         }
-        if found.is_empty() { None } else { Some(self.tape.pick(&found).clone()) }
+        if found.is_empty() {
+            None
+        } else {
+            Some(self.tape.pick(&found).clone())
+        }
     }
 
     fn env_of(&self, sources: &[Source], outer: &[Avail], merged: &[String]) -> Env {
-        let mut env = Env { outer: outer.to_vec(), ..Env::default() };
+        let mut env = Env {
+            outer: outer.to_vec(),
+            ..Env::default()
+        };
         for s in sources {
             env.rows.push(s.row.clone());
             for (i, (name, ty)) in s.row.columns.iter().enumerate() {
-                let holders = sources.iter().filter(|o| o.row.columns.iter().any(|c| c.0 == *name)).count();
+                let holders = sources
+                    .iter()
+                    .filter(|o| o.row.columns.iter().any(|c| c.0 == *name))
+                    .count();
                 let mut forms: Vec<String> = s.qualifiers.iter().map(|q| format!("{q}.{}", ident(name))).collect();
                 if holders == 1 && !merged.contains(name) {
                     forms.push(ident(name));
@@ -145,9 +175,12 @@ impl Gen<'_> {
         env
     }
 
-    fn from_item(&mut self, outer: &[Avail], taken: &[Source], depth: usize, sources: &mut Vec<Source>) -> String {
-        let _ = outer;
-        let kind = if depth == 0 { self.tape.weighted(&[90, 0, 5, 5, 10]) } else { self.tape.weighted(&[70, 12, 4, 4, 10]) };
+    fn relation_item(&mut self, taken: &[Source], depth: usize, sources: &mut Vec<Source>) -> String {
+        let kind = if depth == 0 {
+            self.tape.weighted(&[90, 0, 5, 5, 10])
+        } else {
+            self.tape.weighted(&[70, 12, 4, 4, 10])
+        };
         match kind {
             1 => {
                 let q = self.query(&[], depth - 1, None);
@@ -187,7 +220,10 @@ impl Gen<'_> {
                 format!("unnest({}) AS {alias}(tag)", a.forms[0])
             }
             (2, _, Some(j)) => {
-                sources.push(plain(alias.clone(), vec![("key".into(), Ty::Text), ("value".into(), Ty::Text)]));
+                sources.push(plain(
+                    alias.clone(),
+                    vec![("key".into(), Ty::Text), ("value".into(), Ty::Text)],
+                ));
                 format!(
                     "LATERAL jsonb_each_text(CASE WHEN jsonb_typeof({0}) = 'object' THEN {0} ELSE '{{}}' END) AS {alias}",
                     j.forms[0]
@@ -201,13 +237,20 @@ impl Gen<'_> {
     }
 
     fn derived(&mut self, sql: String, alias: String, columns: Vec<(String, Ty)>, sources: &mut Vec<Source>) -> String {
-        let unique = columns.iter().enumerate().all(|(i, c)| columns[..i].iter().all(|d| d.0 != c.0));
+        let unique = columns
+            .iter()
+            .enumerate()
+            .all(|(i, c)| columns[..i].iter().all(|d| d.0 != c.0));
         if unique && !self.tape.chance(20) {
             let out = format!("{sql} AS {alias}");
             sources.push(plain(alias, columns));
             return out;
         }
-        let renamed: Vec<(String, Ty)> = columns.into_iter().enumerate().map(|(i, c)| (format!("f{}", i + 1), c.1)).collect();
+        let renamed: Vec<(String, Ty)> = columns
+            .into_iter()
+            .enumerate()
+            .map(|(i, c)| (format!("f{}", i + 1), c.1))
+            .collect();
         let names: Vec<&str> = renamed.iter().map(|c| c.0.as_str()).collect();
         let out = format!("{sql} AS {alias}({})", names.join(", "));
         sources.push(plain(alias, renamed));
@@ -235,7 +278,11 @@ impl Gen<'_> {
             qualified = format!("\"{}\".\"{}\"", relation.schema, relation.name);
         }
         let public = relation.schema == "public";
-        let mut written = if !public || shadowed || self.tape.chance(25) { qualified } else { name.clone() };
+        let mut written = if !public || shadowed || self.tape.chance(25) {
+            qualified
+        } else {
+            name.clone()
+        };
         if public && !shadowed && self.tape.chance(4) && name == relation.name {
             written = name.to_uppercase();
         }
@@ -249,7 +296,11 @@ impl Gen<'_> {
         let used = taken.iter().any(|s| s.row.alias == relation.name);
         let bare = !used && !shadowed && self.tape.chance(30);
         let alias = if bare { relation.name.clone() } else { self.fresh("c") };
-        let mut columns: Vec<(String, Ty)> = relation.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
+        let mut columns: Vec<(String, Ty)> = relation
+            .columns
+            .iter()
+            .map(|c| (c.name.clone(), c.ty.clone()))
+            .collect();
         let samples = relation.columns.iter().map(|c| c.samples.clone()).collect();
         let mut qualifiers = vec![ident(&alias)];
         let sql = if bare {
@@ -270,9 +321,19 @@ impl Gen<'_> {
         let phantom = self
             .whole
             .find(&relation.schema, &relation.name)
-            .map(|w| w.columns.iter().filter(|c| relation.column(&c.name).is_none()).map(|c| c.name.clone()).collect())
+            .map(|w| {
+                w.columns
+                    .iter()
+                    .filter(|c| relation.column(&c.name).is_none())
+                    .map(|c| c.name.clone())
+                    .collect()
+            })
             .unwrap_or_default();
-        let key = if columns.iter().any(|c| c.0 == "a1") { Vec::new() } else { relation.primary_key.clone() };
+        let key = if columns.iter().any(|c| c.0 == "a1") {
+            Vec::new()
+        } else {
+            relation.primary_key.clone()
+        };
         sources.push(Source {
             row: RowRef {
                 alias: ident(&alias),
@@ -292,7 +353,14 @@ impl Gen<'_> {
 
 fn plain(alias: String, columns: Vec<(String, Ty)>) -> Source {
     Source {
-        row: RowRef { alias: alias.clone(), columns, phantom: Vec::new(), key: Vec::new(), is_relation: false, is_table: false },
+        row: RowRef {
+            alias: alias.clone(),
+            columns,
+            phantom: Vec::new(),
+            key: Vec::new(),
+            is_relation: false,
+            is_table: false,
+        },
         qualifiers: vec![alias],
         samples: Vec::new(),
         relation: None,

@@ -134,9 +134,15 @@ impl<'a> Gen<'a> {
         if may && self.tape.chance(50) {
             let bare = self.tape.chance(50) && !matches!(ty, Ty::Enum(_) | Ty::Other(_));
             if let Some(params) = &mut self.params {
-                params.push(Param { value: Some(value.to_owned()) });
+                params.push(Param {
+                    value: Some(value.to_owned()),
+                });
                 let n = params.len();
-                return if bare { format!("${n}::{}", ty.sql()) } else { format!("${n}") };
+                return if bare {
+                    format!("${n}::{}", ty.sql())
+                } else {
+                    format!("${n}")
+                };
             }
         }
         literal(value, ty)
@@ -149,8 +155,15 @@ pub fn ident(name: &str) -> String {
         .chars()
         .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
         && !name.starts_with(|c: char| c.is_ascii_digit())
-        && !matches!(name, "user" | "order" | "group" | "end" | "from" | "to" | "table" | "select");
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+        && !matches!(
+            name,
+            "user" | "order" | "group" | "end" | "from" | "to" | "table" | "select"
+        );
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// A string constant that reads the same under every setting.

@@ -11,8 +11,16 @@ impl Gen<'_> {
         }
         match self.tape.weighted(&[40, 10, 5, 10, 10, 6, 7, 4]) {
             0 => self.comparison(env, depth),
-            1 => format!("({} AND {})", self.predicate(env, depth - 1), self.predicate(env, depth - 1)),
-            2 => format!("({} OR {})", self.predicate(env, depth - 1), self.predicate(env, depth - 1)),
+            1 => format!(
+                "({} AND {})",
+                self.predicate(env, depth - 1),
+                self.predicate(env, depth - 1)
+            ),
+            2 => format!(
+                "({} OR {})",
+                self.predicate(env, depth - 1),
+                self.predicate(env, depth - 1)
+            ),
             3 => self.with_subquery(env, depth - 1),
             4 => self.leaky_predicate(env, depth - 1),
             5 => format!("NOT ({})", self.predicate(env, depth - 1)),
@@ -43,13 +51,25 @@ impl Gen<'_> {
                 format!("{c} {not}IN ({})", items.join(", "))
             }
             3 => format!("{c} BETWEEN {} AND {}", self.value(&ty, like), self.value(&ty, like)),
-            4 => format!("{c} IS {}DISTINCT FROM {}", if self.tape.chance(50) { "NOT " } else { "" }, self.value(&ty, like)),
-            5 => format!("{c} = ANY (ARRAY[{}, {}])", self.value(&ty, like), self.value(&ty, like)),
+            4 => format!(
+                "{c} IS {}DISTINCT FROM {}",
+                if self.tape.chance(50) { "NOT " } else { "" },
+                self.value(&ty, like)
+            ),
+            5 => format!(
+                "{c} = ANY (ARRAY[{}, {}])",
+                self.value(&ty, like),
+                self.value(&ty, like)
+            ),
             6 => self.special(&c, &avail, env),
             _ => {
                 let op = *self.tape.pick(&["=", "<>", "<", ">"]);
                 let (a, b) = (self.expr(&ty, env, depth.min(1)), self.expr(&ty, env, depth.min(1)));
-                if ty.sorts() { format!("{a} {op} {b}") } else { format!("{c} IS NULL") }
+                if ty.sorts() {
+                    format!("{a} {op} {b}")
+                } else {
+                    format!("{c} IS NULL")
+                }
             }
         }
     }
@@ -58,7 +78,11 @@ impl Gen<'_> {
     fn special(&mut self, c: &str, avail: &Avail, env: &Env) -> String {
         match avail.ty {
             Ty::Text => {
-                let sample = avail.samples.get(self.tape.below(avail.samples.len())).cloned().unwrap_or_default();
+                let sample = avail
+                    .samples
+                    .get(self.tape.below(avail.samples.len()))
+                    .cloned()
+                    .unwrap_or_default();
                 let part: String = sample.chars().filter(|c| c.is_alphanumeric()).take(3).collect();
                 match self.tape.below(8) {
                     0 => format!("{c} LIKE '{part}%'"),
@@ -90,7 +114,11 @@ impl Gen<'_> {
             Ty::Bool => c.to_owned(),
             _ => {
                 let (a, b) = (c.to_owned(), self.expr(&avail.ty, env, 0));
-                if avail.ty.sorts() { format!("{a} = {b}") } else { format!("{a} IS NULL") }
+                if avail.ty.sorts() {
+                    format!("{a} = {b}")
+                } else {
+                    format!("{a} IS NULL")
+                }
             }
         }
     }
@@ -102,15 +130,21 @@ impl Gen<'_> {
                 format!("{}EXISTS ({})", if self.tape.chance(30) { "NOT " } else { "" }, q.sql)
             }
             1 | 2 => {
-                let Some((c, avail)) = self.any_column(env) else { return "true".to_owned() };
+                let Some((c, avail)) = self.any_column(env) else {
+                    return "true".to_owned();
+                };
                 if !avail.ty.sorts() {
                     return format!("{c} IS NULL");
                 }
-                let q = self.query(&env.as_outer(), depth, Some(&[avail.ty.clone()]));
+                let q = self.query(&env.as_outer(), depth, Some(std::slice::from_ref(&avail.ty)));
                 if self.tape.chance(60) {
                     format!("{c} {}IN ({})", if self.tape.chance(25) { "NOT " } else { "" }, q.sql)
                 } else {
-                    format!("{c} {} ({})", self.tape.pick(&["= ANY", "<> ALL", "< ALL", ">= SOME"]), q.sql)
+                    format!(
+                        "{c} {} ({})",
+                        self.tape.pick(&["= ANY", "<> ALL", "< ALL", ">= SOME"]),
+                        q.sql
+                    )
                 }
             }
             3 => {
@@ -171,7 +205,7 @@ impl Gen<'_> {
         let num = self.column(&Ty::Num, env);
         self.leaky = true;
         match (self.tape.below(11), text, int, num) {
-            (0 | 1 | 2, _, Some((c, avail)), _) => {
+            (0..=2, _, Some((c, avail)), _) => {
                 let k = self.value(&Ty::Int, Some(&avail));
                 format!("1 / ({c} - {k}) >= 0")
             }

@@ -22,7 +22,11 @@ impl Gen<'_> {
         let mut parts = Vec::new();
         for _ in 0..1 + self.tape.weighted(&[70, 30]) {
             let q = self.select(&[], depth - 1, None);
-            let unique = q.columns.iter().enumerate().all(|(i, c)| q.columns[..i].iter().all(|d| d.0 != c.0));
+            let unique = q
+                .columns
+                .iter()
+                .enumerate()
+                .all(|(i, c)| q.columns[..i].iter().all(|d| d.0 != c.0));
             let shadow = self.tape.chance(20);
             let name = if shadow {
                 let tables: Vec<String> = self.schema.relations.iter().map(|r| r.name.clone()).collect();
@@ -37,8 +41,12 @@ impl Gen<'_> {
             let (columns, list) = if unique && !self.tape.chance(20) {
                 (q.columns, String::new())
             } else {
-                let renamed: Vec<(String, Ty)> =
-                    q.columns.into_iter().enumerate().map(|(i, c)| (format!("e{}", i + 1), c.1)).collect();
+                let renamed: Vec<(String, Ty)> = q
+                    .columns
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, c)| (format!("e{}", i + 1), c.1))
+                    .collect();
                 let names: Vec<&str> = renamed.iter().map(|c| c.0.as_str()).collect();
                 let list = format!("({})", names.join(", "));
                 (renamed, list)
@@ -51,20 +59,41 @@ impl Gen<'_> {
         if parts.is_empty() {
             return body;
         }
-        Query { sql: format!("WITH {} {}", parts.join(", "), body.sql), ..body }
+        Query {
+            sql: format!("WITH {} {}", parts.join(", "), body.sql),
+            ..body
+        }
     }
 
     fn set_operation(&mut self, outer: &[Avail], depth: usize, want: Option<&[Ty]>) -> Query {
         let types: Vec<Ty> = match want {
             Some(w) => w.to_vec(),
-            None => (0..1 + self.tape.below(3)).map(|_| self.tape.pick(&WANTED).clone()).collect(),
+            None => (0..1 + self.tape.below(3))
+                .map(|_| self.tape.pick(&WANTED).clone())
+                .collect(),
         };
-        let op = *self.tape.pick(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL"]);
+        let op = *self.tape.pick(&[
+            "UNION ALL",
+            "UNION",
+            "INTERSECT",
+            "EXCEPT",
+            "EXCEPT ALL",
+            "INTERSECT ALL",
+        ]);
         let left = self.select(outer, depth - 1, Some(&types));
         let right = self.select(outer, depth - 1, Some(&types));
-        let tail = if self.tape.chance(15) { self.order_all(&left.columns) } else { None };
+        let tail = if self.tape.chance(15) {
+            self.order_all(&left.columns)
+        } else {
+            None
+        };
         Query {
-            sql: format!("({}) {op} ({}){}", left.sql, right.sql, tail.clone().unwrap_or_default()),
+            sql: format!(
+                "({}) {op} ({}){}",
+                left.sql,
+                right.sql,
+                tail.clone().unwrap_or_default()
+            ),
             columns: left.columns,
             ordered: tail.is_some(),
         }
@@ -91,7 +120,7 @@ impl Gen<'_> {
     }
 
     fn select(&mut self, outer: &[Avail], depth: usize, want: Option<&[Ty]>) -> Query {
-        let (from, env) = self.from_clause(outer, depth);
+        let (from, env) = self.relations(outer, depth);
         let filter = if self.tape.chance(65) {
             format!(" WHERE {}", self.predicate(&env, depth.min(2)))
         } else {
@@ -109,9 +138,16 @@ impl Gen<'_> {
         let (items, columns) = self.select_list(env, depth, want);
         let sorts = columns.iter().all(|c| c.1.sorts());
         let distinct = if sorts && self.tape.chance(12) { "DISTINCT " } else { "" };
-        let tail = if self.tape.chance(25) { self.order_all(&columns) } else { None };
+        let tail = if self.tape.chance(25) {
+            self.order_all(&columns)
+        } else {
+            None
+        };
         Query {
-            sql: format!("SELECT {distinct}{items} FROM {from}{filter}{}", tail.clone().unwrap_or_default()),
+            sql: format!(
+                "SELECT {distinct}{items} FROM {from}{filter}{}",
+                tail.clone().unwrap_or_default()
+            ),
             columns,
             ordered: tail.is_some(),
         }
@@ -129,35 +165,36 @@ impl Gen<'_> {
                     _ => self.tape.pick(&WANTED).clone(),
                 },
             };
-            if want.is_none() && self.tape.chance(14) && env.inside.is_none() {
-                if let Some((sql, name, ty)) = self.whole_row(env) {
+            if want.is_none()
+                && self.tape.chance(14)
+                && env.inside.is_none()
+                && let Some((sql, name, ty)) = self.whole_row(env)
+            {
+                items.push(sql);
+                columns.push((name, ty));
+                continue;
+            }
+            if want.is_none()
+                && self.tape.chance(3)
+                && let Some(p) = self.phantom(env)
+            {
+                items.push(format!("{p} AS ghost"));
+                columns.push(("ghost".to_owned(), Ty::Other("unknown".to_owned())));
+                continue;
+            }
+            if want.is_none()
+                && self.tape.chance(45)
+                && let Some((sql, a)) = self.column(&ty, env)
+            {
+                if sql.contains('(') || sql.contains("::") {
+                    let alias = format!("k{}", i + 1);
+                    items.push(format!("{sql} AS {alias}"));
+                    columns.push((alias, ty));
+                } else {
                     items.push(sql);
-                    columns.push((name, ty));
-                    continue;
+                    columns.push((a.name, ty));
                 }
-            }
-            if want.is_none() && self.tape.chance(3) {
-                if let Some(p) = self.phantom(env) {
-                    items.push(format!("{p} AS ghost"));
-                    columns.push(("ghost".to_owned(), Ty::Other("unknown".to_owned())));
-                    continue;
-                }
-            }
-            let plain = want.is_none() && self.tape.chance(45);
-            if plain {
-                if let Some((sql, a)) = self.column(&ty, env) {
-                    let name = sql.rsplit('.').next().unwrap_or("x").to_owned();
-                    let name = if env.inside.is_some() || sql.contains('(') { a.name.clone() } else { name };
-                    if sql.contains('(') || sql.contains("::") {
-                        let alias = format!("k{}", i + 1);
-                        items.push(format!("{sql} AS {alias}"));
-                        columns.push((alias, ty));
-                    } else {
-                        items.push(sql);
-                        columns.push((name.trim_matches('"').to_owned(), ty));
-                    }
-                    continue;
-                }
+                continue;
             }
             let e = self.expr(&ty, env, depth.clamp(1, 2));
             let alias = format!("k{}", i + 1);
@@ -183,7 +220,11 @@ impl Gen<'_> {
             5 => (format!("ROW({a}.*)"), "row".into(), Ty::Row),
             6 => (format!("jsonb_pretty(to_jsonb({a}))"), "jsonb_pretty".into(), Ty::Text),
             7 if row.is_table => (format!("{a}.tableoid::regclass::text AS tab"), "tab".into(), Ty::Text),
-            8 if row.is_table => (format!("({a}.ctid IS NOT NULL) AS has_ctid"), "has_ctid".into(), Ty::Bool),
+            8 if row.is_table => (
+                format!("({a}.ctid IS NOT NULL) AS has_ctid"),
+                "has_ctid".into(),
+                Ty::Bool,
+            ),
             _ => (format!("{} AS rt", self.row_as_text(&row)), "rt".into(), Ty::Text),
         })
     }
@@ -211,27 +252,42 @@ impl Gen<'_> {
             }
         };
         let unknown = columns.is_empty();
-        let tail = if unknown || !self.tape.chance(30) { None } else { self.order_all(&columns) };
+        let tail = if unknown || !self.tape.chance(30) {
+            None
+        } else {
+            self.order_all(&columns)
+        };
         let sql = format!("SELECT {items} FROM {from}{filter}{}", tail.clone().unwrap_or_default());
         if unknown {
-            let names = env.rows.iter().map(|r| r.columns.len()).sum::<usize>();
-            let _ = names;
             let first = env.items.first().map_or_else(|| "1".to_owned(), |a| a.forms[0].clone());
             let ty = env.items.first().map_or(Ty::Int, |a| a.ty.clone());
-            if self.aliases % 2 == 0 || from.len() > 400 {
+            if self.aliases.is_multiple_of(2) || from.len() > 400 {
                 return Query {
                     sql: format!("SELECT {first} AS k1 FROM {from}{filter}"),
                     columns: vec![("k1".to_owned(), ty)],
                     ordered: false,
                 };
             }
-            return Query { sql, columns: Vec::new(), ordered: false };
+            return Query {
+                sql,
+                columns: Vec::new(),
+                ordered: false,
+            };
         }
-        Query { sql, columns, ordered: tail.is_some() }
+        Query {
+            sql,
+            columns,
+            ordered: tail.is_some(),
+        }
     }
 
     fn grouped(&mut self, from: &str, filter: &str, env: Env, depth: usize, want: Option<&[Ty]>) -> Query {
-        let by_key: Vec<_> = env.rows.iter().filter(|r| r.is_table && !r.key.is_empty()).cloned().collect();
+        let by_key: Vec<_> = env
+            .rows
+            .iter()
+            .filter(|r| r.is_table && !r.key.is_empty())
+            .cloned()
+            .collect();
         let mut keys: Vec<Avail> = Vec::new();
         let mut clause = String::new();
         match self.tape.weighted(&[40, 18, 14, 14, 8]) {
@@ -257,10 +313,27 @@ impl Gen<'_> {
             }
             4 => {
                 let ty = self.tape.pick(&[Ty::Text, Ty::Int, Ty::Stamp]).clone();
-                let e = self.expr(&ty, &Env { outer: Vec::new(), ..env.clone() }, 1);
-                if !e.contains("SELECT") && !e.contains('$') && e.contains(|c: char| c.is_alphabetic()) && !e.starts_with('\'') {
+                let e = self.expr(
+                    &ty,
+                    &Env {
+                        outer: Vec::new(),
+                        ..env.clone()
+                    },
+                    1,
+                );
+                if !e.contains("SELECT")
+                    && !e.contains('$')
+                    && e.contains(|c: char| c.is_alphabetic())
+                    && !e.starts_with('\'')
+                {
                     clause = format!(" GROUP BY {e}");
-                    keys.push(Avail { forms: vec![e], name: "?column?".into(), alias: String::new(), ty, samples: Vec::new() });
+                    keys.push(Avail {
+                        forms: vec![e],
+                        name: "?column?".into(),
+                        alias: String::new(),
+                        ty,
+                        samples: Vec::new(),
+                    });
                 }
             }
             _ => {
@@ -271,7 +344,12 @@ impl Gen<'_> {
                 }
             }
         }
-        let after = Env { items: keys, rows: Vec::new(), outer: env.outer.clone(), inside: Some(Box::new(env)) };
+        let after = Env {
+            items: keys,
+            rows: Vec::new(),
+            outer: env.outer.clone(),
+            inside: Some(Box::new(env)),
+        };
         let having = if self.tape.chance(22) {
             let p = if self.tape.chance(50) {
                 format!("{} > 1", self.aggregate(&Ty::Big, &after, 1))
@@ -283,18 +361,37 @@ impl Gen<'_> {
             String::new()
         };
         let (items, columns) = self.select_list(&after, depth.min(2), want);
-        let items = if clause.is_empty() && want.is_none() { format!("{items}, count(*) AS n") } else { items };
+        let items = if clause.is_empty() && want.is_none() {
+            format!("{items}, count(*) AS n")
+        } else {
+            items
+        };
         let mut columns = columns;
         if clause.is_empty() && want.is_none() {
             columns.push(("n".into(), Ty::Big));
         } else if clause.is_empty() {
             // without GROUP BY, an aggregate must make the query a grouped one
-            let having = if having.is_empty() { " HAVING count(*) >= 0".to_owned() } else { having.clone() };
-            return Query { sql: format!("SELECT {items} FROM {from}{filter}{having}"), columns, ordered: false };
+            let having = if having.is_empty() {
+                " HAVING count(*) >= 0".to_owned()
+            } else {
+                having.clone()
+            };
+            return Query {
+                sql: format!("SELECT {items} FROM {from}{filter}{having}"),
+                columns,
+                ordered: false,
+            };
         }
-        let tail = if self.tape.chance(25) { self.order_all(&columns) } else { None };
+        let tail = if self.tape.chance(25) {
+            self.order_all(&columns)
+        } else {
+            None
+        };
         Query {
-            sql: format!("SELECT {items} FROM {from}{filter}{clause}{having}{}", tail.clone().unwrap_or_default()),
+            sql: format!(
+                "SELECT {items} FROM {from}{filter}{clause}{having}{}",
+                tail.clone().unwrap_or_default()
+            ),
             columns,
             ordered: tail.is_some(),
         }
@@ -311,28 +408,49 @@ impl Gen<'_> {
 
     fn windowed(&mut self, from: &str, filter: &str, env: &Env, depth: usize, want: Option<&[Ty]>) -> Query {
         let (items, mut columns) = self.select_list(env, depth.min(1), want);
-        if let Some(w) = want {
-            let _ = w;
-            return Query { sql: format!("SELECT {items} FROM {from}{filter}"), columns, ordered: false };
+        if want.is_some() {
+            return Query {
+                sql: format!("SELECT {items} FROM {from}{filter}"),
+                columns,
+                ordered: false,
+            };
         }
         let Some((part, a)) = self.any_column(env) else {
-            return Query { sql: format!("SELECT {items} FROM {from}{filter}"), columns, ordered: false };
+            return Query {
+                sql: format!("SELECT {items} FROM {from}{filter}"),
+                columns,
+                ordered: false,
+            };
         };
-        let part = if a.ty.sorts() { format!("PARTITION BY {part}") } else { String::new() };
+        let part = if a.ty.sorts() {
+            format!("PARTITION BY {part}")
+        } else {
+            String::new()
+        };
         let key = match env.rows.as_slice() {
-            [r] if !r.key.is_empty() && r.is_table => {
-                Some(r.key.iter().map(|k| format!("{}.{}", r.alias, ident(k))).collect::<Vec<_>>().join(", "))
-            }
+            [r] if !r.key.is_empty() && r.is_table => Some(
+                r.key
+                    .iter()
+                    .map(|k| format!("{}.{}", r.alias, ident(k)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
             _ => None,
         };
         let order = self.column(&Ty::Int, env).map_or_else(|| "1".to_owned(), |c| c.0);
         let (call, ty) = match (self.tape.below(6), key) {
             (0, Some(k)) => (format!("row_number() OVER ({part} ORDER BY {k})"), Ty::Big),
-            (1, Some(k)) => (format!("lag({}) OVER ({part} ORDER BY {k})", self.expr(&Ty::Text, env, 0)), Ty::Text),
+            (1, Some(k)) => (
+                format!("lag({}) OVER ({part} ORDER BY {k})", self.expr(&Ty::Text, env, 0)),
+                Ty::Text,
+            ),
             (2, Some(k)) => (format!("first_value({order}) OVER (ORDER BY {k})"), Ty::Int),
             (3, _) => (format!("count(*) OVER ({part})"), Ty::Big),
             (4, _) => (format!("dense_rank() OVER ({part} ORDER BY {order} DESC)"), Ty::Big),
-            _ => (format!("sum({order}) OVER (w)").replace("(w)", &format!("({part} ORDER BY {order})")), Ty::Big),
+            _ => (
+                format!("sum({order}) OVER (w)").replace("(w)", &format!("({part} ORDER BY {order})")),
+                Ty::Big,
+            ),
         };
         columns.push(("win".into(), ty));
         let distinct = columns.iter().all(|c| c.1.sorts()) && self.tape.chance(10);
@@ -344,12 +462,23 @@ impl Gen<'_> {
             if let Some(c) = columns.last_mut() {
                 c.1 = Ty::Big;
             }
-            return Query { sql, columns, ordered: false };
+            return Query {
+                sql,
+                columns,
+                ordered: false,
+            };
         }
         let word = if distinct { "DISTINCT " } else { "" };
-        let tail = if self.tape.chance(20) { self.order_all(&columns) } else { None };
+        let tail = if self.tape.chance(20) {
+            self.order_all(&columns)
+        } else {
+            None
+        };
         Query {
-            sql: format!("SELECT {word}{items}, {call} AS win FROM {from}{filter}{}", tail.clone().unwrap_or_default()),
+            sql: format!(
+                "SELECT {word}{items}, {call} AS win FROM {from}{filter}{}",
+                tail.clone().unwrap_or_default()
+            ),
             columns,
             ordered: tail.is_some(),
         }
@@ -357,9 +486,16 @@ impl Gen<'_> {
 
     /// A subquery of one row and one column.
     pub fn scalar_subquery(&mut self, ty: &Ty, env: &Env, depth: usize) -> String {
-        let (from, inner) = self.from_clause(&env.as_outer(), depth.min(1));
-        let filter = if self.tape.chance(70) { format!(" WHERE {}", self.predicate(&inner, 1)) } else { String::new() };
-        let after = Env { inside: Some(Box::new(inner.clone())), ..Env::default() };
+        let (from, inner) = self.relations(&env.as_outer(), depth.min(1));
+        let filter = if self.tape.chance(70) {
+            format!(" WHERE {}", self.predicate(&inner, 1))
+        } else {
+            String::new()
+        };
+        let after = Env {
+            inside: Some(Box::new(inner.clone())),
+            ..Env::default()
+        };
         match ty {
             Ty::Enum(_) | Ty::Other(_) | Ty::Row | Ty::Json | Ty::Interval => {
                 let mut one = inner;

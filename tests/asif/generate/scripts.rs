@@ -9,17 +9,30 @@ impl Gen<'_> {
         let before = self.leaky;
         self.leaky = false;
         let q = self.top();
-        let step = Step { ordered: q.ordered, leaky: self.leaky, ..Step::plain(q.sql) };
+        let step = Step {
+            ordered: q.ordered,
+            leaky: self.leaky,
+            ..Step::plain(q.sql)
+        };
         self.leaky |= before;
         step
     }
 
     /// `COPY … TO STDOUT` of a query or a table.
     pub fn copy_out(&mut self) -> Case {
-        let options = *self.tape.pick(&["", " WITH (FORMAT csv, HEADER)", " CSV", " WITH (FORMAT text, NULL 'none')"]);
+        let options = *self.tape.pick(&[
+            "",
+            " WITH (FORMAT csv, HEADER)",
+            " CSV",
+            " WITH (FORMAT text, NULL 'none')",
+        ]);
         let mut step = if self.tape.chance(50) {
             let q = self.top();
-            Step { ordered: q.ordered, leaky: self.leaky, ..Step::plain(format!("COPY ({}) TO STDOUT{options}", q.sql)) }
+            Step {
+                ordered: q.ordered,
+                leaky: self.leaky,
+                ..Step::plain(format!("COPY ({}) TO STDOUT{options}", q.sql))
+            }
         } else {
             let names: Vec<(String, Vec<String>)> = self
                 .schema
@@ -29,8 +42,16 @@ impl Gen<'_> {
                 .collect();
             let (name, columns) = self.tape.pick(&names).clone();
             let list = if self.tape.chance(40) {
-                let some: Vec<String> = columns.iter().filter(|_| self.tape.chance(40)).map(|c| ident(c)).collect();
-                if some.is_empty() { String::new() } else { format!(" ({})", some.join(", ")) }
+                let some: Vec<String> = columns
+                    .iter()
+                    .filter(|_| self.tape.chance(40))
+                    .map(|c| ident(c))
+                    .collect();
+                if some.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", some.join(", "))
+                }
             } else {
                 String::new()
             };
@@ -44,8 +65,15 @@ impl Gen<'_> {
     pub fn cursor(&mut self) -> Case {
         let q = self.top();
         let hold = *self.tape.pick(&["CURSOR", "NO SCROLL CURSOR", "SCROLL CURSOR"]);
-        let fetch = |text: &str| Step { ordered: q.ordered, leaky: self.leaky, ..Step::plain(text) };
-        let declare = Step { leaky: self.leaky, ..Step::plain(format!("DECLARE k {hold} FOR {}", q.sql)) };
+        let fetch = |text: &str| Step {
+            ordered: q.ordered,
+            leaky: self.leaky,
+            ..Step::plain(text)
+        };
+        let declare = Step {
+            leaky: self.leaky,
+            ..Step::plain(format!("DECLARE k {hold} FOR {}", q.sql))
+        };
         let mut steps = vec![Step::plain("BEGIN"), declare];
         if q.ordered {
             steps.push(fetch("FETCH 2 FROM k"));
@@ -63,18 +91,29 @@ impl Gen<'_> {
     pub fn temp_table(&mut self) -> Case {
         let q = self.top();
         let (name, schema) = if self.tape.chance(35) {
-            let tables: Vec<String> =
-                self.schema.relations.iter().filter(|r| r.schema == "public").map(|r| r.name.clone()).collect();
+            let tables: Vec<String> = self
+                .schema
+                .relations
+                .iter()
+                .filter(|r| r.schema == "public")
+                .map(|r| r.name.clone())
+                .collect();
             (self.tape.pick(&tables).clone(), "public")
         } else {
             ("mine".to_owned(), "pg_temp")
         };
         let make = match self.tape.below(3) {
             0 => format!("CREATE TEMP TABLE {name} AS {}", q.sql),
-            1 => format!("CREATE TEMPORARY TABLE IF NOT EXISTS {name} ON COMMIT PRESERVE ROWS AS {}", q.sql),
+            1 => format!(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS {name} ON COMMIT PRESERVE ROWS AS {}",
+                q.sql
+            ),
             _ => format!("CREATE TEMP TABLE {name} AS {} WITH DATA", q.sql),
         };
-        let make = Step { leaky: self.leaky, ..Step::plain(make) };
+        let make = Step {
+            leaky: self.leaky,
+            ..Step::plain(make)
+        };
         let steps = vec![
             make,
             Step::plain(format!("SELECT * FROM {name}")),
@@ -102,12 +141,20 @@ impl Gen<'_> {
                 .filter(|c| c.1 == Ty::Int)
                 .map(|c| format!("{}.{}", s.qualifiers[0], ident(&c.0)))
                 .collect();
-            if ints.is_empty() { None } else { Some(g.tape.pick(&ints).clone()) }
+            if ints.is_empty() {
+                None
+            } else {
+                Some(g.tape.pick(&ints).clone())
+            }
         };
         let (Some(a), Some(b), Some(c)) = (pick(self, 0), pick(self, 1), pick(self, 1)) else {
             return self.copy_out();
         };
-        let name = if self.tape.chance(20) { "customers".to_owned() } else { "r".to_owned() };
+        let name = if self.tape.chance(20) {
+            "customers".to_owned()
+        } else {
+            "r".to_owned()
+        };
         let same = sources[0].row.alias == sources[1].row.alias;
         let shadow = first.contains("customers") || second.contains("customers");
         let name = if shadow || same { "r".to_owned() } else { name };
@@ -117,7 +164,10 @@ impl Gen<'_> {
              SELECT {b}, z.d + 1 FROM {name} AS z JOIN {second} ON {c} = z.n WHERE z.d < 3) \
              SELECT d, count(*), count(DISTINCT n), min(n) FROM {name} GROUP BY d ORDER BY d"
         );
-        let step = Step { ordered: true, ..Step::plain(sql) };
+        let step = Step {
+            ordered: true,
+            ..Step::plain(sql)
+        };
         self.finish("recursive", vec![step])
     }
 
@@ -131,7 +181,11 @@ impl Gen<'_> {
             _ => "SELECT 'x'::int",
         };
         let steps = vec![
-            Step::plain(*self.tape.pick(&["BEGIN", "START TRANSACTION READ ONLY", "BEGIN ISOLATION LEVEL REPEATABLE READ"])),
+            Step::plain(*self.tape.pick(&[
+                "BEGIN",
+                "START TRANSACTION READ ONLY",
+                "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            ])),
             first,
             Step::plain("SAVEPOINT s"),
             Step::plain(broken),
@@ -146,9 +200,21 @@ impl Gen<'_> {
 
     /// The same words under another search_path.
     pub fn under_search_path(&mut self) -> Case {
-        let path = *self.tape.pick(&["public", "crm, public", "crm", "pg_catalog, public", "public, pg_catalog", "nowhere", "''"]);
+        let path = *self.tape.pick(&[
+            "public",
+            "crm, public",
+            "crm",
+            "pg_catalog, public",
+            "public, pg_catalog",
+            "nowhere",
+            "''",
+        ]);
         let step = self.step();
-        let steps = vec![Step::plain(format!("SET search_path = {path}")), step, Step::plain("RESET search_path")];
+        let steps = vec![
+            Step::plain(format!("SET search_path = {path}")),
+            step,
+            Step::plain("RESET search_path"),
+        ];
         let mut case = self.finish("search_path", steps);
         case.cleanup = vec!["RESET search_path".to_owned()];
         case
@@ -161,12 +227,23 @@ impl Gen<'_> {
         let Some(s) = sources.pop() else { return self.copy_out() };
         let column = s.row.columns.first().map_or_else(|| "id".to_owned(), |c| ident(&c.0));
         let q = &s.qualifiers[0];
-        let of = if self.tape.chance(40) { format!(" OF {}", s.row.alias) } else { String::new() };
+        let of = if self.tape.chance(40) {
+            format!(" OF {}", s.row.alias)
+        } else {
+            String::new()
+        };
         let strength = *self.tape.pick(&["SHARE", "UPDATE", "NO KEY UPDATE", "KEY SHARE"]);
         let wait = *self.tape.pick(&["", " SKIP LOCKED", " NOWAIT"]);
         let limit = if self.tape.chance(30) { " LIMIT 3" } else { "" };
         let sql = format!("SELECT {q}.{column} FROM {from} ORDER BY 1{limit} FOR {strength}{of}{wait}");
-        let steps = vec![Step::plain("BEGIN"), Step { ordered: true, ..Step::plain(sql) }, Step::plain("COMMIT")];
+        let steps = vec![
+            Step::plain("BEGIN"),
+            Step {
+                ordered: true,
+                ..Step::plain(sql)
+            },
+            Step::plain("COMMIT"),
+        ];
         let mut case = self.finish("locking", steps);
         case.cleanup = vec!["ROLLBACK".to_owned()];
         case

@@ -278,7 +278,11 @@ pub fn run(
     };
     for (i, step) in case.steps.iter().enumerate() {
         let g = send(gate, step, mode)?;
-        let p = send(prime, step, mode)?;
+        let other = step.prime.as_ref().map(|sql| Step {
+            sql: sql.clone(),
+            ..step.clone()
+        });
+        let p = send(prime, other.as_ref().unwrap_or(step), mode)?;
         let said: String = text.clone() + &step.params.iter().filter_map(|p| p.value.clone()).collect::<String>();
         let verdict = match leaked(&g, &p, hidden, &said) {
             Some(mark) => Verdict::Leaked(mark),

@@ -10,7 +10,9 @@
 
 mod compare;
 mod dprime;
+mod explain;
 mod generate;
+mod hashes;
 mod run;
 mod schema;
 mod stage;
@@ -40,7 +42,7 @@ fn a_database_is_as_itself_and_not_as_another() {
     let stage = stage::Stage::set();
     let world = world::World::of(&stage);
     let itself = run::run(&world, &|seat| seat.prime.clone(), plan(1500));
-    itself.print(plan(0).seed);
+    itself.print(plan(0).seed, &|_, _| String::new());
     // the two sides share one database here, so they wait for each other's locks
     assert!(itself.failures.iter().all(|f| f.kind == "locking"));
     let open = run::run(&world, &|_| stage.whole(), run::Plan { cases: 180, ..plan(0) });
@@ -53,9 +55,12 @@ fn a_database_is_as_itself_and_not_as_another() {
 fn rowgate_answers_as_if_the_rest_did_not_exist() {
     let stage = stage::Stage::set();
     let world = world::World::of(&stage);
-    let server = stage::Server::start(&stage, &stage::shipped_policies());
+    let policies = stage::shipped_policies();
+    let explainer = explain::Explainer::new(&stage, &policies);
+    let server = stage::Server::start(&stage, &policies);
+    hashes::carry_over(&world, &stage, &server);
     let plan = plan(10_000);
     let tally = run::run(&world, &|seat| server.login(seat.person.login), plan);
-    tally.print(plan.seed);
+    tally.print(plan.seed, &|login, sql| explainer.text(login, sql));
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
 }

@@ -72,7 +72,7 @@ impl Tally {
     }
 
     /// The whole as text.
-    pub fn print(&self, seed: u64) {
+    pub fn print(&self, seed: u64, rewritten: &dyn Fn(&str, &str) -> String) {
         for f in self.failures.iter().take(40) {
             println!(
                 "\n=== seed {seed} case {} as {} ({:?}, {})",
@@ -88,6 +88,9 @@ impl Tally {
                     println!("    {s}");
                 }
                 println!("  {}", f.last);
+            }
+            if let Some(text) = f.smallest.last() {
+                println!("  sent: {}", rewritten(f.login, text.split(" -- ").next().unwrap_or(text)));
             }
         }
         let share = |n: u64| n as f64 * 100.0 / self.cases.max(1) as f64;

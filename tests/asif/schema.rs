@@ -114,7 +114,7 @@ SELECT n.nspname, c.relname, c.relkind, c.relispartition::text, a.attname,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      JOIN pg_type t ON t.oid = a.atttypid
-WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'asif') AND c.relkind IN ('r','v','m','p')
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'asif', 'rowgate') AND c.relkind IN ('r','v','m','p')
       AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY c.relkind = 'v', n.nspname, c.relname, a.attnum";
 

@@ -160,6 +160,7 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
         .collect();
     for plan in &plans {
         run(&mut client, &plan.compute);
+        run(&mut client, &plan.lockable);
     }
     run(&mut client, DROP_CONSTRAINTS);
     for plan in &plans {
@@ -176,7 +177,8 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
             ),
         );
     }
-    run(&mut client, "DROP SCHEMA asif CASCADE; ANALYZE");
+    run(&mut client, "GRANT USAGE ON SCHEMA asif TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO PUBLIC; \
+         REVOKE ALL ON rowgate.hash_key FROM rowgate; ANALYZE");
     own
 }
 
@@ -219,6 +221,8 @@ END $$";
 struct Plan {
     table: String,
     compute: String,
+    /// Which of the rows that stay may be locked: asked before anything is deleted.
+    lockable: String,
     apply: String,
     denied: bool,
 }
@@ -300,9 +304,20 @@ impl Plan {
         for column in dropped {
             let _ = write!(apply, "ALTER TABLE {table} DROP COLUMN IF EXISTS \"{column}\" CASCADE;");
         }
+        let edits: Vec<String> = roles
+            .iter()
+            .flat_map(|r| r.edits.iter().filter(|e| e.0 == table))
+            .map(|e| format!("({})", e.1.replace("ROW.", "r.")))
+            .collect();
+        let edits = if edits.is_empty() { "false".to_owned() } else { edits.join(" OR ") };
+        let lockable = format!(
+            "CREATE TABLE asif.{flat}_lockable AS SELECT {} FROM {table} AS r WHERE ({visible}) AND ({edits})",
+            roles::key(table)
+        );
         Self {
             table: table.to_owned(),
             compute: standing.fill(&compute),
+            lockable: standing.fill(&lockable),
             apply,
             denied: given.is_empty(),
         }

@@ -23,6 +23,8 @@ pub struct Table {
 #[derive(Debug)]
 pub struct Role {
     pub name: &'static str,
+    /// Tables with the rows that the role may edit: of those that it shows, the ones that FOR UPDATE may lock.
+    pub edits: &'static [(&'static str, &'static str)],
     pub tables: &'static [Table],
     /// May read the materialized view as it is.
     pub derived: bool,
@@ -41,6 +43,16 @@ pub const TABLES: [&str; 10] = [
     "crm.users",
     "crm.teams",
 ];
+
+/// What identifies a row of a table, by itself.
+pub fn key(table: &str) -> &'static str {
+    match table {
+        "public.products" => "code",
+        "crm.users" => "user_id",
+        "crm.teams" => "team_id",
+        _ => "id",
+    }
+}
 
 /// The role of this name.
 pub fn role(name: &str) -> &'static Role {
@@ -87,6 +99,12 @@ const TAX_2_3: &str = "CASE WHEN length(ROW.tax_id) <= 5 THEN repeat('*', length
 const ROLES: [Role; 5] = [
     Role {
         name: "sales_rep",
+        edits: &[
+            ("public.customers", "ROW.owner_id = :me"),
+            ("public.contacts", REP_PARENT_OWN),
+            ("public.opportunities", "ROW.owner_id = :me"),
+            ("public.activities", "ROW.owner_id = :me"),
+        ],
         derived: false,
         tables: &[
             Table {
@@ -149,6 +167,14 @@ const ROLES: [Role; 5] = [
     },
     Role {
         name: "sales_manager",
+        edits: &[
+            ("public.customers", "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports)"),
+            ("public.contacts", MANAGER_PARENT),
+            (
+                "public.opportunities",
+                "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports) OR ROW.owner_id = :me",
+            ),
+        ],
         derived: false,
         tables: &[
             Table {
@@ -200,6 +226,7 @@ const ROLES: [Role; 5] = [
     },
     Role {
         name: "finance",
+        edits: &[("public.contracts", "true"), ("public.products", "true")],
         derived: true,
         tables: &[
             Table {
@@ -238,6 +265,7 @@ const ROLES: [Role; 5] = [
     },
     Role {
         name: "service_agent",
+        edits: &[("public.service_records", "ROW.owner_id = :me OR ROW.team_id = :team")],
         derived: false,
         tables: &[
             Table {
@@ -288,6 +316,7 @@ const ROLES: [Role; 5] = [
     },
     Role {
         name: "executive",
+        edits: &[],
         derived: true,
         tables: &[
             Table {

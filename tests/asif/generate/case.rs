@@ -17,6 +17,8 @@ pub struct Step {
     pub simple: bool,
     /// Rows to ask for in the first Execute; 0 for all.
     pub row_limit: i32,
+    /// What D′ is asked instead, where its answer is that of other words.
+    pub prime: Option<String>,
 }
 
 impl Step {
@@ -28,6 +30,7 @@ impl Step {
             leaky: false,
             simple: false,
             row_limit: 0,
+            prime: None,
         }
     }
 

@@ -225,8 +225,19 @@ impl Gen<'_> {
         let mut sources = Vec::new();
         let from = self.table(&[], &mut sources);
         let Some(s) = sources.pop() else { return self.copy_out() };
-        let column = s.row.columns.first().map_or_else(|| "id".to_owned(), |c| ident(&c.0));
         let q = &s.qualifiers[0];
+        let relation = s.relation.clone().expect("a table's source");
+        // views lock what they read, and renamed columns hide the key: both are asked for elsewhere
+        if !s.row.is_table || s.row.columns.iter().any(|c| c.0 == "a1") {
+            return self.copy_out();
+        }
+        let whole = match relation.name.as_str() {
+            n if n.starts_with("service_records") => "service_records",
+            "calls" => "activities",
+            n => n,
+        };
+        let table = format!("{}.{whole}", relation.schema);
+        let key = crate::dprime::roles::key(&table);
         let of = if self.tape.chance(40) {
             format!(" OF {}", s.row.alias)
         } else {
@@ -235,16 +246,17 @@ impl Gen<'_> {
         let strength = *self.tape.pick(&["SHARE", "UPDATE", "NO KEY UPDATE", "KEY SHARE"]);
         let wait = *self.tape.pick(&["", " SKIP LOCKED", " NOWAIT"]);
         let limit = if self.tape.chance(30) { " LIMIT 3" } else { "" };
-        let sql = format!("SELECT {q}.{column} FROM {from} ORDER BY 1{limit} FOR {strength}{of}{wait}");
-        let steps = vec![
-            Step::plain("BEGIN"),
-            Step {
-                ordered: true,
-                ..Step::plain(sql)
-            },
-            Step::plain("COMMIT"),
-        ];
-        let mut case = self.finish("locking", steps);
+        let sql = |filter: &str| format!("SELECT {q}.{key} FROM {from}{filter} ORDER BY 1{limit} FOR {strength}{of}{wait}");
+        let lockable = format!(
+            " WHERE {q}.{key} IN (SELECT {key} FROM asif.{}_{whole}_lockable)",
+            relation.schema
+        );
+        let step = Step {
+            ordered: true,
+            prime: Some(sql(&lockable)),
+            ..Step::plain(sql(""))
+        };
+        let mut case = self.finish("locking", vec![Step::plain("BEGIN"), step, Step::plain("COMMIT")]);
         case.cleanup = vec!["ROLLBACK".to_owned()];
         case
     }

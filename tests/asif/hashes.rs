@@ -42,7 +42,10 @@ pub fn carry_over(world: &World, stage: &Stage, server: &Server) {
                 assert!(seen.insert(hash.clone()), "two values, one hash: {hash}");
                 lengths.insert(hash.len());
                 let id = shown[0].as_deref().unwrap_or_default();
-                let _ = write!(update, "UPDATE {table} SET {column} = '{hash}'::{kind} WHERE id = {id};");
+                let _ = write!(
+                    update,
+                    "UPDATE {table} SET {column} = '{hash}'::{kind} WHERE id = {id};"
+                );
             }
         }
         assert_eq!(lengths.len(), 1, "of one length");

@@ -64,3 +64,14 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
     tally.print(plan.seed, &|login, sql| explainer.text(login, sql));
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
 }
+
+/// What the gate makes of one text: `ASIF_AS=alice ASIF_SQL=… cargo test --test asif -- --ignored --nocapture explain`.
+#[test]
+#[ignore = "a tool for looking at a single statement"]
+fn explain_one() {
+    let stage = stage::Stage::set();
+    let explainer = explain::Explainer::new(&stage, &stage::shipped_policies());
+    let login = std::env::var("ASIF_AS").unwrap_or_else(|_| "alice".to_owned());
+    let sql = std::env::var("ASIF_SQL").expect("ASIF_SQL");
+    println!("{}", explainer.text(&login, &sql));
+}

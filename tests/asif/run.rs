@@ -44,6 +44,8 @@ pub struct Tally {
     pub both_failed: u64,
     pub planner: u64,
     pub timed_out: u64,
+    /// Export and temp tables, where the person lacks the right.
+    pub denied: u64,
     /// Refusals by message, with how many and the shortest statement.
     pub refused: BTreeMap<String, (u64, String)>,
     pub failures: Vec<Failure>,
@@ -61,6 +63,7 @@ impl Tally {
         self.both_failed += other.both_failed;
         self.planner += other.planner;
         self.timed_out += other.timed_out;
+        self.denied += other.denied;
         for (k, (n, example)) in other.refused {
             let entry = self.refused.entry(k).or_insert((0, example.clone()));
             entry.0 += n;
@@ -73,7 +76,13 @@ impl Tally {
 
     /// The whole as text.
     pub fn print(&self, seed: u64, rewritten: &dyn Fn(&str, &str) -> String) {
-        for f in self.failures.iter().take(40) {
+        let mut sorts: BTreeMap<String, u64> = BTreeMap::new();
+        for f in &self.failures {
+            let n = sorts.entry(f.verdict.sort()).or_default();
+            *n += 1;
+            if *n > 8 {
+                continue;
+            }
             println!(
                 "\n=== seed {seed} case {} as {} ({:?}, {})",
                 f.index, f.login, f.mode, f.kind
@@ -90,11 +99,14 @@ impl Tally {
                 println!("  {}", f.last);
             }
             if let Some(text) = f.smallest.last() {
-                println!("  sent: {}", rewritten(f.login, text.split(" -- ").next().unwrap_or(text)));
+                println!(
+                    "  sent: {}",
+                    rewritten(f.login, text.split(" -- ").next().unwrap_or(text))
+                );
             }
         }
         let share = |n: u64| n as f64 * 100.0 / self.cases.max(1) as f64;
-        println!("\ntop refusals:");
+        println!("\nfailures by sort: {sorts:?}\ntop refusals:");
         let mut list: Vec<_> = self.refused.iter().collect();
         list.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
         for (why, (n, example)) in list.iter().take(25) {
@@ -102,13 +114,14 @@ impl Tally {
         }
         println!(
             "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
-             {} timed out, {} refused ({:.2} %), {} FAILED",
+             {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
             self.cases,
             self.same,
             self.same_errors,
             self.both_failed,
             self.planner,
             self.timed_out,
+            self.denied,
             self.refusals(),
             share(self.refusals()),
             self.failures.len()
@@ -118,7 +131,7 @@ impl Tally {
 
 fn show(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Different(how) => format!("differs: {how}"),
+        Verdict::Different(how) | Verdict::Origin(how) => format!("differs: {how}"),
         Verdict::Leaked(mark) => format!("LEAKED {mark}"),
         other => format!("{other:?}"),
     }
@@ -184,7 +197,7 @@ fn texts(case: &Case, outcome: &Outcome) -> Vec<String> {
 }
 
 fn bad(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Different(_) | Verdict::Leaked(_))
+    matches!(verdict, Verdict::Different(_) | Verdict::Leaked(_) | Verdict::Origin(_))
 }
 
 /// Runs the plan, every person on a thread of their own.
@@ -274,6 +287,7 @@ fn one(
         Verdict::BothFailed => tally.both_failed += 1,
         Verdict::Planner => tally.planner += 1,
         Verdict::TimedOut => tally.timed_out += 1,
+        Verdict::Denied(_) => tally.denied += 1,
         Verdict::Refused(why) => {
             let text = made.steps[outcome.step].sql.clone();
             let entry = tally.refused.entry(pattern(why)).or_insert((0, text.clone()));
@@ -284,14 +298,14 @@ fn one(
         }
         verdict => {
             let steps = texts(&made, &outcome);
-            let kind = std::mem::discriminant(verdict);
+            let sort = verdict.sort();
             let (mut smallest, mut last) = (steps.clone(), show(verdict));
-            if tally.failures.len() < 6 {
+            if tally.failures.iter().filter(|f| f.verdict.sort() == sort).count() < 3 {
                 shrink(&tape.drawn, 250, |choices| {
                     let mut again = Tape::replayed(choices.to_vec());
                     let smaller = case(&mut again, &seat.schema, &world.whole);
                     let o = attempt(pair, address, seat, &smaller, mode);
-                    let fails = bad(&o.verdict) && std::mem::discriminant(&o.verdict) == kind;
+                    let fails = bad(&o.verdict) && o.verdict.sort() == sort;
                     if fails {
                         smallest = texts(&smaller, &o);
                         last = show(&o.verdict);

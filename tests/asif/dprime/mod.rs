@@ -177,8 +177,11 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
             ),
         );
     }
-    run(&mut client, "GRANT USAGE ON SCHEMA asif TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO PUBLIC; \
-         REVOKE ALL ON rowgate.hash_key FROM rowgate; ANALYZE");
+    run(
+        &mut client,
+        "GRANT USAGE ON SCHEMA asif TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO PUBLIC; \
+         REVOKE ALL ON rowgate.hash_key FROM rowgate; ANALYZE",
+    );
     own
 }
 
@@ -309,7 +312,11 @@ impl Plan {
             .flat_map(|r| r.edits.iter().filter(|e| e.0 == table))
             .map(|e| format!("({})", e.1.replace("ROW.", "r.")))
             .collect();
-        let edits = if edits.is_empty() { "false".to_owned() } else { edits.join(" OR ") };
+        let edits = if edits.is_empty() {
+            "false".to_owned()
+        } else {
+            edits.join(" OR ")
+        };
         let lockable = format!(
             "CREATE TABLE asif.{flat}_lockable AS SELECT {} FROM {table} AS r WHERE ({visible}) AND ({edits})",
             roles::key(table)

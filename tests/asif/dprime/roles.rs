@@ -168,7 +168,10 @@ const ROLES: [Role; 5] = [
     Role {
         name: "sales_manager",
         edits: &[
-            ("public.customers", "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports)"),
+            (
+                "public.customers",
+                "ROW.team_id = ANY (:tree) OR ROW.owner_id = ANY (:reports)",
+            ),
             ("public.contacts", MANAGER_PARENT),
             (
                 "public.opportunities",

@@ -246,7 +246,8 @@ impl Gen<'_> {
         let strength = *self.tape.pick(&["SHARE", "UPDATE", "NO KEY UPDATE", "KEY SHARE"]);
         let wait = *self.tape.pick(&["", " SKIP LOCKED", " NOWAIT"]);
         let limit = if self.tape.chance(30) { " LIMIT 3" } else { "" };
-        let sql = |filter: &str| format!("SELECT {q}.{key} FROM {from}{filter} ORDER BY 1{limit} FOR {strength}{of}{wait}");
+        let sql =
+            |filter: &str| format!("SELECT {q}.{key} FROM {from}{filter} ORDER BY 1{limit} FOR {strength}{of}{wait}");
         let lockable = format!(
             " WHERE {q}.{key} IN (SELECT {key} FROM asif.{}_{whole}_lockable)",
             relation.schema

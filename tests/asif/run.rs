@@ -41,7 +41,8 @@ pub struct Tally {
     pub cases: u64,
     pub same: u64,
     pub same_errors: u64,
-    pub both_failed: u64,
+    /// Both sides gave an error, of different codes: which.
+    pub both_failed: BTreeMap<String, (u64, String)>,
     pub planner: u64,
     pub timed_out: u64,
     /// Export and temp tables, where the person lacks the right.
@@ -60,15 +61,19 @@ impl Tally {
         self.cases += other.cases;
         self.same += other.same;
         self.same_errors += other.same_errors;
-        self.both_failed += other.both_failed;
         self.planner += other.planner;
         self.timed_out += other.timed_out;
         self.denied += other.denied;
-        for (k, (n, example)) in other.refused {
-            let entry = self.refused.entry(k).or_insert((0, example.clone()));
-            entry.0 += n;
-            if example.len() < entry.1.len() {
-                entry.1 = example;
+        for (mine, theirs) in [
+            (&mut self.refused, other.refused),
+            (&mut self.both_failed, other.both_failed),
+        ] {
+            for (k, (n, example)) in theirs {
+                let entry = mine.entry(k).or_insert((0, example.clone()));
+                entry.0 += n;
+                if example.len() < entry.1.len() {
+                    entry.1 = example;
+                }
             }
         }
         self.failures.extend(other.failures);
@@ -106,19 +111,16 @@ impl Tally {
             }
         }
         let share = |n: u64| n as f64 * 100.0 / self.cases.max(1) as f64;
-        println!("\nfailures by sort: {sorts:?}\ntop refusals:");
-        let mut list: Vec<_> = self.refused.iter().collect();
-        list.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
-        for (why, (n, example)) in list.iter().take(25) {
-            println!("{n:7} {why}\n        {}", example.chars().take(300).collect::<String>());
-        }
+        println!("\nfailures by sort: {sorts:?}");
+        print_counts("errors of different codes", &self.both_failed);
+        print_counts("top refusals", &self.refused);
         println!(
             "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
              {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
             self.cases,
             self.same,
             self.same_errors,
-            self.both_failed,
+            self.both_failed.values().map(|b| b.0).sum::<u64>(),
             self.planner,
             self.timed_out,
             self.denied,
@@ -148,6 +150,23 @@ fn pattern(message: &str) -> String {
         }
     }
     message[..message.len().min(5)].to_owned() + out.get(5..).unwrap_or("")
+}
+
+fn note(counts: &mut BTreeMap<String, (u64, String)>, what: String, text: String) {
+    let entry = counts.entry(what).or_insert((0, text.clone()));
+    entry.0 += 1;
+    if text.len() < entry.1.len() {
+        entry.1 = text;
+    }
+}
+
+fn print_counts(title: &str, counts: &BTreeMap<String, (u64, String)>) {
+    println!("\n{title}:");
+    let mut list: Vec<_> = counts.iter().collect();
+    list.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
+    for (why, (n, example)) in list.iter().take(25) {
+        println!("{n:7} {why}\n        {}", example.chars().take(300).collect::<String>());
+    }
 }
 
 /// Two connections of one person.
@@ -284,17 +303,16 @@ fn one(
                 tally.same_errors += 1;
             }
         }
-        Verdict::BothFailed => tally.both_failed += 1,
+        Verdict::BothFailed(how) => {
+            let text = made.steps[outcome.step].sql.clone();
+            note(&mut tally.both_failed, pattern(how), text);
+        }
         Verdict::Planner => tally.planner += 1,
         Verdict::TimedOut => tally.timed_out += 1,
         Verdict::Denied(_) => tally.denied += 1,
         Verdict::Refused(why) => {
             let text = made.steps[outcome.step].sql.clone();
-            let entry = tally.refused.entry(pattern(why)).or_insert((0, text.clone()));
-            entry.0 += 1;
-            if text.len() < entry.1.len() {
-                entry.1 = text;
-            }
+            note(&mut tally.refused, pattern(why), text);
         }
         verdict => {
             let steps = texts(&made, &outcome);

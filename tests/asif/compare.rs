@@ -313,11 +313,7 @@ pub fn run(
         prime: None,
     };
     let text: String = case.steps.iter().map(|s| s.sql.as_str()).collect::<Vec<_>>().join("\n");
-    let mode = if case.extended && mode == Mode::Simple {
-        Mode::ExtendedText
-    } else {
-        mode
-    };
+    let mode = case.mode(mode);
     for (i, step) in case.steps.iter().enumerate() {
         let g = send(gate, step, mode)?;
         let other = step.prime.as_ref().map(|sql| Step {
@@ -329,10 +325,6 @@ pub fn run(
         let verdict = match leaked(&g, &p, hidden, &said) {
             Some(mark) => Verdict::Leaked(mark),
             None => judge(step, &g, &p, exempt),
-        };
-        let verdict = match verdict {
-            Verdict::Different(_) if one_sided(&g, &p) && explained(case, i, mode, &g, prime)? => Verdict::Planner,
-            other => other,
         };
         let done = verdict != Verdict::Same;
         last = Outcome {
@@ -352,84 +344,9 @@ pub fn run(
     Ok(last)
 }
 
-fn one_sided(g: &Answer, p: &Answer) -> bool {
-    let code = |a: &Answer| a.error.as_ref().map(|e| e.code().to_owned());
-    code(g) != code(p) && [code(g), code(p)].iter().flatten().all(|c| raised(c))
-}
-
-const PLANS: [&str; 13] = [
-    "SET enable_hashjoin = off; SET enable_mergejoin = off",
-    "SET enable_nestloop = off; SET enable_mergejoin = off",
-    "SET enable_nestloop = off; SET enable_hashjoin = off",
-    "SET enable_seqscan = off; SET enable_bitmapscan = off",
-    "SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off",
-    "SET join_collapse_limit = 1; SET from_collapse_limit = 1",
-    "SET enable_material = off; SET enable_memoize = off; SET enable_hashagg = off",
-    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_indexscan = off",
-    "SET seq_page_cost = 0; SET random_page_cost = 0; SET cpu_operator_cost = 0",
-    "SET seq_page_cost = 1000; SET enable_material = off",
-    "SET cpu_tuple_cost = 100; SET enable_hashjoin = off",
-    "SET cpu_operator_cost = 100; SET enable_hashjoin = off",
-    "SET cpu_tuple_cost = 0; SET seq_page_cost = 0; SET enable_material = off",
-];
-
-/// Does D′ itself raise the gate's error under another plan? The case is played again from its beginning.
-fn explained(case: &Case, upto: usize, mode: Mode, gate: &Answer, prime: &mut Client) -> std::io::Result<bool> {
-    let code = |a: &Answer| a.error.as_ref().map(|e| e.code().to_owned());
-    let mut found = false;
-    for plan in PLANS {
-        prime.simple("ROLLBACK")?;
-        for text in &case.cleanup {
-            prime.simple(text)?;
-        }
-        prime.simple(plan)?;
-        let mut last = None;
-        for step in &case.steps[..=upto] {
-            last = Some(send(prime, step, mode)?);
-        }
-        found |= last.is_some_and(|a| code(&a) == code(gate));
-        prime.simple("ROLLBACK")?;
-        prime.simple("RESET ALL")?;
-        prime.simple(crate::SETTINGS)?;
-        if found {
-            break;
-        }
-    }
-    Ok(found || with_more_rows(case, upto, mode, gate, prime)?)
-}
-
-/// What the planner may skip because a table is empty, it does not skip where every table has a row (of NULLs).
-const ONE_MORE_ROW: [&str; 9] = [
-    "INSERT INTO public.customers (id) VALUES (2000000000)",
-    "INSERT INTO public.contacts (id) VALUES (2000000000)",
-    "INSERT INTO public.opportunities (id) VALUES (2000000000)",
-    "INSERT INTO public.contracts (id) VALUES (2000000000)",
-    "INSERT INTO public.activities (id) VALUES (2000000000)",
-    "INSERT INTO public.calls (id) VALUES (2000000001)",
-    "INSERT INTO public.customer_members (id) VALUES (2000000000)",
-    "INSERT INTO public.products (code) VALUES ('zzz')",
-    "INSERT INTO public.service_records (id, opened_at) VALUES (2000000000, '2024-02-02')",
-];
-
-fn with_more_rows(case: &Case, upto: usize, mode: Mode, gate: &Answer, prime: &mut Client) -> std::io::Result<bool> {
-    prime.simple("BEGIN")?;
-    for row in ONE_MORE_ROW {
-        prime.simple("SAVEPOINT more")?;
-        if prime.simple(row)?.error.is_some() {
-            prime.simple("ROLLBACK TO SAVEPOINT more")?;
-        }
-    }
-    let mut last = None;
-    for step in &case.steps[..=upto] {
-        let word = step.sql.split(' ').next().unwrap_or_default();
-        if !matches!(word, "BEGIN" | "START" | "COMMIT" | "ROLLBACK") {
-            last = Some(send(prime, step, mode)?);
-        }
-    }
-    prime.simple("ROLLBACK")?;
-    for text in &case.cleanup {
-        prime.simple(text)?;
-    }
-    let code = |a: &Answer| a.error.as_ref().map(|e| e.code().to_owned());
-    Ok(last.is_some_and(|a| code(&a) == code(gate)))
+/// Did one side raise an error about a value, and the other not?
+pub fn one_sided(outcome: &Outcome) -> bool {
+    let code = |a: &Option<Answer>| a.as_ref()?.error.as_ref().map(|e| e.code().to_owned());
+    let (g, p) = (code(&outcome.gate), code(&outcome.prime));
+    g != p && [g, p].iter().flatten().all(|c| raised(c))
 }

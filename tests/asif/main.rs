@@ -18,6 +18,7 @@ mod schema;
 mod stage;
 mod tape;
 mod wire;
+mod witness;
 mod world;
 
 /// What both sides of a comparison are set to.
@@ -41,11 +42,11 @@ fn plan(default: u64) -> run::Plan {
 fn a_database_is_as_itself_and_not_as_another() {
     let stage = stage::Stage::set();
     let world = world::World::of(&stage);
-    let itself = run::run(&world, &|seat| seat.prime.clone(), plan(1500));
+    let itself = run::run(&world, &|seat| seat.prime.clone(), None, plan(1500));
     itself.print(plan(0).seed, &|_, _| String::new());
     // the two sides share one database here, so they wait for each other's locks
     assert!(itself.failures.iter().all(|f| f.kind == "locking"));
-    let open = run::run(&world, &|_| stage.whole(), run::Plan { cases: 180, ..plan(0) });
+    let open = run::run(&world, &|_| stage.whole(), None, run::Plan { cases: 180, ..plan(0) });
     println!("unguarded: {} of {} caught", open.failures.len(), open.cases);
     assert!(open.failures.len() * 3 > open.cases as usize);
 }
@@ -57,11 +58,21 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
     let world = world::World::of(&stage);
     let policies = stage::shipped_policies();
     let explainer = explain::Explainer::new(&stage, &policies);
-    let server = stage::Server::start(&stage, &policies);
+    let mut server = stage::Server::start(&stage, &policies);
     hashes::carry_over(&world, &stage, &server);
+    let witnesses = witness::Witnesses::new(&stage, &policies);
     let plan = plan(10_000);
-    let tally = run::run(&world, &|seat| server.login(seat.person.login), plan);
+    let tally = run::run(
+        &world,
+        &|seat| server.login(seat.person.login),
+        Some(&|s, c, m, n| witnesses.ask(s, c, m, n)),
+        plan,
+    );
     tally.print(plan.seed, &|login, sql| explainer.text(login, sql));
+    let log = server.log();
+    if let Some(how) = server.ended() {
+        println!("rowgate ended: {how}\n{}", &log[log.len().saturating_sub(4000)..]);
+    }
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
 }
 

@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Where a person's statements go to be judged.
 pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
 
+/// Decides whether an error that only the gate gave comes from rows that the person sees: the gate gives it before
+/// a database without the others, too.
+pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize) -> Option<String> + Sync)>;
+
 /// What to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -220,7 +224,7 @@ fn bad(verdict: &Verdict) -> bool {
 }
 
 /// Runs the plan, every person on a thread of their own.
-pub fn run(world: &World, gate: Gate<'_>, plan: Plan) -> Tally {
+pub fn run(world: &World, gate: Gate<'_>, witness: Witness<'_>, plan: Plan) -> Tally {
     let total = Mutex::new(Tally::default());
     let done = AtomicU64::new(0);
     let found = AtomicU64::new(0);
@@ -241,7 +245,8 @@ pub fn run(world: &World, gate: Gate<'_>, plan: Plan) -> Tally {
                         eprintln!("{} cases, {} failed", n + 1, found.load(Ordering::Relaxed));
                     }
                     let before = tally.failures.len();
-                    one(world, seat, &address, &mut pair, plan, index, &mut tally);
+                    let mut ask = |c: &Case, mode| attempt(&mut pair, &address, seat, c, mode, witness);
+                    one(world, seat, &mut ask, plan, index, &mut tally);
                     found.fetch_add((tally.failures.len() - before) as u64, Ordering::Relaxed);
                 }
                 total.lock().expect("no thread panicked").merge(tally);
@@ -253,7 +258,14 @@ pub fn run(world: &World, gate: Gate<'_>, plan: Plan) -> Tally {
     tally
 }
 
-fn attempt(pair: &mut Option<Pair>, address: &Address, seat: &Seat, case: &Case, mode: Mode) -> Outcome {
+fn attempt(
+    pair: &mut Option<Pair>,
+    address: &Address,
+    seat: &Seat,
+    case: &Case,
+    mode: Mode,
+    witness: Witness<'_>,
+) -> Outcome {
     let result = (|| {
         if pair.is_none() {
             *pair = Some(Pair::open(address, &seat.prime)?);
@@ -263,7 +275,7 @@ fn attempt(pair: &mut Option<Pair>, address: &Address, seat: &Seat, case: &Case,
         };
         compare::run(case, mode, &mut p.gate, &mut p.prime, &seat.hidden, &seat.exempt)
     })();
-    result.unwrap_or_else(|e| {
+    let mut outcome = result.unwrap_or_else(|e| {
         *pair = None;
         Outcome {
             step: case.steps.len(),
@@ -271,14 +283,27 @@ fn attempt(pair: &mut Option<Pair>, address: &Address, seat: &Seat, case: &Case,
             gate: None,
             prime: None,
         }
-    })
+    });
+    if let (Verdict::Different(how), Some(witness)) = (&outcome.verdict, witness)
+        && compare::one_sided(&outcome)
+    {
+        let code = |a: &crate::wire::Answer| a.error.as_ref().map(|e| e.code().to_owned());
+        let without = witness(seat, case, mode, outcome.step);
+        outcome.verdict = if without == outcome.gate.as_ref().and_then(code) {
+            Verdict::Planner
+        } else {
+            Verdict::Leaked(format!(
+                "(by an error: without the hidden rows it is {without:?}) {how}"
+            ))
+        };
+    }
+    outcome
 }
 
 fn one(
     world: &World,
     seat: &Seat,
-    address: &Address,
-    pair: &mut Option<Pair>,
+    ask: &mut dyn FnMut(&Case, Mode) -> Outcome,
     plan: Plan,
     index: u64,
     tally: &mut Tally,
@@ -286,7 +311,7 @@ fn one(
     let mut tape = tape_of(plan.seed, index);
     let made = case(&mut tape, &seat.schema, &world.whole);
     let mode = mode_of(index);
-    let outcome = attempt(pair, address, seat, &made, mode);
+    let outcome = ask(&made, mode);
     tally.cases += 1;
     if plan.only.is_some() {
         for s in texts(&made, &outcome) {
@@ -322,7 +347,7 @@ fn one(
                 shrink(&tape.drawn, 250, |choices| {
                     let mut again = Tape::replayed(choices.to_vec());
                     let smaller = case(&mut again, &seat.schema, &world.whole);
-                    let o = attempt(pair, address, seat, &smaller, mode);
+                    let o = ask(&smaller, mode);
                     let fails = bad(&o.verdict) && o.verdict.sort() == sort;
                     if fails {
                         smallest = texts(&smaller, &o);

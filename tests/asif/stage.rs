@@ -12,6 +12,8 @@ use tokio_postgres::NoTls;
 
 /// D: what everybody's own database is copied from, and what rowgate stands before.
 pub const WHOLE: &str = "asif_d";
+/// The same, kept free of connections, to copy from while rowgate stands before D.
+pub const TEMPLATE: &str = "asif_t";
 /// rowgate's role on the server.
 pub const READER: &str = "rowgate";
 const SUPERUSER_PASSWORD: &str = "asif";
@@ -51,10 +53,29 @@ async fn fill(cluster: &Cluster) -> Result<(), String> {
         .map_err(|e| e.to_string())?;
     client.batch_execute(CANARIES).await.map_err(say)?;
     client.batch_execute(VISITOR).await.map_err(say)?;
+    drop(client);
+    copy_of_whole(&admin).await?;
     admin
         .batch_execute(&format!("ALTER ROLE {SUPERUSER} PASSWORD '{SUPERUSER_PASSWORD}'"))
         .await
         .map_err(say)
+}
+
+/// The connection that filled D takes a moment to end.
+async fn copy_of_whole(admin: &tokio_postgres::Client) -> Result<(), String> {
+    for _ in 0..100 {
+        let copied = admin
+            .batch_execute(&format!("CREATE DATABASE {TEMPLATE} TEMPLATE {WHOLE}"))
+            .await;
+        match copied {
+            Ok(()) => return Ok(()),
+            Err(e) if e.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(e) => return Err(format!("{e:?}")),
+        }
+    }
+    Err(format!("{WHOLE} stays in use"))
 }
 
 impl Stage {
@@ -100,6 +121,7 @@ pub struct Server {
     child: Child,
     port: u16,
     directory: tempfile::TempDir,
+    database: String,
 }
 
 /// The shipped policies.
@@ -110,10 +132,15 @@ pub fn shipped_policies() -> PathBuf {
 impl Server {
     /// Starts rowgate before D under these policies.
     pub fn start(stage: &Stage, policies: &Path) -> Self {
+        Self::before(stage, WHOLE, policies)
+    }
+
+    /// Starts rowgate before any database of the stage.
+    pub fn before(stage: &Stage, database: &str, policies: &Path) -> Self {
         let port = free_port().expect("a port");
         let directory = tempfile::tempdir().expect("a directory");
         let config = format!(
-            "[listen]\naddress = \"127.0.0.1\"\nport = {port}\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{WHOLE}\"\n\
+            "[listen]\naddress = \"127.0.0.1\"\nport = {port}\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{database}\"\n\
              user = \"{READER}\"\npassword = \"{}\"\nsslmode = \"disable\"\n[policies]\ndirectory = \"{}\"\n[login]\nmethod = \"upstream\"\n\
              auth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n[audit]\noutput = \"off\"\n[limits]\nmax_connections = 150\n",
             stage.superuser.port,
@@ -132,7 +159,12 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("rowgate");
-        let mut server = Self { child, port, directory };
+        let mut server = Self {
+            child,
+            port,
+            directory,
+            database: database.to_owned(),
+        };
         server.wait_until_ready();
         server
     }
@@ -150,6 +182,11 @@ impl Server {
         }
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("a child")
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
@@ -162,7 +199,7 @@ impl Server {
             port: self.port,
             user: login.into(),
             password: data::password(login),
-            database: WHOLE.into(),
+            database: self.database.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::compare::{Exempt, Marks, marks_in};
 use crate::dprime::{PEOPLE, Person, build};
 use crate::schema::{Schema, texts};
-use crate::stage::{READER, Stage, WHOLE};
+use crate::stage::{READER, Stage, TEMPLATE, WHOLE};
 use crate::wire::{Address, Client};
 use std::collections::HashSet;
 
@@ -60,7 +60,7 @@ impl World {
         drop(d);
         let mut seats = Vec::new();
         for person in &PEOPLE {
-            let prime = build(superuser, WHOLE, person, READER);
+            let prime = build(superuser, TEMPLATE, person, READER);
             let prime = Address {
                 database: prime.database,
                 ..stage.whole()

@@ -139,12 +139,51 @@ pub fn database(login: &str) -> String {
 
 /// Makes D′ for one person out of `template`, which nobody may be connected to.
 pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str) -> Address {
-    let name = database(person.login);
+    let (own, mut client, plans) = copy(superuser, template, person, &database(person.login), false);
+    let roles: Vec<&Role> = person.roles.iter().map(|r| roles::role(r)).collect();
+    for plan in plans.iter().filter(|p| p.denied) {
+        run(&mut client, &revoke(&plan.table, reader));
+    }
+    if !roles.iter().any(|r| r.derived) {
+        run(
+            &mut client,
+            &format!(
+                "DO $$ BEGIN IF to_regclass('public.monthly_revenue') IS NOT NULL THEN REVOKE ALL ON public.monthly_revenue FROM {reader}; END IF; END $$"
+            ),
+        );
+    }
+    run(
+        &mut client,
+        "GRANT USAGE ON SCHEMA asif TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO PUBLIC; \
+         REVOKE ALL ON rowgate.hash_key FROM rowgate; ANALYZE",
+    );
+    own
+}
+
+/// The tables that decide scopes: they stay whole in a witness, or the policy would mean something else.
+const DECIDE: [&str; 3] = ["crm.users", "crm.teams", "public.customer_members"];
+
+/// D without the rows that the person does not see, its masked values masked already, but with every column: what
+/// rowgate, standing before it, must answer as it does before D.
+pub fn witness(superuser: &Address, template: &str, person: &Person) -> String {
+    let name = format!("witness_{}", person.login);
+    let (_, mut client, _) = copy(superuser, template, person, &name, true);
+    run(&mut client, "DROP SCHEMA asif CASCADE; ANALYZE");
+    name
+}
+
+fn copy(
+    superuser: &Address,
+    template: &str,
+    person: &Person,
+    name: &str,
+    witness: bool,
+) -> (Address, Client, Vec<Plan>) {
     let mut admin = Client::connect(superuser).expect("superuser");
     run(&mut admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
     run(&mut admin, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
     let own = Address {
-        database: name,
+        database: name.to_owned(),
         ..superuser.clone()
     };
     let mut client = Client::connect(&own).expect("superuser in D′");
@@ -164,25 +203,14 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
     }
     run(&mut client, DROP_CONSTRAINTS);
     for plan in &plans {
-        run(&mut client, &plan.apply);
+        if !witness {
+            run(&mut client, &plan.apply);
+            run(&mut client, &plan.drop);
+        } else if !DECIDE.contains(&plan.table.as_str()) {
+            run(&mut client, &plan.apply);
+        }
     }
-    for plan in plans.iter().filter(|p| p.denied) {
-        run(&mut client, &revoke(&plan.table, reader));
-    }
-    if !roles.iter().any(|r| r.derived) {
-        run(
-            &mut client,
-            &format!(
-                "DO $$ BEGIN IF to_regclass('public.monthly_revenue') IS NOT NULL THEN REVOKE ALL ON public.monthly_revenue FROM {reader}; END IF; END $$"
-            ),
-        );
-    }
-    run(
-        &mut client,
-        "GRANT USAGE ON SCHEMA asif TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO PUBLIC; \
-         REVOKE ALL ON rowgate.hash_key FROM rowgate; ANALYZE",
-    );
-    own
+    (own, client, plans)
 }
 
 /// Takes away the table, its children and every view over it.
@@ -227,6 +255,8 @@ struct Plan {
     /// Which of the rows that stay may be locked: asked before anything is deleted.
     lockable: String,
     apply: String,
+    /// What takes the hidden columns away.
+    drop: String,
     denied: bool,
 }
 
@@ -304,8 +334,9 @@ impl Plan {
                 set.join(", ")
             );
         }
+        let mut drop = String::new();
         for column in dropped {
-            let _ = write!(apply, "ALTER TABLE {table} DROP COLUMN IF EXISTS \"{column}\" CASCADE;");
+            let _ = write!(drop, "ALTER TABLE {table} DROP COLUMN IF EXISTS \"{column}\" CASCADE;");
         }
         let edits: Vec<String> = roles
             .iter()
@@ -326,6 +357,7 @@ impl Plan {
             compute: standing.fill(&compute),
             lockable: standing.fill(&lockable),
             apply,
+            drop,
             denied: given.is_empty(),
         }
     }

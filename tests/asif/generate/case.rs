@@ -3,6 +3,7 @@
 use super::{Gen, Param, Query};
 use crate::schema::{Schema, Ty};
 use crate::tape::Tape;
+use crate::wire::Mode;
 
 /// One exchange with the server.
 #[derive(Debug, Clone)]
@@ -51,6 +52,17 @@ pub struct Case {
     pub cleanup: Vec<String>,
     /// Uses parameters, so the extended protocol only.
     pub extended: bool,
+}
+
+impl Case {
+    /// How it travels, where `wanted` is asked for.
+    pub fn mode(&self, wanted: Mode) -> Mode {
+        if self.extended && wanted == Mode::Simple {
+            Mode::ExtendedText
+        } else {
+            wanted
+        }
+    }
 }
 
 /// Generates one case from a tape.

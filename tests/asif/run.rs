@@ -14,7 +14,7 @@ pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
 
 /// Decides whether an error that only the gate gave comes from rows that the person sees: the gate gives it before
 /// a database without the others, too.
-pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize) -> Option<String> + Sync)>;
+pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize) -> Vec<Option<String>> + Sync)>;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -289,7 +289,7 @@ fn attempt(
     {
         let code = |a: &crate::wire::Answer| a.error.as_ref().map(|e| e.code().to_owned());
         let without = witness(seat, case, mode, outcome.step);
-        outcome.verdict = if without == outcome.gate.as_ref().and_then(code) {
+        outcome.verdict = if without.contains(&outcome.gate.as_ref().and_then(code)) {
             Verdict::Planner
         } else {
             Verdict::Leaked(format!(

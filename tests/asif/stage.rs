@@ -86,7 +86,7 @@ impl Stage {
             .build()
             .expect("a runtime");
         let key = format!(
-            "asif\n{CANARIES}{VISITOR}{}",
+            "asif with a template\n{CANARIES}{VISITOR}{}",
             data::sql(Scale::new(SCALE).expect("a scale"))
         );
         let cluster = runtime

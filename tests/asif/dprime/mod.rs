@@ -139,7 +139,7 @@ pub fn database(login: &str) -> String {
 
 /// Makes D′ for one person out of `template`, which nobody may be connected to.
 pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str) -> Address {
-    let (own, mut client, plans) = copy(superuser, template, person, &database(person.login), false);
+    let (own, mut client, plans) = copy(superuser, template, person, &database(person.login), Hidden::Gone);
     let roles: Vec<&Role> = person.roles.iter().map(|r| roles::role(r)).collect();
     for plan in plans.iter().filter(|p| p.denied) {
         run(&mut client, &revoke(&plan.table, reader));
@@ -163,11 +163,21 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
 /// The tables that decide scopes: they stay whole in a witness, or the policy would mean something else.
 const DECIDE: [&str; 3] = ["crm.users", "crm.teams", "public.customer_members"];
 
-/// D without the rows that the person does not see, its masked values masked already, but with every column: what
-/// rowgate, standing before it, must answer as it does before D.
-pub fn witness(superuser: &Address, template: &str, person: &Person) -> String {
-    let name = format!("witness_{}", person.login);
-    let (_, mut client, _) = copy(superuser, template, person, &name, true);
+/// What becomes of the rows that a person does not see, in a copy of D.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden {
+    /// They go, and hidden columns with them: D′.
+    Gone,
+    /// They go, but every column stays: rowgate before it must answer as it does before D.
+    Deleted,
+    /// They stay with nothing in them that an expression could raise an error about: plans stay as they are, too.
+    Blank,
+}
+
+/// A copy of D that says nothing of what the person does not see, for rowgate to stand before.
+pub fn witness(superuser: &Address, template: &str, person: &Person, hidden: Hidden) -> String {
+    let name = format!("witness_{}_{}", person.login, format!("{hidden:?}").to_lowercase());
+    let (_, mut client, _) = copy(superuser, template, person, &name, hidden);
     run(&mut client, "DROP SCHEMA asif CASCADE; ANALYZE");
     name
 }
@@ -177,7 +187,7 @@ fn copy(
     template: &str,
     person: &Person,
     name: &str,
-    witness: bool,
+    hidden: Hidden,
 ) -> (Address, Client, Vec<Plan>) {
     let mut admin = Client::connect(superuser).expect("superuser");
     run(&mut admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
@@ -203,11 +213,22 @@ fn copy(
     }
     run(&mut client, DROP_CONSTRAINTS);
     for plan in &plans {
-        if !witness {
-            run(&mut client, &plan.apply);
-            run(&mut client, &plan.drop);
-        } else if !DECIDE.contains(&plan.table.as_str()) {
-            run(&mut client, &plan.apply);
+        let decides = DECIDE.contains(&plan.table.as_str());
+        match hidden {
+            Hidden::Gone => {
+                run(&mut client, &plan.delete);
+                run(&mut client, &plan.mask);
+                run(&mut client, &plan.drop);
+            }
+            Hidden::Deleted if !decides => {
+                run(&mut client, &plan.delete);
+                run(&mut client, &plan.mask);
+            }
+            Hidden::Blank if !decides => {
+                run(&mut client, &plan.blank);
+                run(&mut client, &plan.mask);
+            }
+            _ => {}
         }
     }
     (own, client, plans)
@@ -254,7 +275,10 @@ struct Plan {
     compute: String,
     /// Which of the rows that stay may be locked: asked before anything is deleted.
     lockable: String,
-    apply: String,
+    delete: String,
+    /// What empties the hidden rows instead.
+    blank: String,
+    mask: String,
     /// What takes the hidden columns away.
     drop: String,
     denied: bool,
@@ -324,16 +348,23 @@ impl Plan {
             set.push(format!("\"{column}\" = n.\"{column}\""));
         }
         let _ = write!(compute, " FROM {table} AS r WHERE {visible}");
-        let mut apply = format!(
-            "DELETE FROM {table} AS r WHERE NOT EXISTS (SELECT FROM asif.{flat} n WHERE n.rowgate_tab = r.tableoid AND n.rowgate_at = r.ctid);"
+        let unseen = format!(
+            "NOT EXISTS (SELECT FROM asif.{flat} n WHERE n.rowgate_tab = r.tableoid AND n.rowgate_at = r.ctid)"
         );
-        if !set.is_empty() {
-            let _ = write!(
-                apply,
-                "UPDATE {table} AS r SET {} FROM asif.{flat} n WHERE n.rowgate_tab = r.tableoid AND n.rowgate_at = r.ctid;",
+        let matched = "n.rowgate_tab = r.tableoid AND n.rowgate_at = r.ctid";
+        let delete = format!("DELETE FROM {table} AS r WHERE {unseen}");
+        let mask = if set.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "UPDATE {table} AS r SET {} FROM asif.{flat} n WHERE {matched}",
                 set.join(", ")
-            );
-        }
+            )
+        };
+        let kept = texts(client, &HARMLESS.replace("{table}", table));
+        let kept: Vec<String> = kept.into_iter().filter_map(|mut r| r.remove(0)).collect();
+        let emptied: Vec<String> = all.iter().filter(|c| !kept.contains(c)).cloned().collect();
+        let blank = blanked(table, &emptied, &unseen);
         let mut drop = String::new();
         for column in dropped {
             let _ = write!(drop, "ALTER TABLE {table} DROP COLUMN IF EXISTS \"{column}\" CASCADE;");
@@ -356,9 +387,39 @@ impl Plan {
             table: table.to_owned(),
             compute: standing.fill(&compute),
             lockable: standing.fill(&lockable),
-            apply,
+            delete,
+            blank,
+            mask,
             drop,
             denied: given.is_empty(),
         }
     }
+}
+
+/// Columns whose values hardly raise an error, and which filters and joins go by: plans need them as they are.
+const HARMLESS: &str = "SELECT a.attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+    WHERE a.attrelid = '{table}'::regclass AND a.attnum > 0 AND NOT a.attisdropped \
+    AND (t.typtype = 'e' OR t.typname IN ('bool', 'date', 'timestamptz'))";
+
+/// Empties the hidden rows: NULL raises nothing, and owner 1 (the head of the house) is in no test person's scope
+/// but that of everything. A view groups by the key of customers, so that one stays.
+fn blanked(table: &str, columns: &[String], unseen: &str) -> String {
+    let customers = table == "public.customers";
+    let set: Vec<String> = columns
+        .iter()
+        .map(|c| match c.as_str() {
+            "id" if customers => "\"id\" = -r.id".to_owned(),
+            "id" => "\"id\" = 0".to_owned(),
+            "owner_id" => "\"owner_id\" = 1".to_owned(),
+            "code" => "\"code\" = r.code".to_owned(),
+            other => format!("\"{other}\" = NULL"),
+        })
+        .collect();
+    let key = if customers || table == "public.products" || table.starts_with("crm.") {
+        String::new()
+    } else {
+        let name = table.trim_start_matches("public.");
+        format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}_pkey CASCADE;")
+    };
+    format!("{key} UPDATE {table} AS r SET {} WHERE {unseen}", set.join(", "))
 }

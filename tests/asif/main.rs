@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod broken;
 mod compare;
 mod dprime;
 mod explain;
@@ -74,6 +75,27 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
         println!("rowgate ended: {how}\n{}", &log[log.len().saturating_sub(4000)..]);
     }
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
+}
+
+/// The oracle against a rewriter that is broken on purpose.
+#[test]
+fn a_broken_rewriter_is_caught() {
+    use broken::Breakage::{Bare, NoMask, NoScope};
+    let stage = stage::Stage::set();
+    let world = world::World::of(&stage);
+    let explainer = explain::Explainer::new(&stage, &stage::shipped_policies());
+    for how in [Bare, NoScope, NoMask] {
+        let result = broken::try_out(&world, &stage, &explainer, how, 200);
+        println!(
+            "{how:?}: {} of {} broken statements caught",
+            result.caught, result.broken
+        );
+        // the rest say nothing that depends on what was broken
+        assert!(
+            result.broken == 200 && result.caught * 4 > result.broken,
+            "{how:?}: {result:?}"
+        );
+    }
 }
 
 /// What the gate makes of one text: `ASIF_AS=alice ASIF_SQL=… cargo test --test asif -- --ignored --nocapture explain`.

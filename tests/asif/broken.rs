@@ -80,7 +80,7 @@ pub fn broken(text: &str, how: Breakage) -> Option<String> {
         let Some(alias_at) = after.find(" AS \"rowgate:row\"") else {
             continue;
         };
-        if outside(&after[..alias_at], " ").first().is_some() {
+        if !outside(&after[..alias_at], " ").is_empty() {
             continue;
         }
         let inner = match how {

@@ -19,6 +19,8 @@ pub enum Verdict {
     BothFailed(String),
     /// Only one side raised, in a condition that the planner may or may not run.
     Planner,
+    /// Only the gate raised, and neither the rows that are seen nor the hidden ones do so by themselves.
+    Unclear,
     /// A time-out on either side.
     TimedOut,
     /// Only the table and the column that a result field is said to come from.

@@ -66,7 +66,7 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
     let tally = run::run(
         &world,
         &|seat| server.login(seat.person.login),
-        Some(&|s, c, m, n| witnesses.ask(s, c, m, n)),
+        Some(&|s, c, m, n, code| witnesses.ask(s, c, m, n, code)),
         plan,
     );
     tally.print(plan.seed, &|login, sql| explainer.text(login, sql));

@@ -4,6 +4,7 @@ use crate::compare::{self, Outcome, Verdict};
 use crate::generate::case::{Case, case};
 use crate::tape::{Tape, shrink};
 use crate::wire::{Address, Client, Mode};
+use crate::witness::Raised;
 use crate::world::{Seat, World};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,9 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Where a person's statements go to be judged.
 pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
 
-/// Decides whether an error that only the gate gave comes from rows that the person sees: the gate gives it before
-/// a database without the others, too.
-pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize) -> Vec<Option<String>> + Sync)>;
+/// Says whose rows raise an error that only the gate gave.
+pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize, &str) -> Raised + Sync)>;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,8 @@ pub struct Tally {
     pub both_failed: BTreeMap<String, (u64, String)>,
     pub planner: u64,
     pub timed_out: u64,
+    /// Errors that only the gate gave, and no witness of it.
+    pub unclear: u64,
     /// Export and temp tables, where the person lacks the right.
     pub denied: u64,
     /// Refusals by message, with how many and the shortest statement.
@@ -67,6 +69,7 @@ impl Tally {
         self.same_errors += other.same_errors;
         self.planner += other.planner;
         self.timed_out += other.timed_out;
+        self.unclear += other.unclear;
         self.denied += other.denied;
         for (mine, theirs) in [
             (&mut self.refused, other.refused),
@@ -120,12 +123,13 @@ impl Tally {
         print_counts("top refusals", &self.refused);
         println!(
             "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
-             {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
+             {} unclear, {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
             self.cases,
             self.same,
             self.same_errors,
             self.both_failed.values().map(|b| b.0).sum::<u64>(),
             self.planner,
+            self.unclear,
             self.timed_out,
             self.denied,
             self.refusals(),
@@ -286,15 +290,14 @@ fn attempt(
     });
     if let (Verdict::Different(how), Some(witness)) = (&outcome.verdict, witness)
         && compare::one_sided(&outcome)
+        && outcome.gate.as_ref().is_some_and(|g| g.error.is_some())
     {
-        let code = |a: &crate::wire::Answer| a.error.as_ref().map(|e| e.code().to_owned());
-        let without = witness(seat, case, mode, outcome.step);
-        outcome.verdict = if without.contains(&outcome.gate.as_ref().and_then(code)) {
-            Verdict::Planner
-        } else {
-            Verdict::Leaked(format!(
-                "(by an error: without the hidden rows it is {without:?}) {how}"
-            ))
+        let error = outcome.gate.as_ref().and_then(|g| g.error.as_ref());
+        let code = error.map_or("", |e| e.code()).to_owned();
+        outcome.verdict = match witness(seat, case, mode, outcome.step, &code) {
+            Raised::BySeen => Verdict::Planner,
+            Raised::Unclear => Verdict::Unclear,
+            Raised::ByHidden => Verdict::Leaked(format!("by an error that hidden rows raise: {how}")),
         };
     }
     outcome
@@ -335,6 +338,7 @@ fn one(
         Verdict::Planner => tally.planner += 1,
         Verdict::TimedOut => tally.timed_out += 1,
         Verdict::Denied(_) => tally.denied += 1,
+        Verdict::Unclear => tally.unclear += 1,
         Verdict::Refused(why) => {
             let text = made.steps[outcome.step].sql.clone();
             note(&mut tally.refused, pattern(why), text);

@@ -10,11 +10,25 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+/// Whose it is, and what has become of the hidden rows.
+type Key = (&'static str, Hidden);
+
+/// What witnesses say of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raised {
+    /// It comes without the hidden rows, too.
+    BySeen,
+    /// It comes without the rows that the person sees.
+    ByHidden,
+    /// It comes in neither: plans differ.
+    Unclear,
+}
+
 /// One rowgate per person, started when it is first asked.
 pub struct Witnesses<'a> {
     stage: &'a Stage,
     policies: PathBuf,
-    running: Mutex<HashMap<(&'static str, bool), (Server, Client)>>,
+    running: Mutex<HashMap<Key, (Server, Client)>>,
 }
 
 impl<'a> Witnesses<'a> {
@@ -36,18 +50,26 @@ impl<'a> Witnesses<'a> {
         (server, client)
     }
 
-    /// The SQLSTATEs that the step of a case gives where the hidden rows say nothing; `None` where it succeeds.
-    pub fn ask(&self, seat: &Seat, case: &Case, mode: Mode, step: usize) -> Vec<Option<String>> {
-        [Hidden::Deleted, Hidden::Blank]
-            .into_iter()
-            .map(|hidden| self.ask_one(seat, hidden, case, mode, step))
-            .collect()
+    /// Whose rows raise the error `code` that a step gave before D?
+    pub fn ask(&self, seat: &Seat, case: &Case, mode: Mode, step: usize, code: &str) -> Raised {
+        let gives = |hidden| self.ask_one(seat, hidden, case, mode, step).as_deref() == Some(code);
+        if gives(Hidden::Deleted) || gives(Hidden::Blank) {
+            return Raised::BySeen;
+        }
+        // these tables decide scopes and are the same in every witness
+        let decides = ["users", "teams", "customer_members"];
+        let text = case.steps[step].sql.to_lowercase();
+        if gives(Hidden::Alone) && !decides.iter().any(|t| text.contains(t)) {
+            Raised::ByHidden
+        } else {
+            Raised::Unclear
+        }
     }
 
     fn ask_one(&self, seat: &Seat, hidden: Hidden, case: &Case, mode: Mode, step: usize) -> Option<String> {
         let mut running = self.running.lock().expect("no thread panicked");
         let (_, client) = running
-            .entry((seat.person.login, hidden == Hidden::Blank))
+            .entry((seat.person.login, hidden))
             .or_insert_with(|| self.start(seat, hidden));
         let mut last = None;
         for s in case.steps.iter().take(step + 1) {

@@ -164,7 +164,7 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
 const DECIDE: [&str; 3] = ["crm.users", "crm.teams", "public.customer_members"];
 
 /// What becomes of the rows that a person does not see, in a copy of D.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hidden {
     /// They go, and hidden columns with them: D′.
     Gone,
@@ -172,6 +172,8 @@ pub enum Hidden {
     Deleted,
     /// They stay with nothing in them that an expression could raise an error about: plans stay as they are, too.
     Blank,
+    /// They stay as they are, and the rows that the person sees are blank: what is raised there is raised by them.
+    Alone,
 }
 
 /// A copy of D that says nothing of what the person does not see, for rowgate to stand before.
@@ -228,6 +230,7 @@ fn copy(
                 run(&mut client, &plan.blank);
                 run(&mut client, &plan.mask);
             }
+            Hidden::Alone if !decides => run(&mut client, &plan.blank_seen),
             _ => {}
         }
     }
@@ -278,6 +281,8 @@ struct Plan {
     delete: String,
     /// What empties the hidden rows instead.
     blank: String,
+    /// What empties the others.
+    blank_seen: String,
     mask: String,
     /// What takes the hidden columns away.
     drop: String,
@@ -364,7 +369,9 @@ impl Plan {
         let kept = texts(client, &HARMLESS.replace("{table}", table));
         let kept: Vec<String> = kept.into_iter().filter_map(|mut r| r.remove(0)).collect();
         let emptied: Vec<String> = all.iter().filter(|c| !kept.contains(c)).cloned().collect();
-        let blank = blanked(table, &emptied, &unseen);
+        let blank = blanked(table, &emptied, "1", &unseen);
+        let seen = unseen.trim_start_matches("NOT ");
+        let blank_seen = blanked(table, &all, "NULL", seen);
         let mut drop = String::new();
         for column in dropped {
             let _ = write!(drop, "ALTER TABLE {table} DROP COLUMN IF EXISTS \"{column}\" CASCADE;");
@@ -389,6 +396,7 @@ impl Plan {
             lockable: standing.fill(&lockable),
             delete,
             blank,
+            blank_seen,
             mask,
             drop,
             denied: given.is_empty(),
@@ -401,16 +409,17 @@ const HARMLESS: &str = "SELECT a.attname FROM pg_attribute a JOIN pg_type t ON t
     WHERE a.attrelid = '{table}'::regclass AND a.attnum > 0 AND NOT a.attisdropped \
     AND (t.typtype = 'e' OR t.typname IN ('bool', 'date', 'timestamptz'))";
 
-/// Empties the hidden rows: NULL raises nothing, and owner 1 (the head of the house) is in no test person's scope
+/// Empties some rows: NULL raises nothing, and owner 1 (the head of the house) is in no test person's scope
 /// but that of everything. A view groups by the key of customers, so that one stays.
-fn blanked(table: &str, columns: &[String], unseen: &str) -> String {
+fn blanked(table: &str, columns: &[String], owner: &str, which: &str) -> String {
     let customers = table == "public.customers";
     let set: Vec<String> = columns
         .iter()
         .map(|c| match c.as_str() {
             "id" if customers => "\"id\" = -r.id".to_owned(),
             "id" => "\"id\" = 0".to_owned(),
-            "owner_id" => "\"owner_id\" = 1".to_owned(),
+            "owner_id" => format!("\"owner_id\" = {owner}"),
+            "opened_at" => "\"opened_at\" = r.opened_at".to_owned(),
             "code" => "\"code\" = r.code".to_owned(),
             other => format!("\"{other}\" = NULL"),
         })
@@ -421,5 +430,5 @@ fn blanked(table: &str, columns: &[String], unseen: &str) -> String {
         let name = table.trim_start_matches("public.");
         format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}_pkey CASCADE;")
     };
-    format!("{key} UPDATE {table} AS r SET {} WHERE {unseen}", set.join(", "))
+    format!("{key} UPDATE {table} AS r SET {} WHERE {which}", set.join(", "))
 }

@@ -49,9 +49,9 @@ impl Analysis<'_> {
             return Ok(facts);
         }
         let candidates = self.candidates(&names);
-        let aggregate = call.over.is_none()
-            && candidates.iter().any(|f| f.kind == FunctionKind::Aggregate)
-            && belongs_here(call, scope);
+        let is_aggregate = call.over.is_none() && candidates.iter().any(|f| f.kind == FunctionKind::Aggregate);
+        let aggregate = is_aggregate && belongs_here(call, scope);
+        self.stray_aggregate |= is_aggregate && !aggregate;
         // what an aggregate takes in needs no grouping
         let used = aggregate.then(|| self.used.clone());
         let mut arguments = Vec::new();

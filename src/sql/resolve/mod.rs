@@ -100,6 +100,8 @@ pub struct Analysis<'w> {
     pub renames: usize,
     /// How many views deep the analysis stands.
     pub depth: usize,
+    /// An aggregate was met whose level is not known: any level may be grouped.
+    pub stray_aggregate: bool,
     /// A whole row stands as a record, because columns are hidden.
     pub record_rows: bool,
 }
@@ -149,6 +151,7 @@ impl<'w> Analysis<'w> {
             unit: 0,
             renames: 0,
             depth: 0,
+            stray_aggregate: false,
             record_rows: false,
         }
     }

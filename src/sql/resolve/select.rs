@@ -292,7 +292,7 @@ impl Analysis<'_> {
         self.depend_on_keys(select, &scope, &keys)?;
         let grouped = scope.grouped || sorted_by_aggregate || targets.iter().any(|t| t.facts.aggregate);
         if !outermost {
-            let plain = !grouped && select.distinct_clause.is_empty();
+            let plain = !grouped && !self.stray_aggregate && select.distinct_clause.is_empty();
             self.guard_targets(&mut targets, plain, &scope)?;
         }
         self.used.extend(used_before);

@@ -1,6 +1,6 @@
 //! What is allowed: which rows and columns of which relation a principal gets, and how each column shows.
 //!
-//! In order: [`file`] (words with their places) → [`load`] (files to [`written`]) → [`check`] (tied to the
+//! In order: [`file`] and `section` (words with their places) → [`load`] (files to [`written`]) → [`check`] (tied to the
 //! catalogue) → `decide` (one person, one relation), with `scope` and `mask` as the vocabulary.
 
 mod bound;
@@ -16,6 +16,7 @@ mod memo;
 mod print;
 mod qualify;
 mod scope;
+mod section;
 mod template;
 mod trials;
 pub mod written;

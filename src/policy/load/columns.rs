@@ -1,7 +1,8 @@
 //! A role's columns: clear, hidden or under a mask, with what may be written.
 
 use super::scope_words;
-use crate::policy::file::{Section, Shape, Spot, Word, did_you_mean};
+use crate::policy::file::{Spot, Word, did_you_mean};
+use crate::policy::section::{Section, Shape};
 use crate::policy::written::{ColumnRule, MaskRule, Scope, Show};
 
 /// Reads one column of a role's table.

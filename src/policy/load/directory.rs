@@ -1,6 +1,7 @@
 //! `directory.toml`: where people come from; `tests/*.toml`: what a reviewer can run.
 
-use crate::policy::file::{Section, Word};
+use crate::policy::file::Word;
+use crate::policy::section::Section;
 use crate::policy::written::{DirectoryRule, TestCase, Written};
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ mod directory;
 mod roles;
 mod tables;
 
-use super::file::{Problem, Problems, Severity, SourceText, Spot};
+use super::file::{Problem, Problems, Severity, Spot};
+use super::section::{Section, SourceText};
 use super::written::{Scope, ScopeWord, Written};
 use std::fs;
 use std::io;
@@ -104,6 +105,6 @@ fn scope_word(word: &super::file::Word) -> ScopeWord {
     }
 }
 
-fn scope_words(section: &super::file::Section<'_>, key: &str) -> Option<Vec<ScopeWord>> {
+fn scope_words(section: &Section<'_>, key: &str) -> Option<Vec<ScopeWord>> {
     Some(section.texts(key)?.iter().map(scope_word).collect())
 }

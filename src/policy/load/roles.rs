@@ -3,7 +3,7 @@
 use super::{columns, scope_words};
 use crate::name::QualifiedName;
 use crate::policy::decision::RoleRights;
-use crate::policy::file::Section;
+use crate::policy::section::Section;
 use crate::policy::written::{RoleRule, RoleTable, Written};
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! `tables.toml`: what is protected, and whose each row is; `[defaults]` and `[scopes]` beside it.
 
-use crate::policy::file::{Section, Shape};
+use crate::policy::section::{Section, Shape};
 use crate::policy::written::{CustomScope, MembersRule, ParentRule, Scope, TableRule, Unprotected, Written};
 
 pub(super) fn read(file: &Section<'_>, written: &mut Written) {

@@ -1,17 +1,17 @@
 //! Printing one expression: every kind of node that can be qualified, and a refusal for every other.
 
 use super::total::{self, Kind};
-use super::{ATTRIBUTE_MARK, ROW_MARK, names, zone};
-use crate::catalog::{Catalog, Column, Relation};
+use super::{ATTRIBUTE_MARK, names, zone};
+use crate::catalog::{Catalog, Relation};
 use crate::name::{quote_ident, quote_literal};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, BoolExpr, BoolExprType, BoolTestType, BooleanTest, CaseExpr, ColumnRef, FuncCall,
-    MinMaxOp, Node, NullTestType, SqlValueFunctionOp, TypeCast, a_const,
+    AConst, BoolExpr, BoolExprType, BoolTestType, BooleanTest, CaseExpr, FuncCall, MinMaxOp, Node, NullTestType,
+    SqlValueFunctionOp, TypeCast, a_const,
 };
 
 /// What an expression may hold and what its columns are.
-enum Mode<'a> {
+pub(super) enum Mode<'a> {
     /// A DBA's expression with attributes.
     Policy { attributes: &'a [String] },
     /// A generation expression over inputs given as SQL; only what is total.
@@ -22,13 +22,13 @@ enum Mode<'a> {
 pub(super) struct Printer<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) row: &'a Relation,
-    mode: Mode<'a>,
+    pub(super) mode: Mode<'a>,
     /// Relations of the sub-selects around the expression, the innermost last.
     pub(super) around: Vec<Vec<(String, &'a Relation)>>,
     depth: usize,
 }
 
-type Printed = Result<String, String>;
+pub(super) type Printed = Result<String, String>;
 
 impl<'a> Printer<'a> {
     pub(super) fn for_policy(catalog: &'a Catalog, row: &'a Relation, attributes: &'a [String]) -> Self {
@@ -119,7 +119,7 @@ impl<'a> Printer<'a> {
         self.expression(node.ok_or("a part of it is missing")?)
     }
 
-    fn list(&mut self, nodes: &[Node]) -> Printed {
+    pub(super) fn list(&mut self, nodes: &[Node]) -> Printed {
         let printed: Result<Vec<String>, String> = nodes.iter().map(|n| self.expression(n)).collect();
         Ok(printed?.join(", "))
     }
@@ -133,66 +133,6 @@ impl<'a> Printer<'a> {
             .and_then(|n| attributes.get(n.checked_sub(1)?))
             .map(|name| format!("({ATTRIBUTE_MARK}{name}{ATTRIBUTE_MARK})"))
             .ok_or_else(|| "it has an unknown parameter".to_owned())
-    }
-
-    fn column(&self, column: &ColumnRef) -> Printed {
-        let names = names::parts(&column.fields).ok_or("a whole row (*) cannot be used")?;
-        match names.as_slice() {
-            [name] => {
-                for level in self.around.iter().rev() {
-                    let mut found = level.iter().filter(|(_, r)| r.column(name).is_some());
-                    if let Some((alias, _)) = found.next() {
-                        if found.next().is_some() {
-                            return Err(format!("column {name} is ambiguous"));
-                        }
-                        return Ok(format!("{}.{}", quote_ident(alias), quote_ident(name)));
-                    }
-                }
-                self.row_column(name)
-            }
-            [table, name] => {
-                for level in self.around.iter().rev() {
-                    if let Some((alias, relation)) = level.iter().find(|(a, _)| a == table) {
-                        if relation.column(name).is_none() {
-                            return Err(format!("there is no column {table}.{name}"));
-                        }
-                        return Ok(format!("{}.{}", quote_ident(alias), quote_ident(name)));
-                    }
-                }
-                if *table == self.row.name.name {
-                    return self.row_column(name);
-                }
-                Err(format!("there is no relation {table} here"))
-            }
-            _ => Err("a column's name has too many parts".to_owned()),
-        }
-    }
-
-    /// The column that a name of one or two parts means here.
-    pub(super) fn column_named(&self, names: &[&str]) -> Option<&'a Column> {
-        let (table, name) = match names {
-            [name] => (None, *name),
-            [table, name] => (Some(*table), *name),
-            _ => return None,
-        };
-        let around = self.around.iter().rev().flatten();
-        let inner = around
-            .filter(|(alias, _)| table.is_none_or(|t| t == alias))
-            .find_map(|(_, relation)| relation.column(name));
-        inner.or_else(|| self.row.column(name))
-    }
-
-    fn row_column(&self, name: &str) -> Printed {
-        if self.row.column(name).is_none() {
-            let hint = crate::policy::file::did_you_mean(name, self.row.columns.iter().map(|c| c.name.as_str()))
-                .map(|h| format!(": {h}"))
-                .unwrap_or_default();
-            return Err(format!("there is no column {name} in {}{hint}", self.row.name));
-        }
-        match &self.mode {
-            Mode::Policy { .. } => Ok(format!("{ROW_MARK}.{}", quote_ident(name))),
-            Mode::Generated { input } => input(name).ok_or_else(|| format!("column {name} is hidden")),
-        }
     }
 
     fn cast(&mut self, cast: &TypeCast) -> Printed {
@@ -221,111 +161,6 @@ impl<'a> Printer<'a> {
             }
         }
         Ok(format!("({})::{type_sql}", self.part(cast.arg.as_deref())?))
-    }
-
-    fn operation(&mut self, operation: &AExpr) -> Printed {
-        let left = operation.lexpr.as_deref();
-        let right = operation.rexpr.as_deref();
-        if self.is_policy() {
-            zone::operands(self, &[left, right])?;
-        }
-        match operation.kind() {
-            AExprKind::AexprOp => {
-                let operator = self.operator(&operation.name)?;
-                if !self.is_policy() && !total::operation(self.row, self.catalog, operation) {
-                    return Err("an operator that may fail".to_owned());
-                }
-                let shifted = if self.is_policy() {
-                    zone::shifted(self, operation)
-                } else {
-                    None
-                };
-                let right = self.part(right)?;
-                let Some(left) = left else {
-                    return Ok(format!("({operator} {right})"));
-                };
-                let left = self.expression(left)?;
-                Ok(match shifted {
-                    Some(zone::Side::Left) => zone::in_utc(&format!("{} {operator} {right}", zone::in_utc(&left))),
-                    Some(zone::Side::Right) => zone::in_utc(&format!("{left} {operator} {}", zone::in_utc(&right))),
-                    None => format!("({left} {operator} {right})"),
-                })
-            }
-            AExprKind::AexprOpAny | AExprKind::AexprOpAll => {
-                let word = if operation.kind() == AExprKind::AexprOpAny {
-                    "ANY"
-                } else {
-                    "ALL"
-                };
-                let operator = self.operator(&operation.name)?;
-                let left = self.part(left)?;
-                Ok(format!("({left} {operator} {word} ({}))", self.part(right)?))
-            }
-            AExprKind::AexprIn => {
-                let operator = self.operator(&operation.name)?;
-                let negated = operator.contains(".<>");
-                let left = self.part(left)?;
-                let Some(NodeEnum::List(list)) = right.and_then(|r| r.node.as_ref()) else {
-                    return Err("IN has no list".to_owned());
-                };
-                let mut each = Vec::new();
-                for item in &list.items {
-                    each.push(format!("({left} {operator} {})", self.expression(item)?));
-                }
-                Ok(format!("({})", each.join(if negated { " AND " } else { " OR " })))
-            }
-            AExprKind::AexprLike | AExprKind::AexprIlike => {
-                let operator = self.operator(&operation.name)?;
-                let left = self.part(left)?;
-                Ok(format!("({left} {operator} {})", self.part(right)?))
-            }
-            AExprKind::AexprBetween | AExprKind::AexprNotBetween => {
-                let Some(NodeEnum::List(list)) = right.and_then(|r| r.node.as_ref()) else {
-                    return Err("BETWEEN has no bounds".to_owned());
-                };
-                let [low, high] = list.items.as_slice() else {
-                    return Err("BETWEEN has no bounds".to_owned());
-                };
-                let left = self.part(left)?;
-                let (low, high) = (self.expression(low)?, self.expression(high)?);
-                let inside =
-                    format!("(({left} OPERATOR(pg_catalog.>=) {low}) AND ({left} OPERATOR(pg_catalog.<=) {high}))");
-                Ok(if operation.kind() == AExprKind::AexprBetween {
-                    inside
-                } else {
-                    format!("(NOT {inside})")
-                })
-            }
-            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct => {
-                let (left, right) = (self.part(left)?, self.part(right)?);
-                let same = format!(
-                    "(CASE WHEN (({left} IS NULL) OR ({right} IS NULL)) THEN (({left} IS NULL) AND ({right} IS NULL)) \
-                     ELSE ({left} OPERATOR(pg_catalog.=) {right}) END)"
-                );
-                Ok(if operation.kind() == AExprKind::AexprNotDistinct {
-                    same
-                } else {
-                    format!("(NOT {same})")
-                })
-            }
-            AExprKind::AexprNullif => {
-                Err("NULLIF cannot be qualified: write CASE WHEN a = b THEN NULL ELSE a END".to_owned())
-            }
-            AExprKind::AexprSimilar
-            | AExprKind::AexprBetweenSym
-            | AExprKind::AexprNotBetweenSym
-            | AExprKind::Undefined => Err("it holds an operator that cannot be qualified".to_owned()),
-        }
-    }
-
-    fn operator(&self, name: &[Node]) -> Printed {
-        let (printed, symbol) = names::operator(self.catalog, name)?;
-        let total = printed.starts_with("OPERATOR(pg_catalog.") && total::is_known(&symbol);
-        if self.is_policy() || total {
-            Ok(printed)
-        } else {
-            Err(format!("operator {symbol} may fail"))
-        }
     }
 
     fn boolean(&mut self, both: &BoolExpr) -> Printed {

@@ -2,8 +2,10 @@
 //! they mean the same in every session; what cannot be qualified is refused.
 
 mod attributes;
+mod columns;
 mod expression;
 mod names;
+mod operation;
 mod select;
 mod total;
 mod zone;

@@ -47,6 +47,7 @@ impl Explainer {
             search_path: vec!["public".to_owned()],
             temp_relations: Vec::new(),
             prepared: Vec::new(),
+            stored: None,
         };
         let who = self.world.directory.principal(login).expect("a person");
         judge(sql, who, &session, &[], &self.world)

@@ -145,6 +145,22 @@ async fn people_are_read_again_in_their_own_rhythm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_rhythm_is_taken_up() {
+    let kept = kept("1min").await;
+    kept.write(
+        "directory.toml",
+        "[directory]\nusers = \"SELECT login, user_id, role, active FROM public.people\"\nrefresh = \"200ms\"\n",
+    );
+    kept.within(SOON, "the new file", |w| w.generation > 1).await;
+    kept.client
+        .batch_execute("UPDATE public.people SET role = 'nobody'")
+        .await
+        .unwrap();
+    kept.within(SOON, "no role", |w| access(w, "ann", "public", "t").1 == Access::Denied)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_changes_under_the_policy_closes_what_it_no_longer_fits() {
     let kept = kept("1min").await;
     // a renamed column that decides the scope: nobody gets the table

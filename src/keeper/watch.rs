@@ -5,7 +5,7 @@ use super::{Keeper, files, listen};
 use crate::backend::introspect;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 const FILES_EVERY: Duration = Duration::from_millis(300);
 const SCHEMA_EVERY: Duration = Duration::from_secs(1);
@@ -17,18 +17,10 @@ impl Keeper {
         let (notify, mut notified) = mpsc::channel(1);
         let listener = tokio::spawn(listen::forward(self.source.clone(), notify));
         let _ends_with_us = EndWith(listener);
-        let directory_every = self
-            .handle
-            .current()
-            .policies
-            .written()
-            .directory
-            .as_ref()
-            .map_or(DIRECTORY_EVERY, |d| d.refresh);
         let mut files = interval(FILES_EVERY);
         let mut schema = interval(SCHEMA_EVERY);
-        let mut people = interval(directory_every);
-        for timer in [&mut files, &mut schema, &mut people] {
+        let mut people_read = Instant::now();
+        for timer in [&mut files, &mut schema] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         let mut trouble = String::new();
@@ -50,15 +42,25 @@ impl Keeper {
                         continue;
                     }
                 },
-                _ = people.tick() => Stale { directory: true, ..Stale::default() },
+                () = sleep_until(people_read + self.directory_every()) => Stale { directory: true, ..Stale::default() },
                 Some(()) = notified.recv() => Stale { directory: true, ..Stale::default() },
                 () = self.handle.refresh_requested() => Stale { catalogue: true, policies: true, directory: true },
             };
+            if stale.directory {
+                people_read = Instant::now();
+            }
             match self.refresh(stale).await {
                 Ok(()) => trouble.clear(),
                 Err(error) => tell_once(&mut trouble, &error),
             }
         }
+    }
+
+    /// As the policy in force says.
+    fn directory_every(&self) -> Duration {
+        let world = self.handle.current();
+        let rule = world.policies.written().directory.as_ref();
+        rule.map_or(DIRECTORY_EVERY, |d| d.refresh)
     }
 
     async fn schema_changed(&self) -> Result<bool, StartError> {

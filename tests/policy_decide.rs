@@ -301,3 +301,85 @@ async fn generated_columns_are_computed_from_what_shows() {
         "1|- 2|- 3|- 4|- 5|- 6|-"
     );
 }
+
+/// Rows of `a` by id: what shows in `phone` and in `secret`, `None` where the column is absent.
+type Seen = std::collections::BTreeMap<String, Vec<Option<Option<String>>>>;
+
+async fn seen(client: &Client, world: &World, who: &rowgate::identity::Principal) -> Seen {
+    let name = rowgate::name::QualifiedName::new("public", "a");
+    let relation = world.catalog.relation(&name).unwrap();
+    let Access::Guarded(view) = world.policies.access(who, relation, &world.catalog) else {
+        return Seen::new();
+    };
+    let absent = |column: &str| {
+        let at = relation.columns.iter().position(|c| c.name == column).unwrap();
+        view.columns[at] == ColumnView::Hidden
+    };
+    let shown = |column: &str| if absent(column) { "NULL" } else { column }.to_owned();
+    let sql = format!(
+        "SELECT id, {}, {} FROM ({}) AS shown",
+        shown("phone"),
+        shown("secret"),
+        guard(relation, &view)
+    );
+    let mut seen = Seen::new();
+    for row in rows(client, &sql).await {
+        let cells = [("phone", 1), ("secret", 2)].map(|(column, at)| (!absent(column)).then(|| row[at].clone()));
+        seen.insert(row[0].clone().unwrap(), cells.to_vec());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn any_set_of_roles_shows_what_its_roles_show_and_nothing_else() {
+    let (_database, world, client) = world().await;
+    let mut real = Seen::new();
+    for row in rows(&client, "SELECT id, phone, secret FROM public.a").await {
+        real.insert(
+            row[0].clone().unwrap(),
+            vec![Some(row[1].clone()), Some(row[2].clone())],
+        );
+    }
+    let roles = ["own", "lead", "boss", "seer"];
+    let mut compared = 0;
+    for person in ["ann", "bea", "cleo", "dan", "eve", "fay", "ida"] {
+        let held = world.directory.principal(person).unwrap();
+        let with = |set: Vec<&str>| rowgate::identity::Principal {
+            login: format!("{person} as {}", set.join(" and ")),
+            roles: set.into_iter().map(str::to_owned).collect(),
+            ..held.as_ref().clone()
+        };
+        let mut alone = Vec::new();
+        for role in roles {
+            alone.push(seen(&client, &world, &with(vec![role])).await);
+        }
+        for mask in 1_u32..16 {
+            let chosen: Vec<usize> = (0..4).filter(|at| mask & (1 << at) != 0).collect();
+            let together = seen(&client, &world, &with(chosen.iter().map(|&at| roles[at]).collect())).await;
+            let ids: std::collections::BTreeSet<&String> = chosen.iter().flat_map(|&at| alone[at].keys()).collect();
+            assert_eq!(
+                together.keys().collect::<std::collections::BTreeSet<_>>(),
+                ids,
+                "{person} {chosen:?}"
+            );
+            for (id, cells) in &together {
+                for (column, cell) in cells.iter().enumerate() {
+                    let offers: Vec<&Option<String>> = chosen
+                        .iter()
+                        .filter_map(|&at| alone[at].get(id)?[column].as_ref())
+                        .collect();
+                    let truth = real[id][column].as_ref().unwrap();
+                    let best = if offers.contains(&truth) {
+                        truth.clone()
+                    } else {
+                        offers.iter().find_map(|o| (*o).clone())
+                    };
+                    let found = cell.clone().flatten();
+                    assert_eq!(found, best, "{person} {chosen:?} row {id} column {column}: {offers:?}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}

@@ -51,9 +51,11 @@ pub(super) fn unite(says: &[(&Pred, Say)], column: &Column, clear: &str) -> Colu
     if says.iter().all(|(_, say)| matches!(say, Say::Hidden)) {
         return ColumnView::Hidden;
     }
-    let alone = says.iter().filter(|(rows, _)| !rows.is_none()).count() <= 1;
+    let showing = says.iter().filter(|(rows, _)| !rows.is_none()).count();
+    let alone = showing <= 1;
     let mut ways: Vec<(Rows, Outcome)> = Vec::new();
-    for (rows, say) in says.iter().filter(|(rows, _)| alone || !rows.is_none()) {
+    // a role that shows no row has no say in how a row shows
+    for (rows, say) in says.iter().filter(|(rows, _)| showing == 0 || !rows.is_none()) {
         let role_rows = if alone { Rows::All } else { rows.rows() };
         match say {
             Say::Hidden => ways.push((role_rows, Outcome::Null)),

@@ -102,6 +102,7 @@ impl PolicySet {
         let columns = self.columns(&scopes, &seats, table, relation, &mut because);
         let max_rows = seats
             .iter()
+            .filter(|seat| rows.is_none() || !seat.rows.is_none())
             .map(|seat| seat.table.max_rows)
             .reduce(|a, b| Some(a?.max(b?)))
             .flatten();

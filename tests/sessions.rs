@@ -124,6 +124,12 @@ async fn a_row_limit_ends_the_result_and_the_transaction_but_not_the_session() {
     );
     raw.query("rollback").await;
 
+    raw.query(&format!("begin; declare c cursor for {all}")).await;
+    for expected in [&["60 rows", "s", "Z T"][..], &["40 rows", LIMIT, "Z E"]] {
+        assert_eq!(shape(&batch(&mut raw, &["E c | 60", "S"]).await), expected);
+    }
+    raw.query("rollback").await;
+
     // a result that would go on for long is cancelled
     let started = Instant::now();
     let endless = raw

@@ -177,7 +177,9 @@ impl Session<'_> {
                     return Ok(());
                 };
                 let silenced = run.silenced;
-                if tag == b'C' {
+                // a cursor that gives rows is not declared once more
+                let of_cursor = run.portal.as_ref().and_then(|name| self.state.portals.get(name));
+                if tag == b'C' && !of_cursor.is_some_and(|portal| portal.by_sql) {
                     self.apply(&run, body);
                 }
                 self.count_rows(&run);
@@ -388,6 +390,7 @@ impl Session<'_> {
                 if *all {
                     self.state.deallocate_all();
                     self.state.portals.clear();
+                    self.state.forget_stored();
                 }
             }
         }

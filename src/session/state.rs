@@ -142,6 +142,18 @@ impl State {
         });
     }
 
+    /// Every temp relation is gone for good: DISCARD ALL went through, which no transaction can undo.
+    pub fn forget_stored(&mut self) {
+        self.has_temp = false;
+        if self.view.stored.is_some() {
+            self.epoch += 1;
+            self.view = Arc::new(SessionView {
+                stored: None,
+                ..(*self.view).clone()
+            });
+        }
+    }
+
     /// Names of statements made by PREPARE have changed.
     fn renew_prepared(&mut self) {
         let mut prepared: Vec<String> = self

@@ -104,6 +104,15 @@ impl Session<'_> {
 
     async fn parse(&mut self, name: &str, text: &str, types: &[u32]) -> Result<(), End> {
         let started = Instant::now();
+        if name.starts_with(crate::sql::parse::PRIVATE_PREFIX) {
+            let refusal = Refusal::unsupported(
+                "private-name",
+                format!("prepared statement name \"{name}\" is not allowed"),
+            )
+            .detail("Names that begin with \"rowgate:\" are refused.");
+            self.refuse_extended(&refusal, None);
+            return Ok(());
+        }
         let judged = match self.judge(text, types).await? {
             Verdict::Allowed(judged) => judged,
             denied => {

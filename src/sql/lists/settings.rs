@@ -39,7 +39,8 @@ impl Limit {
     pub fn admits(self, value: &str, limit: Option<&str>) -> bool {
         match self {
             Self::Time => within(value, limit, |text| {
-                quantity(text, TIME_UNITS, 1_000.0).map(|length| if length == 0.0 { f64::INFINITY } else { length })
+                // PostgreSQL rounds to whole milliseconds, and none is no limit
+                quantity(text, TIME_UNITS, 1_000.0).map(|length| if length < 1_000.0 { f64::INFINITY } else { length })
             }),
             Self::Memory { unit } => within(value, limit, |text| quantity(text, MEMORY_UNITS, unit as f64)),
             Self::Number(most) => {

@@ -105,7 +105,6 @@ impl Analysis<'_> {
             NodeEnum::GroupingFunc(grouping) => {
                 let mut facts = self.all(&grouping.args, scope)?;
                 facts.ty = Some(oid::INT4);
-                facts.aggregate = true;
                 Ok(facts)
             }
             NodeEnum::NamedArgExpr(named) => self.part(named.arg.as_deref(), scope, None),

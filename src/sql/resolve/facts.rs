@@ -35,6 +35,15 @@ impl Reach {
         }
     }
 
+    /// What is left where the relations of a query's own levels have been filtered: those around it, made before it.
+    pub fn of_outer(&self, first_own: GuardId) -> Reach {
+        let outer = |set: &BTreeSet<GuardId>| set.range(..first_own).copied().collect();
+        Reach {
+            direct: outer(&self.direct),
+            indirect: outer(&self.indirect),
+        }
+    }
+
     /// Every guard.
     pub fn all(&self) -> BTreeSet<GuardId> {
         self.direct.union(&self.indirect).copied().collect()

@@ -242,7 +242,13 @@ impl Analysis<'_> {
                 let alias = function.alias.as_ref().map(|a| a.aliasname.clone());
                 let scalar = if single { alias.unwrap_or(label) } else { label };
                 match self.function_columns(call, &scalar, &facts)? {
-                    Some(found) => columns.extend(found),
+                    Some(found) => {
+                        let reach = facts.reach.of_outer(self.first_own);
+                        columns.extend(found.into_iter().map(|c| Col {
+                            reach: reach.clone(),
+                            ..c
+                        }));
+                    }
                     None => opaque = true,
                 }
             }

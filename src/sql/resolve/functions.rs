@@ -422,7 +422,9 @@ impl Analysis<'_> {
             .into_iter()
             .flatten()
         {
-            let offset = self.expression(offset, scope)?;
+            let mut offset = self.expression(offset, scope)?;
+            // a negative offset raises whatever it is computed from
+            offset.total &= offset.reach.is_empty();
             facts.absorb(&offset);
         }
         Ok(facts)

@@ -100,6 +100,8 @@ pub struct Analysis<'w> {
     pub renames: usize,
     /// How many views deep the analysis stands.
     pub depth: usize,
+    /// The first guard that belongs to the query being read or to queries inside it.
+    pub first_own: GuardId,
     /// An aggregate was met whose level is not known: any level may be grouped.
     pub stray_aggregate: bool,
     /// A whole row stands as a record, because columns are hidden.
@@ -151,6 +153,7 @@ impl<'w> Analysis<'w> {
             unit: 0,
             renames: 0,
             depth: 0,
+            first_own: 0,
             stray_aggregate: false,
             record_rows: false,
         }

@@ -1,7 +1,7 @@
 //! Query levels: WITH, set operations, VALUES, and the clauses of a SELECT in the order in which names come into sight.
 
 use super::condition::Clause;
-use super::facts::{Facts, Reach};
+use super::facts::Facts;
 use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
 use super::targets::Target;
 use super::{Analysis, lost, string_of, unsupported};
@@ -36,9 +36,12 @@ impl Analysis<'_> {
         outermost: bool,
         recursive: Option<&CommonTableExpr>,
     ) -> Result<Vec<Col>, Refusal> {
-        stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
+        let around = std::mem::replace(&mut self.first_own, self.guards.len());
+        let columns = stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
             self.query_here(select, parent, outermost, recursive)
-        })
+        });
+        self.first_own = around;
+        columns
     }
 
     fn query_here(
@@ -148,13 +151,14 @@ impl Analysis<'_> {
         }
         // nothing outside is pushed into a recursive union; one that never names itself is like any other
         let recursive = self_reference.is_some_and(|cte| cte.named.get());
+        let first_own = self.first_own;
         let columns: Vec<Col> = left
             .into_iter()
             .zip(&right)
             .map(|(l, r)| {
                 let mut reach = l.reach.from_outside();
                 reach.merge(&r.reach.from_outside());
-                let reach = if recursive { Reach::default() } else { reach };
+                let reach = if recursive { reach.of_outer(first_own) } else { reach };
                 Col {
                     name: l.name,
                     ty: if l.ty == r.ty { l.ty } else { None },
@@ -296,12 +300,13 @@ impl Analysis<'_> {
             self.guard_targets(&mut targets, plain, &scope)?;
         }
         self.used.extend(used_before);
+        let first_own = self.first_own;
         Ok(targets
             .into_iter()
             .map(|t| {
                 let beyond = t.facts.aggregate || t.facts.window;
                 let reach = if beyond {
-                    Reach::default()
+                    t.facts.reach.of_outer(first_own)
                 } else {
                     t.facts.reach.clone()
                 };

@@ -9,6 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 const FILES_EVERY: Duration = Duration::from_millis(300);
 const SCHEMA_EVERY: Duration = Duration::from_secs(1);
+/// Where a look takes long because the catalogue is huge, looks come so many times its length apart.
+const SCHEMA_SHARE: u32 = 20;
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 
 impl Keeper {
@@ -18,11 +20,9 @@ impl Keeper {
         let listener = tokio::spawn(listen::forward(self.source.clone(), notify));
         let _ends_with_us = EndWith(listener);
         let mut files = interval(FILES_EVERY);
-        let mut schema = interval(SCHEMA_EVERY);
+        let mut look_at_schema = Instant::now();
         let mut people_read = Instant::now();
-        for timer in [&mut files, &mut schema] {
-            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        files.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = String::new();
         loop {
             let stale = tokio::select! {
@@ -34,14 +34,24 @@ impl Keeper {
                     self.state.look = look;
                     Stale { policies: true, ..Stale::default() }
                 }
-                _ = schema.tick() => match self.schema_changed().await {
-                    Ok(false) => continue,
-                    Ok(true) => Stale { catalogue: true, ..Stale::default() },
-                    Err(error) => {
-                        tell_once(&mut trouble, &error);
-                        continue;
+                () = sleep_until(look_at_schema) => {
+                    let begun = Instant::now();
+                    let changed = self.schema_changed().await;
+                    look_at_schema = Instant::now() + SCHEMA_EVERY;
+                    match changed {
+                        Ok(changed) => {
+                            look_at_schema += begun.elapsed() * SCHEMA_SHARE;
+                            if !changed {
+                                continue;
+                            }
+                        }
+                        Err(error) => {
+                            tell_once(&mut trouble, &error);
+                            continue;
+                        }
                     }
-                },
+                    Stale { catalogue: true, ..Stale::default() }
+                }
                 () = sleep_until(people_read + self.directory_every()) => Stale { directory: true, ..Stale::default() },
                 Some(()) = notified.recv() => Stale { directory: true, ..Stale::default() },
                 () = self.handle.refresh_requested() => Stale { catalogue: true, policies: true, directory: true },

@@ -25,6 +25,8 @@ pub enum Verdict {
     TimedOut,
     /// Only the table and the column that a result field is said to come from.
     Origin(String),
+    /// Only the type modifier that an expression (no column of a table) is described with.
+    Typmod,
     Different(String),
     Leaked(String),
 }
@@ -126,7 +128,8 @@ pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Ver
         (None, Some(p)) if step.leaky && raised(p.code()) => Verdict::Planner,
         (None, Some(p)) => Verdict::Different(format!("rows and not {} {}", p.code(), p.message())),
         (None, None) => match same_results(step, gate, prime, exempt) {
-            Verdict::Different(how) if but_for_origins(step, gate, prime, exempt) => Verdict::Origin(how),
+            Verdict::Different(_) if same_but(step, gate, prime, exempt, modifier) => Verdict::Typmod,
+            Verdict::Different(how) if same_but(step, gate, prime, exempt, origin) => Verdict::Origin(how),
             verdict => verdict,
         },
     }
@@ -170,17 +173,29 @@ fn same_field(gate: &Field, prime: &Field, exempt: &Exempt) -> bool {
             } == *prime)
 }
 
-/// Is the difference only in where a field is said to come from?
-fn but_for_origins(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> bool {
+/// Is all the same once this is taken from every field?
+fn same_but(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt, take: fn(&mut Field)) -> bool {
     let strip = |a: &Answer| {
         let mut a = a.clone();
         for f in a.results.iter_mut().filter_map(|r| r.fields.as_mut()).flatten() {
-            f.table = 0;
-            f.number = 0;
+            take(f);
         }
         a
     };
     same_results(step, &strip(gate), &strip(prime), exempt) == Verdict::Same
+}
+
+/// Where a field is said to come from.
+fn origin(f: &mut Field) {
+    f.table = 0;
+    f.number = 0;
+}
+
+/// An expression's type modifier: the planner may have seen through a NULL mask before the field is described.
+fn modifier(f: &mut Field) {
+    if f.table == 0 {
+        f.typmod = -1;
+    }
 }
 
 fn same_results(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Verdict {

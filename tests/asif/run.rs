@@ -49,6 +49,8 @@ pub struct Tally {
     pub both_failed: BTreeMap<String, (u64, String)>,
     pub planner: u64,
     pub timed_out: u64,
+    /// Only an expression's type modifier differed.
+    pub typmods: u64,
     /// Errors that only the gate gave, and no witness of it.
     pub unclear: u64,
     /// Export and temp tables, where the person lacks the right.
@@ -70,6 +72,7 @@ impl Tally {
         self.planner += other.planner;
         self.timed_out += other.timed_out;
         self.unclear += other.unclear;
+        self.typmods += other.typmods;
         self.denied += other.denied;
         for (mine, theirs) in [
             (&mut self.refused, other.refused),
@@ -123,13 +126,14 @@ impl Tally {
         print_counts("top refusals", &self.refused);
         println!(
             "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
-             {} unclear, {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
+             {} unclear, {} differ in a typmod, {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
             self.cases,
             self.same,
             self.same_errors,
             self.both_failed.values().map(|b| b.0).sum::<u64>(),
             self.planner,
             self.unclear,
+            self.typmods,
             self.timed_out,
             self.denied,
             self.refusals(),
@@ -339,6 +343,7 @@ fn one(
         Verdict::TimedOut => tally.timed_out += 1,
         Verdict::Denied(_) => tally.denied += 1,
         Verdict::Unclear => tally.unclear += 1,
+        Verdict::Typmod => tally.typmods += 1,
         Verdict::Refused(why) => {
             let text = made.steps[outcome.step].sql.clone();
             note(&mut tally.refused, pattern(why), text);

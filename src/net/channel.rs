@@ -58,18 +58,13 @@ impl Channel {
         if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
             self.input.reserve(self.next_read);
         }
-        let room = self.input.capacity() - self.input.len();
         let read = ready!(tokio_util::io::poll_read_buf(
             Pin::new(&mut self.stream),
             cx,
             &mut self.input
         ))?;
         self.ended = read == 0;
-        self.next_read = if read >= room.min(LARGE_READ) {
-            LARGE_READ
-        } else {
-            SMALL_READ
-        };
+        self.next_read = if read >= SMALL_READ / 2 { LARGE_READ } else { SMALL_READ };
         Poll::Ready(Ok(read))
     }
 

@@ -1,6 +1,8 @@
 //! The last look at the text that will be sent, by PostgreSQL's grammar again and by code that shares nothing
 //! with the analysis or the rewriter. Only this room makes a [`Verified`].
 
+mod inside;
+
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::SessionView;
 use crate::identity::Principal;
@@ -13,6 +15,7 @@ use crate::sql::lists;
 use crate::sql::rewrite::splice::Placed;
 use crate::world::World;
 use pg_query::ParserOptions;
+use pg_query::protobuf::ScanToken;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -80,10 +83,10 @@ pub fn verify(
         world,
     };
     check.bytes()?;
-    check.tokens()?;
+    let tokens = check.tokens()?;
     let tree =
         pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| broken(&format!("the grammar refuses it: {e}")))?;
-    check.relations(&census(&tree.protobuf))?;
+    check.relations(&census(&tree.protobuf), &tokens)?;
     Ok(Verified { text, splices })
 }
 
@@ -96,6 +99,9 @@ fn broken(why: &str) -> Refusal {
     .hint("Please report it with the statement; nothing was sent to the database.")
     .log(why)
 }
+
+/// A guard in the text to send: its relation as written, as catalogued, and the person's part of it.
+type GuardRef<'a> = (&'a RelationRef, Arc<Relation>, Box<TableView>);
 
 struct Check<'a> {
     original: &'a str,
@@ -124,10 +130,10 @@ impl Check<'_> {
     }
 
     /// And they fall into the same tokens as in the client's text, so that no quote or comment of theirs swallows
-    /// what rowgate wrote, or the other way round.
-    fn tokens(&self) -> Result<(), Refusal> {
+    /// what rowgate wrote, or the other way round. The tokens of the text to send, where there are splices in it.
+    fn tokens(&self) -> Result<Vec<ScanToken>, Refusal> {
         if self.splices.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let scan = |text: &str| {
             pg_query::scan(text)
@@ -136,7 +142,7 @@ impl Check<'_> {
         };
         let theirs = scan(self.original)?;
         let ours = scan(self.text)?;
-        let span = |t: &pg_query::protobuf::ScanToken| t.start.max(0) as usize..t.end.max(0) as usize;
+        let span = |t: &ScanToken| t.start.max(0) as usize..t.end.max(0) as usize;
         let mut expected = Vec::with_capacity(theirs.len());
         let (mut next, mut shift) = (0usize, 0isize);
         for token in &theirs {
@@ -170,11 +176,11 @@ impl Check<'_> {
         if found.next().is_some() {
             return Err(broken("tokens outside the splices were added"));
         }
-        Ok(())
+        Ok(ours)
     }
 
-    fn relations(&self, census: &Census) -> Result<(), Refusal> {
-        let mut guards: Vec<(&RelationRef, Arc<Relation>, Box<TableView>)> = census
+    fn relations(&self, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
+        let mut guards: Vec<GuardRef<'_>> = census
             .relations
             .iter()
             .filter(|r| r.alias == ROW_ALIAS)
@@ -203,7 +209,8 @@ impl Check<'_> {
         for (reference, _, view) in &guards {
             self.filter(reference, view)?;
         }
-        self.columns(census, &guards, &explained)
+        self.columns(census, &guards, &explained)?;
+        self.insides(census, &guards, &explained, tokens)
     }
 
     /// The protected relation that a guard reads.
@@ -222,7 +229,7 @@ impl Check<'_> {
 
     /// Where predicates and masks of a guarded relation stand, word for word, between the guard before it (or the
     /// splice's beginning) and the end of its own predicate. In order, and without overlaps.
-    fn explained(&self, guards: &[(&RelationRef, Arc<Relation>, Box<TableView>)]) -> Vec<Range<usize>> {
+    fn explained(&self, guards: &[GuardRef<'_>]) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut done = 0usize;
         for (reference, _, view) in guards {
@@ -302,12 +309,7 @@ impl Check<'_> {
     }
 
     /// Columns that a guard projects outside masks and predicates are clear ones or system columns.
-    fn columns(
-        &self,
-        census: &Census,
-        guards: &[(&RelationRef, Arc<Relation>, Box<TableView>)],
-        explained: &[Range<usize>],
-    ) -> Result<(), Refusal> {
+    fn columns(&self, census: &Census, guards: &[GuardRef<'_>], explained: &[Range<usize>]) -> Result<(), Refusal> {
         for column in census
             .columns
             .iter()

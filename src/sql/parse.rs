@@ -49,6 +49,7 @@ pub fn parse(text: &str) -> Result<Parsed, Refusal> {
         )
         .at(at));
     }
+    check_comments(text)?;
     let scanned = pg_query::scan(text).map_err(|e| syntax_error(&e))?;
     let text: Arc<str> = Arc::from(text);
     let tokens = Tokens::new(&text, &scanned.tokens)?;
@@ -60,6 +61,30 @@ pub fn parse(text: &str) -> Result<Parsed, Refusal> {
         scanned: scanned.tokens,
         tree: tree.protobuf,
     })
+}
+
+/// How deeply comments may nest: the scanner reads each level again.
+const MAX_COMMENT_NESTING: usize = 50;
+
+/// Refuses deeply nested comments. What stands in quotes is counted too; nobody writes fifty of them.
+fn check_comments(text: &str) -> Result<(), Refusal> {
+    let mut depth = 0usize;
+    for (at, pair) in text.as_bytes().windows(2).enumerate() {
+        match pair {
+            b"/*" => depth += 1,
+            b"*/" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_COMMENT_NESTING {
+            return Err(Refusal::new(
+                "too-complex",
+                SqlState::StatementTooComplex,
+                "statement has too many comments within comments",
+            )
+            .at(at));
+        }
+    }
+    Ok(())
 }
 
 fn syntax_error(error: &pg_query::Error) -> Refusal {

@@ -49,9 +49,8 @@ impl Tokens {
         };
         for tok in &tokens.list {
             let written = tokens.slice(tok.start..tok.end);
-            if matches!(tok.kind, Token::Ident | Token::Uident)
-                && (written.contains(PRIVATE_PREFIX) || tok.kind == Token::Uident && written.contains('\\'))
-            {
+            let is_private = tok.kind == Token::Ident && written.contains(PRIVATE_PREFIX);
+            if is_private || tok.kind == Token::Uident {
                 return Err(
                     Refusal::unsupported("private-name", format!("identifier {written} is not allowed"))
                         .detail("Names that begin with \"rowgate:\" and identifiers with Unicode escapes are refused.")

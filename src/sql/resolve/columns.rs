@@ -108,7 +108,10 @@ impl Analysis<'_> {
                 super::unsupported("an unqualified column beside a function whose columns are not known"),
                 reference.location,
             )),
-            Found::Opaque => Ok(Meaning::Value(Facts::default())),
+            Found::Opaque => Ok(Meaning::Value(Facts {
+                columns: true,
+                ..Facts::default()
+            })),
             Found::Ambiguous => Err(self.place(
                 Refusal::new(
                     "ambiguous-column",
@@ -137,6 +140,7 @@ impl Analysis<'_> {
             home: column.home,
             origin_lost: column.origin_lost,
             bulky: column.origin.is_none(),
+            columns: true,
             collations: column.collation.iter().cloned().collect(),
             ..Facts::default()
         }

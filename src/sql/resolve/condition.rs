@@ -1,7 +1,7 @@
 //! Conditions (WHERE, ON, HAVING): each conjunct is safe, or it goes under an evaluation guard.
 
 use super::facts::{Facts, Reach};
-use super::scope::{GuardId, Scope};
+use super::scope::{GuardId, Item, Scope, Source};
 use super::{Analysis, lost};
 use crate::refusal::Refusal;
 use crate::sql::census::extent;
@@ -10,6 +10,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{BoolExprType, Node, Token};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Which condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +64,17 @@ impl Analysis<'_> {
         let mut read = Vec::with_capacity(terms.len());
         let mut whole = Facts::of(Some(super::oid::BOOL));
         for term in terms {
-            let facts = self.expression(term, scope)?;
+            let mut facts = self.expression(term, scope)?;
+            self.note(&facts);
+            if clause == Clause::Where && matches!(term.node.as_ref(), Some(NodeEnum::SubLink(_))) {
+                facts.joins_unsafe = false;
+            }
+            if !facts.total && !facts.columns && clause != Clause::Having {
+                // it names no row, but whether it runs depends on the rows of this level
+                facts.reach.direct.extend(self.hiding_guards(scope));
+            }
             whole.absorb(&facts);
-            read.push((term, facts));
+            read.push((extent(term), facts));
         }
         if !read.iter().any(|(_, f)| f.leaks()) {
             return Ok(whole);
@@ -74,8 +83,8 @@ impl Analysis<'_> {
         let tokens = self.tokens()?;
         let parts = tokens.conjuncts(span.clone());
         let ranges: Vec<_> = parts.iter().filter_map(|p| tokens.bytes(p.clone())).collect();
-        let placed = |(term, _): &(&Node, Facts)| {
-            extent(term).is_some_and(|(a, b)| ranges.iter().any(|r| r.contains(&a) && r.contains(&b)))
+        let placed = |(place, _): &(Option<(usize, usize)>, Facts)| {
+            place.is_some_and(|(a, b)| ranges.iter().any(|r| r.contains(&a) && r.contains(&b)))
         };
         // a term that lies in no part of its own puts the whole condition under one guard
         let parts = if read.iter().all(placed) { parts } else { vec![span] };
@@ -85,27 +94,36 @@ impl Analysis<'_> {
         Ok(whole)
     }
 
+    /// The guards with hidden rows whose rows a level's conditions are tried on.
+    fn hiding_guards(&self, scope: &Scope<'_>) -> Vec<GuardId> {
+        let of_item = |item: &Rc<Item>| {
+            let own = match item.source {
+                Source::Guard(id) => self.guards.get(id).filter(|g| g.hides).map(|_| id),
+                Source::Relation(_) | Source::Derived | Source::Join => None,
+            };
+            let columns = item.columns.iter().flat_map(|c| c.reach.direct.iter().copied());
+            own.into_iter().chain(columns).collect::<Vec<_>>()
+        };
+        scope.items.iter().flat_map(of_item).collect()
+    }
+
     fn guard_part(
         &mut self,
         part: &Range<usize>,
-        read: &[(&Node, Facts)],
+        read: &[(Option<(usize, usize)>, Facts)],
         clause: Clause,
         scope: &Scope<'_>,
     ) -> Result<(), Refusal> {
         let bytes = self.tokens()?.bytes(part.clone()).ok_or_else(lost)?;
         let mut facts = Facts::default();
-        for (term, term_facts) in read {
-            let (at, _) = extent(term).ok_or_else(lost)?;
-            if bytes.contains(&at) {
+        for (place, term_facts) in read {
+            // a term without a place makes the whole condition one part
+            if place.is_none_or(|(at, _)| bytes.contains(&at)) {
                 facts.absorb(term_facts);
             }
         }
         if !facts.leaks() {
             return Ok(());
-        }
-        if clause == Clause::Having {
-            // it stays behind the grouping of its own level, but knows nothing of the levels around
-            self.leave(&facts);
         }
         let why = facts
             .why

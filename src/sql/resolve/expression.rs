@@ -354,13 +354,24 @@ impl Analysis<'_> {
         };
         let first_guard = self.guards.len();
         let before = std::mem::take(&mut self.seen);
-        let leaking_before = std::mem::take(&mut self.leaking);
+        let raises_before = std::mem::replace(&mut self.raises, false);
+        let asked_before = scope.asked.replace(false);
         let columns = self.query_inside(select, Some(scope))?;
-        let mut facts = Facts::default();
-        if self.leaking.iter().any(|id| *id < first_guard) {
-            facts.not_total(|| "a subquery that may raise".to_owned());
+        let correlated = scope.asked.get();
+        scope.asked.set(asked_before || correlated);
+        let raises = self.raises;
+        self.raises |= raises_before;
+        let mut facts = Facts {
+            columns: correlated,
+            ..Facts::default()
+        };
+        if raises {
+            let joins = link.sub_link_type() == SubLinkType::AnySublink && !correlated;
+            facts.joins_unsafe = joins;
+            if !joins {
+                facts.not_total(|| "a subquery that may raise".to_owned());
+            }
         }
-        self.leaking.extend(leaking_before);
         // what the subquery sees of relations outside it; its own are filtered before it yields a value
         for (id, direct) in self.seen.iter().filter(|(id, _)| *id < first_guard) {
             let set = if *direct {

@@ -73,6 +73,11 @@ pub struct Facts {
     pub now: bool,
     /// Collations in it beside the default.
     pub collations: BTreeSet<QualifiedName>,
+    /// Does it name any column?
+    pub columns: bool,
+    /// Is it `IN` over a query that may raise and sees nothing outside itself? PostgreSQL joins with such a query where
+    /// the test is a condition of its own, and anywhere else runs it on rows that are not filtered yet.
+    pub joins_unsafe: bool,
     /// What hidden rows it can see.
     pub reach: Reach,
     /// Has it an aggregate of its level?
@@ -104,6 +109,8 @@ impl Default for Facts {
             growing: 0,
             now: false,
             collations: BTreeSet::new(),
+            columns: false,
+            joins_unsafe: false,
             reach: Reach::default(),
             aggregate: false,
             window: false,
@@ -124,7 +131,8 @@ impl Facts {
 
     /// Takes over what a part tells about the whole; type and literal are not taken over.
     pub fn absorb(&mut self, part: &Facts) {
-        self.total &= part.total;
+        self.total &= part.total && !part.joins_unsafe;
+        self.columns |= part.columns;
         self.bulky |= part.bulky;
         self.growing += part.growing;
         self.collations.extend(part.collations.iter().cloned());

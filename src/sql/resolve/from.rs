@@ -198,7 +198,7 @@ impl Analysis<'_> {
             items: if sub.lateral { scope.items.clone() } else { Vec::new() },
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         let columns = self.query_inside(select, Some(&level))?;
         let columns = columns
@@ -228,7 +228,7 @@ impl Analysis<'_> {
             };
             let call = list.items.first().ok_or_else(lost)?;
             let facts = self.expression(call, scope)?;
-            self.leave(&facts);
+            self.note(&facts);
             let label = self.figure_label(call).unwrap_or_default();
             if default_name.is_empty() {
                 default_name.clone_from(&label);
@@ -323,7 +323,7 @@ impl Analysis<'_> {
             items: scope.items.iter().chain(&left).cloned().collect(),
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         let right = self.read_item(join.rarg.as_ref().ok_or_else(lost)?, &with_left, aliased)?;
         let by_place = join.alias.as_ref().is_some_and(|a| !a.colnames.is_empty());
@@ -338,7 +338,7 @@ impl Analysis<'_> {
             items: left.iter().chain(&right).cloned().collect(),
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         if let Some(quals) = &join.quals {
             // PostgreSQL joins FULL only by conditions that it can hash or merge: nothing may stand around them

@@ -83,9 +83,9 @@ pub struct Analysis<'w> {
     pub named: BTreeSet<(GuardId, usize)>,
     /// Relations with hidden rows whose columns were named, and whether in sight of their guard.
     pub seen: BTreeSet<(GuardId, bool)>,
-    /// Relations with hidden rows that expressions see which may raise and are guarded nowhere: harmless where the
-    /// query is run on rows in scope alone, not so where a condition runs it as a subquery.
-    pub leaking: BTreeSet<GuardId>,
+    /// Has an expression been read that may raise, guarded or not? Harmless where its query is run once; where a
+    /// condition runs it as a subquery, whether it raises tells which rows were tried.
+    pub raises: bool,
     /// What is read, for the audit.
     pub reads: Vec<Read>,
     /// The most rows a result may have, the smallest of all relations read.
@@ -145,7 +145,7 @@ impl<'w> Analysis<'w> {
             used: BTreeSet::new(),
             named: BTreeSet::new(),
             seen: BTreeSet::new(),
-            leaking: BTreeSet::new(),
+            raises: false,
             reads: Vec::new(),
             row_limit: None,
             not_exportable: None,
@@ -216,11 +216,9 @@ impl<'w> Analysis<'w> {
         Ok(crate::sql::rewrite::print_unit(self, unit)?.0)
     }
 
-    /// Notes an expression that is left as it is, in case a condition runs its query as a subquery.
-    pub fn leave(&mut self, facts: &facts::Facts) {
-        if facts.leaks() {
-            self.leaking.extend(facts.reach.all());
-        }
+    /// Notes whether an expression may raise, in case a condition runs its query as a subquery.
+    pub fn note(&mut self, facts: &facts::Facts) {
+        self.raises |= !facts.total || facts.joins_unsafe;
     }
 
     /// The guards behind these columns show all that is permitted: their columns count by place or by name.

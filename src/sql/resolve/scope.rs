@@ -118,6 +118,8 @@ pub struct Scope<'p> {
     pub parent: Option<&'p Scope<'p>>,
     /// Is what is being read after the grouping of this level?
     pub grouped: bool,
+    /// Has a query inside looked for a name here?
+    pub asked: Cell<bool>,
 }
 
 /// What a column name was found to mean.
@@ -147,6 +149,11 @@ impl<'p> Scope<'p> {
         }
     }
 
+    /// The level around, which learns that it was asked.
+    fn around(&self) -> Option<&'p Scope<'p>> {
+        self.parent.inspect(|p| p.asked.set(true))
+    }
+
     /// The common table expression of a name, innermost first.
     pub fn cte(&self, name: &str) -> Option<Rc<Cte>> {
         self.ctes
@@ -171,7 +178,7 @@ impl<'p> Scope<'p> {
                 }
             }
         }
-        let around = || self.parent.and_then(|p| p.column(name));
+        let around = || self.around().and_then(|p| p.column(name));
         match (found, opaque) {
             (Some(found), _) => Some(found),
             (None, false) => around(),
@@ -210,7 +217,7 @@ impl<'p> Scope<'p> {
             }
             return Some(Ok(Rc::clone(item)));
         }
-        self.parent?.item(schema, name)
+        self.around()?.item(schema, name)
     }
 }
 

@@ -182,7 +182,7 @@ impl Analysis<'_> {
             items: vec![Rc::new(names)],
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         self.all(&select.sort_clause, &output)?;
         self.limits(select, scope)?;
@@ -194,7 +194,7 @@ impl Analysis<'_> {
             items: Vec::new(),
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         for limit in [select.limit_count.as_deref(), select.limit_offset.as_deref()]
             .into_iter()
@@ -203,7 +203,7 @@ impl Analysis<'_> {
             let mut facts = self.expression(limit, &bare)?;
             // a negative number of rows raises whatever it is computed from
             facts.total &= facts.reach.is_empty();
-            self.leave(&facts);
+            self.note(&facts);
         }
         Ok(())
     }
@@ -216,6 +216,7 @@ impl Analysis<'_> {
             };
             for (index, value) in list.items.iter().enumerate() {
                 let facts = self.expression(value, scope)?;
+                self.note(&facts);
                 if !outermost && facts.leaks() {
                     let why = facts.why.clone().unwrap_or_default();
                     self.fence(&facts.reach.all(), &why)?;
@@ -241,7 +242,7 @@ impl Analysis<'_> {
             items: Vec::new(),
             ctes: scope.ctes.clone(),
             parent: scope.parent,
-            grouped: false,
+            ..Scope::default()
         };
         for sort in &select.sort_clause {
             if !is_output(sort, &columns) {
@@ -266,7 +267,7 @@ impl Analysis<'_> {
             self.group_item(group, &scope, &targets, &mut keys)?;
         }
         for key in &keys {
-            self.leave(key);
+            self.note(key);
         }
         if let Some(condition) = select.having_clause.as_deref() {
             self.condition(condition, &scope, Clause::Having)?;
@@ -276,7 +277,7 @@ impl Analysis<'_> {
                 return Err(lost());
             };
             let facts = self.window(window, &scope)?;
-            self.leave(&facts);
+            self.note(&facts);
         }
         let mut sorted_by_aggregate = false;
         for sort in select
@@ -287,7 +288,7 @@ impl Analysis<'_> {
         {
             if !is_output_target(sort, &targets) {
                 let facts = self.expression(sort, &scope)?;
-                self.leave(&facts);
+                self.note(&facts);
                 sorted_by_aggregate |= facts.aggregate;
             }
         }
@@ -369,7 +370,7 @@ impl Analysis<'_> {
                 for item in &set.content {
                     self.group_item(item, scope, targets, &mut inside)?;
                 }
-                inside.iter().for_each(|key| self.leave(key));
+                inside.iter().for_each(|key| self.note(key));
                 keys.push(Facts {
                     bulky: true,
                     ..Facts::default()

@@ -175,13 +175,10 @@ impl Analysis<'_> {
     /// stand: what could tell of hidden rows goes under an evaluation guard, or its relations are fenced.
     pub fn guard_targets(&mut self, targets: &mut [Target], plain: bool, scope: &Scope<'_>) -> Result<(), Refusal> {
         for target in targets {
+            self.note(&target.facts);
             let facts = &target.facts;
-            if !facts.leaks() {
-                continue;
-            }
-            if facts.aggregate || facts.window {
-                // no condition of a level around is pushed below the grouping; a subquery is run whole
-                self.leave(&target.facts);
+            // no condition of a level around is pushed below the grouping
+            if !facts.leaks() || facts.aggregate || facts.window {
                 continue;
             }
             let why = facts.why.clone().unwrap_or_default();

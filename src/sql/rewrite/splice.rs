@@ -97,9 +97,23 @@ impl Splices {
         self.list.is_empty()
     }
 
+    /// A qualifier or column inside a reference that is replaced as a whole is replaced with it.
+    fn drop_contained(&mut self) {
+        let wholes: Vec<Range<usize>> = self
+            .list
+            .iter()
+            .filter(|(_, s)| matches!(s.kind, SpliceKind::WholeRow | SpliceKind::Star))
+            .map(|(_, s)| s.at.clone())
+            .collect();
+        self.list.retain(|(_, s)| {
+            s.kind != SpliceKind::Column || !wholes.iter().any(|w| w.start <= s.at.start && s.at.end < w.end)
+        });
+    }
+
     /// Applies all changes. What rowgate writes begins on a new line, so that no comment of the client's
     /// swallows it, and is followed by a blank, so that it melts with nothing.
     pub fn apply(mut self, text: &str) -> Result<(String, Vec<Placed>), Overlap> {
+        self.drop_contained();
         // at one place: what closes comes before what opens; otherwise the order of asking
         self.list.sort_by(|(a_order, a), (b_order, b)| {
             let rank = |s: &Splice| match s.kind {

@@ -34,7 +34,7 @@ pub fn judge_all(analysis: &mut Analysis<'_>, tree: &ParseResult) -> Result<Vec<
         if changed_names {
             return Err(
                 unsupported("a statement in the same message after one that changes how names resolve")
-                    .hint("Send SET search_path and CREATE TEMP TABLE in a message of their own."),
+                    .hint("Send SET search_path, and what writes to temporary tables, in a message of its own."),
             );
         }
         let statement = judge_one(analysis, node)?;
@@ -42,6 +42,8 @@ pub fn judge_all(analysis: &mut Analysis<'_>, tree: &ParseResult) -> Result<Vec<
             statement.effect,
             Effect::SearchPath(_) | Effect::TempRelations | Effect::Reset { .. }
         );
+        // what is stored now restricts what may be read of temp tables next
+        changed_names |= statement.stores.is_some();
         judged.push(statement);
     }
     Ok(judged)

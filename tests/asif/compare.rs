@@ -242,10 +242,11 @@ fn differs(step: &Step, g: &ResultSet, p: &ResultSet, exempt: &Exempt) -> Option
     if g.tag != p.tag {
         return Some(format!("tag {} and not {}", g.tag, p.tag));
     }
+    let (shown, right) = (as_records(&g.rows, exempt), as_records(&p.rows, exempt));
     let rows = if step.ordered {
-        g.rows == p.rows
+        shown == right
     } else {
-        counted(&g.rows) == counted(&p.rows)
+        counted(&shown) == counted(&right)
     };
     if !rows {
         return Some(first_difference(&g.rows, &p.rows));
@@ -259,6 +260,23 @@ fn differs(step: &Step, g: &ResultSet, p: &ResultSet, exempt: &Exempt) -> Option
         return Some("copied rows".to_owned());
     }
     None
+}
+
+/// In binary format a row within a row names its type: a table's with hidden columns reads as a plain record.
+fn as_records(rows: &[Row], exempt: &Exempt) -> Vec<Row> {
+    let plain = |value: &Vec<u8>| {
+        let mut value = value.clone();
+        for at in 0..value.len().saturating_sub(3) {
+            let oid = u32::from_be_bytes([value[at], value[at + 1], value[at + 2], value[at + 3]]);
+            if exempt.row_types.contains(&oid) {
+                value[at..at + 4].copy_from_slice(&RECORD.to_be_bytes());
+            }
+        }
+        value
+    };
+    rows.iter()
+        .map(|row| row.iter().map(|v| v.as_ref().map(plain)).collect())
+        .collect()
 }
 
 fn names(fields: &[Field]) -> Vec<&str> {

@@ -103,6 +103,14 @@ impl Running {
     }
 }
 
+/// Nor does a test that fails leave anything behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
 fn ctrl_c_leaves_nothing_behind() {
     Running::begin().end("-INT");

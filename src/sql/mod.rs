@@ -21,9 +21,9 @@ use rewrite::print_unit;
 use std::sync::Arc;
 
 /// Stack that the parsers may need for each byte of a text: every token can deepen the tree by one.
-const STACK_PER_BYTE: usize = 1024;
+const STACK_PER_BYTE: usize = if cfg!(debug_assertions) { 8192 } else { 2048 };
 /// Stack that any text may need.
-const STACK_BASE: usize = 1 << 20;
+const STACK_BASE: usize = 8 << 20;
 
 /// Takes a text through every stage, on a stack that is deep enough for the deepest tree it can have.
 pub fn secure(

@@ -233,6 +233,8 @@ impl Tokens {
             Some(Token::Left | Token::Right | Token::Full | Token::InnerP) => {
                 matches!(next, Some(Token::Join | Token::OuterP))
             }
+            // CREATE TABLE AS … WITH [NO] DATA
+            Some(Token::With) => matches!(next, Some(Token::DataP | Token::No)),
             Some(Token::Cross) => next == Some(Token::Join),
             Some(Token::Natural) => {
                 matches!(

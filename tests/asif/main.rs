@@ -97,14 +97,3 @@ fn a_broken_rewriter_is_caught() {
         );
     }
 }
-
-/// What the gate makes of one text: `ASIF_AS=alice ASIF_SQL=… cargo test --test asif -- --ignored --nocapture explain`.
-#[test]
-#[ignore = "a tool for looking at a single statement"]
-fn explain_one() {
-    let stage = stage::Stage::set();
-    let explainer = explain::Explainer::new(&stage, &stage::shipped_policies());
-    let login = std::env::var("ASIF_AS").unwrap_or_else(|_| "alice".to_owned());
-    let sql = std::env::var("ASIF_SQL").expect("ASIF_SQL");
-    println!("{}", explainer.text(&login, &sql));
-}

@@ -63,6 +63,8 @@ pub struct Judged {
     pub origins: Vec<Option<Origin>>,
     /// The most rows the client may get (`max_rows` without `export`).
     pub row_limit: Option<u64>,
+    /// Which of the result rows that the server sends are the client's.
+    pub returned: Returned,
     /// What holds for temp relations from now on, because the statement stores rows that may not be exported.
     pub stores: Option<Restriction>,
     /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
@@ -73,6 +75,20 @@ pub struct Judged {
     pub touches_protected: bool,
     /// How it was judged, a line each, for `rowgate explain`.
     pub notes: Vec<String>,
+}
+
+/// What of a statement's result belongs to the client, where rowgate asked for more than they did: a write whose new
+/// rows are checked returns the check's value, which is always NULL, behind what the client wants returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Returned {
+    /// All of it.
+    #[default]
+    AsIs,
+    /// No row and no RowDescription: the client asked for none. They see the command tag alone, a Describe gives
+    /// NoData, and an Execute runs to the end whatever its row limit.
+    Nothing,
+    /// Every column but the last.
+    AllButLast,
 }
 
 /// A RowDescription field's origin.

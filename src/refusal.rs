@@ -49,6 +49,12 @@ pub enum SqlState {
     InvalidSqlStatementName,
     /// 34000: no such cursor or portal.
     InvalidCursorName,
+    /// 23503: a foreign key points to no row of this person's database.
+    ForeignKeyViolation,
+    /// 42804: an expression's type does not fit its column.
+    DatatypeMismatch,
+    /// 42803: an aggregate where none may stand.
+    GroupingError,
     /// 25P02: the transaction is aborted.
     InFailedTransaction,
     /// 57P01: the session was ended.
@@ -91,6 +97,9 @@ impl SqlState {
             Self::InvalidPassword => "28P01",
             Self::InvalidSqlStatementName => "26000",
             Self::InvalidCursorName => "34000",
+            Self::ForeignKeyViolation => "23503",
+            Self::DatatypeMismatch => "42804",
+            Self::GroupingError => "42803",
             Self::InFailedTransaction => "25P02",
             Self::AdminShutdown => "57P01",
             Self::CannotConnectNow => "57P03",

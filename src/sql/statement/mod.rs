@@ -5,7 +5,7 @@ mod prepared;
 mod settings;
 mod temporary;
 
-use crate::gate::{Effect, Judged, Restriction};
+use crate::gate::{Effect, Judged, Restriction, Returned};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Col;
 use crate::sql::resolve::{Analysis, lost, unsupported, writes_later};
@@ -58,6 +58,7 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         effect,
         origins: Vec::new(),
         row_limit: analysis.row_limit.take(),
+        returned: Returned::AsIs,
         stores: None,
         explain_output: false,
         touches_protected,

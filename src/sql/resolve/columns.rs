@@ -271,7 +271,10 @@ impl Analysis<'_> {
 
     /// The facts of a whole row.
     pub fn row_facts(&mut self, item: &Item) -> Result<Facts, Refusal> {
-        let mut facts = Facts::default();
+        let mut facts = Facts {
+            columns: true,
+            ..Facts::default()
+        };
         for column in &item.columns {
             let column = self.column_facts(column);
             facts.reach.merge(&column.reach);

@@ -50,8 +50,16 @@ pub fn guard_opening(guards: &BTreeSet<GuardId>) -> String {
     format!("CASE WHEN ({}) THEN (", flags.join(") AND ("))
 }
 
-/// What closes it.
-pub const GUARD_CLOSING: &str = ") END";
+/// What closes it, around a condition or where the type has no modifier.
+const GUARD_CLOSING: &str = ") END";
+
+/// What closes it around a value, which keeps its type's modifier.
+pub fn guard_closing(facts: &Facts) -> String {
+    match facts.ty.and_then(|ty| super::types::with_modifier(ty, facts.typmod)) {
+        Some(ty) => format!(") ELSE NULL::{ty} END"),
+        None => GUARD_CLOSING.to_owned(),
+    }
+}
 
 /// What keeps a HAVING condition after the aggregation: PostgreSQL moves only conditions without aggregates.
 const HAVING_OPENING: &str = "CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) 0 THEN (";
@@ -180,7 +188,7 @@ impl Analysis<'_> {
 }
 
 /// The terms of nested ANDs.
-fn flatten<'n>(node: &'n Node, out: &mut Vec<&'n Node>) {
+pub fn flatten<'n>(node: &'n Node, out: &mut Vec<&'n Node>) {
     match node.node.as_ref() {
         Some(NodeEnum::BoolExpr(b)) if b.boolop() == BoolExprType::AndExpr => {
             for argument in &b.args {

@@ -12,6 +12,7 @@ use pg_query::protobuf::{
     AConst, AIndirection, CaseExpr, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink, SubLinkType,
     a_const::Val,
 };
+use std::collections::BTreeSet;
 
 impl Analysis<'_> {
     /// Reads an expression: resolves its names, checks its functions, operators and types, and tells its facts.
@@ -75,6 +76,7 @@ impl Analysis<'_> {
             NodeEnum::AArrayExpr(array) => {
                 let mut facts = self.alike(&array.elements, scope, "an array of different types")?;
                 facts.ty = facts.ty.and_then(|t| self.array_of(t));
+                facts.typmod = -1;
                 Ok(facts)
             }
             NodeEnum::AIndirection(indirection) => self.indirection(indirection, scope),
@@ -165,9 +167,11 @@ impl Analysis<'_> {
             ..Facts::default()
         };
         let mut mixed = false;
+        let mut typmods = BTreeSet::new();
         for node in nodes {
             let facts = self.expression(node, scope)?;
             whole.absorb(&facts);
+            typmods.insert(if facts.untyped { -1 } else { facts.typmod });
             if facts.untyped {
                 continue;
             }
@@ -180,6 +184,8 @@ impl Analysis<'_> {
         if mixed {
             whole.ty = None;
             whole.not_total(|| what.to_owned());
+        } else if let (1, Some(typmod)) = (typmods.len(), typmods.first()) {
+            whole.typmod = *typmod;
         }
         if whole.untyped {
             // literals and parameters among themselves become text
@@ -217,6 +223,7 @@ impl Analysis<'_> {
         let result = self.alike(&results, scope, "CASE with results of different types")?;
         whole.absorb(&result);
         whole.ty = result.ty;
+        whole.typmod = if case.defresult.is_some() { result.typmod } else { -1 };
         Ok(whole)
     }
 
@@ -274,12 +281,10 @@ impl Analysis<'_> {
                     self.function_allowed(&[name], &[None], 0)?;
                     let mut facts = self.row_facts(&item)?;
                     facts.not_total(|| format!("function {name}"));
+                    self.keep_row_private(&item)?;
                     facts
                 }
             };
-            if let super::scope::Source::Guard(id) = item.source {
-                self.guard_mut(id)?.no_private = true;
-            }
             if !rest.is_empty() {
                 facts.ty = None;
                 facts.origin = None;

@@ -296,6 +296,7 @@ impl Analysis<'_> {
         if source != Source::Join || alias.is_some() {
             for column in &mut columns {
                 let own = quote_ident(&column.name);
+                column.computed = false;
                 column.text = if name.is_empty() {
                     own
                 } else {
@@ -423,26 +424,7 @@ impl Analysis<'_> {
                     self.named.insert(home);
                 }
             }
-            let mut reach: Reach = l.reach.clone();
-            reach.merge(&r.reach);
-            let side = if join.jointype() == JoinType::JoinRight { r } else { l };
-            // of different types, or in FULL, the merged column is an expression of both
-            let computed = join.jointype() == JoinType::JoinFull || l.ty != r.ty || l.typmod != r.typmod;
-            columns.push(Col {
-                name: name.clone(),
-                text: if computed { quote_ident(name) } else { side.text.clone() },
-                typmod: if computed { -1 } else { side.typmod },
-                ty: if l.ty == r.ty { l.ty } else { None },
-                collation: if l.collation == r.collation {
-                    l.collation.clone()
-                } else {
-                    side.collation.clone()
-                },
-                origin: if computed { None } else { side.origin },
-                origin_lost: !computed && side.origin_lost,
-                reach,
-                home: if computed { None } else { side.home },
-            });
+            columns.push(self.merged(join.jointype(), l, r));
         }
         for column in lefts.into_iter().chain(rights) {
             if !names.contains(&column.name) {
@@ -450,5 +432,42 @@ impl Analysis<'_> {
             }
         }
         Ok(columns)
+    }
+
+    /// The column that USING or NATURAL makes of two (`buildMergedJoinVar` in parse_clause.c): one of them as it is
+    /// where it has the common type and modifier already, else an expression.
+    fn merged(&self, kind: JoinType, l: &Col, r: &Col) -> Col {
+        let mut reach: Reach = l.reach.clone();
+        reach.merge(&r.reach);
+        let common = self.common_type(l.ty, r.ty);
+        let typmod = if l.ty == r.ty && l.typmod == r.typmod {
+            l.typmod
+        } else {
+            -1
+        };
+        let is_plain = |c: &Col| common.is_some() && c.ty == common && c.typmod == typmod;
+        let plain = match kind {
+            JoinType::JoinFull => None,
+            JoinType::JoinRight => Some(r).filter(|c| is_plain(c)),
+            JoinType::JoinLeft => Some(l).filter(|c| is_plain(c)),
+            _ => [l, r].into_iter().find(|c| is_plain(c)),
+        };
+        let (side, other) = if kind == JoinType::JoinRight { (r, l) } else { (l, r) };
+        Col {
+            name: l.name.clone(),
+            // where one side is NULL so is the other, but in FULL: what COALESCE gives is the merged column
+            text: plain.map_or_else(
+                || format!("COALESCE({}, {})", side.reference(), other.reference()),
+                Col::reference,
+            ),
+            typmod,
+            ty: if l.ty == r.ty { l.ty } else { None },
+            collation: plain.unwrap_or(side).collation.clone(),
+            origin: plain.and_then(|c| c.origin),
+            origin_lost: plain.is_some_and(|c| c.origin_lost),
+            reach,
+            home: plain.and_then(|c| c.home),
+            computed: plain.is_none(),
+        }
     }
 }

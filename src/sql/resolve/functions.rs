@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::scope::{Col, Scope};
-use super::{Analysis, lost, name_parts};
+use super::{Analysis, lost, name_parts, oid};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::census_of_call;
@@ -143,7 +143,6 @@ impl Analysis<'_> {
         let Some(column) = item.columns.iter().find(|c| c.name == *name).cloned() else {
             return Ok(None);
         };
-        self.keep_row_private(&item)?;
         Ok(Some(self.column_facts(&column)))
     }
 
@@ -304,16 +303,24 @@ impl Analysis<'_> {
     }
 
     fn result_of(&self, candidates: &[Arc<Function>], types: &[Option<Oid>]) -> Option<Oid> {
-        let fits = |f: &&Arc<Function>| {
+        let fits = |f: &Function, takes: &dyn Fn(Oid, Oid) -> bool| {
             f.variadic
                 || (f.arguments.len() >= types.len()
                     && f.arguments.len() - usize::from(f.defaults) <= types.len()
                     && f.arguments
                         .iter()
                         .zip(types)
-                        .all(|(want, have)| have.is_none_or(|h| h == *want)))
+                        .all(|(want, have)| have.is_none_or(|h| takes(h, *want))))
         };
-        let mut results = candidates.iter().filter(fits).map(|f| f.result);
+        // where no overload takes the types as they are, the one with text for every kind of string is preferred
+        let exactly = |have: Oid, want: Oid| have == want;
+        let as_text = |have: Oid, want: Oid| {
+            let have = self.list_type(have);
+            have == want || (want == oid::TEXT && matches!(have, oid::VARCHAR | oid::BPCHAR | oid::NAME))
+        };
+        let any = candidates.iter().any(|f| fits(f, &exactly));
+        let takes: &dyn Fn(Oid, Oid) -> bool = if any { &exactly } else { &as_text };
+        let mut results = candidates.iter().filter(|f| fits(f, takes)).map(|f| f.result);
         let first = results.next().or_else(|| {
             let mut any = candidates.iter().map(|f| f.result);
             let first = any.next()?;
@@ -369,7 +376,7 @@ impl Analysis<'_> {
             .collect();
         if names.last() == Some(&"unnest") {
             match call.args.as_slice() {
-                [_] if facts.ty == Some(super::oid::RECORD) => {}
+                [_] if facts.ty == Some(oid::RECORD) => {}
                 [_] => return Ok(Some(vec![column(scalar, facts.ty)])),
                 several => return Ok(Some(several.iter().map(|_| column("unnest", None)).collect())),
             }
@@ -395,7 +402,7 @@ impl Analysis<'_> {
                 let relation = ty.and_then(|t| self.world.catalog.relations.get(&t.relation));
                 Ok(relation.map(|r| r.columns.iter().map(|c| column(&c.name, Some(c.type_oid))).collect()))
             }
-            Some(TypeKind::Pseudo) if first.result == super::oid::RECORD => Ok(None),
+            Some(TypeKind::Pseudo) if first.result == oid::RECORD => Ok(None),
             Some(_) | None => Ok(Some(vec![column(scalar, facts.ty)])),
         }
     }

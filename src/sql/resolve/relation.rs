@@ -403,6 +403,7 @@ impl Analysis<'_> {
                 origin_lost: masked,
                 reach,
                 home: Some((id, columns.len())),
+                ..Col::default()
             });
         }
         self.guards.push(Guard {
@@ -492,7 +493,7 @@ impl Analysis<'_> {
                 } else {
                     inside.reach.from_outside()
                 },
-                home: None,
+                ..Col::default()
             })
             .collect();
         self.note_read(relation, None);
@@ -571,12 +572,9 @@ impl Analysis<'_> {
     }
 }
 
-/// The type `name`, whose values compare under the collation C.
-const NAME: Oid = 19;
-
-/// A column's collation, where that is not the default.
+/// A column's collation, where that is not the default; values of the type `name` compare under the collation C.
 fn collation_of(column: &Column) -> Option<QualifiedName> {
-    let plain = || (column.type_oid == NAME).then(|| QualifiedName::new("pg_catalog", "C"));
+    let plain = || (column.type_oid == super::oid::NAME).then(|| QualifiedName::new("pg_catalog", "C"));
     column.collation.clone().or_else(plain)
 }
 

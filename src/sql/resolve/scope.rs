@@ -2,7 +2,7 @@
 
 use crate::catalog::Oid;
 use crate::gate::Origin;
-use crate::name::QualifiedName;
+use crate::name::{QualifiedName, quote_ident};
 use crate::sql::resolve::facts::Reach;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ pub type GuardId = usize;
 pub struct Col {
     /// Its name.
     pub name: String,
-    /// How text refers to it.
+    /// How text refers to it, where its bare name does not do.
     pub text: String,
     /// Its type, where it is known.
     pub ty: Option<Oid>,
@@ -31,6 +31,19 @@ pub struct Col {
     pub reach: Reach,
     /// Where it is a guard's own column: the guard and the column's index in it.
     pub home: Option<(GuardId, usize)>,
+    /// Its text is an expression, so that it has no name of its own.
+    pub computed: bool,
+}
+
+impl Col {
+    /// How text refers to it.
+    pub fn reference(&self) -> String {
+        if self.text.is_empty() {
+            quote_ident(&self.name)
+        } else {
+            self.text.clone()
+        }
+    }
 }
 
 impl Default for Col {
@@ -45,6 +58,7 @@ impl Default for Col {
             origin_lost: false,
             reach: Reach::default(),
             home: None,
+            computed: false,
         }
     }
 }

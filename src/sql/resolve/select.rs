@@ -6,12 +6,14 @@ use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
 use super::targets::Target;
 use super::{Analysis, lost, string_of, unsupported};
 use crate::name::{QualifiedName, quote_ident};
+use crate::policy::Rows;
 use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
-use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CommonTableExpr, LockingClause, Node, SelectStmt, SetOperation, Token, WithClause, a_const::Val,
+    AExprKind, BoolExprType, CommonTableExpr, LockingClause, Node, SelectStmt, SetOperation, Token, WithClause,
+    a_const::Val,
 };
+use pg_query::{NodeEnum, ParserOptions};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -269,6 +271,7 @@ impl Analysis<'_> {
         for key in &keys {
             self.note(key);
         }
+        self.keep_constants_out_of_grouping_sets(select, &scope)?;
         if let Some(condition) = select.having_clause.as_deref() {
             self.condition(condition, &scope, Clause::Having)?;
         }
@@ -324,7 +327,7 @@ impl Analysis<'_> {
                     origin: t.facts.origin,
                     origin_lost: t.facts.origin_lost,
                     reach,
-                    home: None,
+                    ..Col::default()
                 }
             })
             .collect())
@@ -412,6 +415,29 @@ impl Analysis<'_> {
         }
     }
 
+    /// Before version 18 PostgreSQL takes a column that a filter holds constant for constant above GROUPING SETS, too,
+    /// where it is NULL in some sets, and does not sort by it: a guard's own filter must not have that effect.
+    fn keep_constants_out_of_grouping_sets(&mut self, select: &SelectStmt, scope: &Scope<'_>) -> Result<(), Refusal> {
+        let is_set = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::GroupingSet(_)));
+        if self.world.catalog.server_version >= 180_000 || !select.group_clause.iter().any(is_set) {
+            return Ok(());
+        }
+        // those of this query and its subqueries, and those behind common table expressions
+        let own = self.first_own..self.guards.len();
+        let reached = scope
+            .items
+            .iter()
+            .flat_map(|i| i.columns.iter().flat_map(|c| c.reach.all()));
+        let constant: BTreeSet<GuardId> = own
+            .chain(reached)
+            .filter(|&id| {
+                self.guarded_table(id)
+                    .is_some_and(|(_, view)| holds_constant(&view.rows))
+            })
+            .collect();
+        self.fence(&constant, "GROUPING SETS")
+    }
+
     /// With a table's whole primary key in GROUP BY PostgreSQL lets its other columns be used; a guard has no
     /// primary key, so they are added.
     fn depend_on_keys(&mut self, select: &SelectStmt, scope: &Scope<'_>, keys: &[Facts]) -> Result<(), Refusal> {
@@ -494,6 +520,30 @@ impl Analysis<'_> {
         }
         Ok(())
     }
+}
+
+/// Does a filter hold a column constant, by an equality that every row has to fulfil?
+fn holds_constant(rows: &Rows) -> bool {
+    let Rows::Where(predicate) = rows else { return false };
+    let Ok(parsed) = pg_query::parse(&format!("SELECT WHERE {predicate}"), ParserOptions::DEFAULT) else {
+        return true;
+    };
+    let statement = parsed.protobuf.stmts.first().and_then(|s| s.stmt.as_ref());
+    let Some(NodeEnum::SelectStmt(select)) = statement.and_then(|s| s.node.as_ref()) else {
+        return true;
+    };
+    let mut terms = Vec::new();
+    if let Some(condition) = select.where_clause.as_deref() {
+        super::condition::flatten(condition, &mut terms);
+    }
+    terms.iter().any(|term| match term.node.as_ref() {
+        Some(NodeEnum::AExpr(e)) => {
+            e.kind() == AExprKind::AexprOp && e.name.last().and_then(string_of).is_some_and(|symbol| symbol == "=")
+        }
+        Some(NodeEnum::BoolExpr(b)) => b.boolop() != BoolExprType::OrExpr,
+        Some(NodeEnum::ColumnRef(_)) => true,
+        Some(_) | None => false,
+    })
 }
 
 /// A result column's collation; several at once are none that compares without fail.

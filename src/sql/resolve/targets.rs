@@ -1,7 +1,7 @@
 //! Select lists: stars, labels, and evaluation guards around items that a condition outside could reach.
 
 use super::columns::Meaning;
-use super::condition::{GUARD_CLOSING, guard_opening};
+use super::condition::{guard_closing, guard_opening};
 use super::facts::Facts;
 use super::scope::{Col, Item, Scope, Source};
 use super::{Analysis, Star, lost, unsupported};
@@ -188,9 +188,10 @@ impl Analysis<'_> {
                 Some((at, named)) if self.can_flag(&reach, scope) => {
                     self.want_flags(&reach.direct, &why)?;
                     let label = format!("AS {}", quote_ident(&target.label));
+                    let closing = guard_closing(&target.facts);
                     let splices = &mut self.unit_mut()?.splices;
                     splices.insert(at.start, guard_opening(&reach.direct), SpliceKind::GuardOpens);
-                    splices.insert(at.end, GUARD_CLOSING, SpliceKind::GuardCloses);
+                    splices.insert(at.end, closing, SpliceKind::GuardCloses);
                     if !named {
                         splices.insert(at.end, label, SpliceKind::Label);
                     }
@@ -207,9 +208,9 @@ impl Analysis<'_> {
 type StarItems = (Option<Range<usize>>, Vec<Rc<Item>>);
 
 fn written_column(column: &Col) -> String {
-    if column.text.is_empty() {
-        quote_ident(&column.name)
+    if column.computed {
+        format!("{} AS {}", column.reference(), quote_ident(&column.name))
     } else {
-        column.text.clone()
+        column.reference()
     }
 }

@@ -15,12 +15,15 @@ use std::sync::Arc;
 pub mod oid {
     #![allow(missing_docs)]
     pub const BOOL: u32 = 16;
+    pub const NAME: u32 = 19;
     pub const INT8: u32 = 20;
     pub const INT2: u32 = 21;
     pub const INT4: u32 = 23;
     pub const TEXT: u32 = 25;
     pub const OID: u32 = 26;
     pub const RECORD: u32 = 2249;
+    pub const BPCHAR: u32 = 1042;
+    pub const VARCHAR: u32 = 1043;
     pub const DATE: u32 = 1082;
     pub const TIMESTAMP: u32 = 1114;
     pub const TIMESTAMPTZ: u32 = 1184;
@@ -28,6 +31,8 @@ pub mod oid {
     pub const NUMERIC: u32 = 1700;
     pub const JSON: u32 = 114;
     pub const JSONB: u32 = 3802;
+    /// Those that their category prefers (`typispreferred`): bool, text, oid, float8, inet, timestamptz, interval, varbit.
+    pub const PREFERRED: [u32; 8] = [BOOL, TEXT, OID, 701, 869, TIMESTAMPTZ, INTERVAL, 1562];
 }
 
 impl Analysis<'_> {
@@ -179,6 +184,40 @@ impl Analysis<'_> {
         }
     }
 
+    /// The type that two become where one has to be found (`select_common_type` in parse_coerce.c).
+    pub fn common_type(&self, left: Option<Oid>, right: Option<Oid>) -> Option<Oid> {
+        let (left, right) = (left?, right?);
+        if left == right {
+            return Some(left);
+        }
+        let (left, right) = (self.base_of(left), self.base_of(right));
+        let category = |ty: Oid| self.world.catalog.types.get(&ty).map(|t| t.category);
+        if category(left)? != category(right)? {
+            return None;
+        }
+        let implicit = |from: Oid, to: Oid| {
+            self.world
+                .catalog
+                .casts
+                .get(&(from, to))
+                .is_some_and(|c| c.context == 'i')
+        };
+        let gives_way = !oid::PREFERRED.contains(&left) && implicit(left, right) && !implicit(right, left);
+        Some(if gives_way { right } else { left })
+    }
+
+    /// A domain's base type, any other as it is.
+    fn base_of(&self, ty: Oid) -> Oid {
+        let mut oid = ty;
+        for _ in 0..8 {
+            match self.world.catalog.types.get(&oid) {
+                Some(t) if t.kind == TypeKind::Domain && t.base != 0 => oid = t.base,
+                Some(_) | None => return oid,
+            }
+        }
+        oid
+    }
+
     /// The array type over a type.
     pub fn array_of(&self, ty: Oid) -> Option<Oid> {
         self.world.catalog.types.get(&ty).map(|t| t.array).filter(|&a| a != 0)
@@ -197,14 +236,30 @@ impl Analysis<'_> {
 
     /// The type as the reviewed lists know it: a domain's base type, any enum as one.
     pub fn list_type(&self, ty: Oid) -> Oid {
-        let mut oid = ty;
-        for _ in 0..8 {
-            match self.world.catalog.types.get(&oid) {
-                Some(t) if t.kind == TypeKind::Domain && t.base != 0 => oid = t.base,
-                Some(t) if t.kind == TypeKind::Enum => return lists::ANY_ENUM,
-                Some(_) | None => return oid,
-            }
+        let oid = self.base_of(ty);
+        match self.world.catalog.types.get(&oid) {
+            Some(t) if t.kind == TypeKind::Enum => lists::ANY_ENUM,
+            Some(_) | None => oid,
         }
-        oid
     }
+}
+
+/// A built-in type with its modifier, as SQL; nothing where it has none or the type's modifiers are not plain numbers.
+pub fn with_modifier(ty: Oid, typmod: i32) -> Option<String> {
+    if typmod < 0 {
+        return None;
+    }
+    Some(match ty {
+        oid::VARCHAR => format!("pg_catalog.varchar({})", typmod - 4),
+        oid::BPCHAR => format!("pg_catalog.bpchar({})", typmod - 4),
+        oid::NUMERIC => {
+            let packed = typmod - 4;
+            // eleven bits, signed
+            let scale = ((packed & 0x7ff) ^ 1024) - 1024;
+            format!("pg_catalog.numeric({}, {scale})", (packed >> 16) & 0xffff)
+        }
+        oid::TIMESTAMP => format!("pg_catalog.timestamp({typmod})"),
+        oid::TIMESTAMPTZ => format!("pg_catalog.timestamptz({typmod})"),
+        _ => return None,
+    })
 }

@@ -65,6 +65,9 @@ pub struct Judged {
     pub row_limit: Option<u64>,
     /// Which of the result rows that the server sends are the client's.
     pub returned: Returned,
+    /// It may change rows, or end a transaction that has: the database's errors about it can carry values that the
+    /// person may not see. PREPARE and DECLARE say it of the statement inside.
+    pub writes: bool,
     /// What holds for temp relations from now on, because the statement stores rows that may not be exported.
     pub stores: Option<Restriction>,
     /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].

@@ -69,6 +69,7 @@ impl Server {
             tls,
             mock_secret: rand::random(),
             stop: stopped,
+            violations: session::Probes::default(),
             running: session::Running::default(),
             sessions: AtomicU64::new(0),
         });

@@ -84,7 +84,7 @@ pub struct Outcome {
 pub struct Event<'a> {
     /// UTC, to the microsecond.
     pub time: String,
-    /// `login`, `logout` or `statement`.
+    /// `login`, `logout`, `statement`, or `repeated-violations`.
     pub event: &'static str,
     /// Whose.
     #[serde(flatten)]
@@ -108,6 +108,18 @@ pub struct Event<'a> {
     /// How it ended.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// How often constraints have told this person of keys.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub violations: Option<Violations>,
+}
+
+/// Unique and foreign key violations of one person within a short time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Violations {
+    /// How many.
+    pub violations: usize,
+    /// Within how many seconds.
+    pub seconds: u64,
 }
 
 /// One relation of a line.

@@ -2,10 +2,11 @@
 
 use super::expect::Source;
 use super::judging::{Text, Verdict};
+use super::returned::shown;
 use super::shared::Counted;
 use super::state::Prepared;
 use super::{End, Session};
-use crate::gate::Effect;
+use crate::gate::{Effect, Returned};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::row_description;
 use std::sync::Arc;
@@ -195,6 +196,12 @@ impl Session<'_> {
             Ok(shapes) => shapes,
             Err(error) => return Ok(self.failed(error, Some(&text))),
         };
+        let returned = |text: &Arc<Text>| {
+            let statement = text.statement(old.statement);
+            statement.map_or(Returned::AsIs, |s| s.returned)
+        };
+        let before = before.map(|shape| shown(shape, returned(&old.text)));
+        let after = after.map(|shape| shown(shape, returned(&text)));
         let known = renewed.shape.take().or(before);
         let same = known.is_none() || known == after;
         renewed.shape = known;

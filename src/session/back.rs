@@ -4,30 +4,12 @@ use super::expect::{Expect, Run, Source};
 use super::judging::Text;
 use super::state::{Portal, Prepared};
 use super::{End, Session};
-use crate::gate::Effect;
+use crate::gate::{Effect, Returned};
 use crate::net::{Fields, Malformed, frame};
 use crate::wire::error_filter::{self, Statement};
 use crate::wire::row_description;
 use bytes::BytesMut;
 use std::sync::Arc;
-
-/// Statements that change no row, so that their errors carry no value of one that the client may not read.
-const READING: [&str; 14] = [
-    "SELECT",
-    "VALUES",
-    "TABLE",
-    "WITH",
-    "FETCH",
-    "MOVE",
-    "DECLARE CURSOR",
-    "EXPLAIN",
-    "SHOW",
-    "SET",
-    "COPY",
-    "PREPARE",
-    "EXECUTE",
-    "BEGIN",
-];
 
 /// Longest message of the database that is not a row.
 const LONGEST: usize = 64 << 20;
@@ -36,7 +18,7 @@ impl Session<'_> {
     /// Takes every message of the database that has come, as long as the client keeps up.
     pub(super) fn read_upstream(&mut self) -> Result<(), End> {
         while self.client.output.len() < super::pump::HIGH {
-            if !self.pass() {
+            if !self.pass()? {
                 return Ok(());
             }
             if self.overflow.as_ref().is_some_and(super::overflow::Overflow::has_ended) {
@@ -147,16 +129,30 @@ impl Session<'_> {
     }
 
     /// RowDescription and NoData.
-    fn described(&mut self, tag: u8, body: &mut [u8]) -> Result<(), End> {
+    fn described(&mut self, tag: u8, body: &mut BytesMut) -> Result<(), End> {
+        let mut in_query = false;
         let source = match self.queue.front() {
             Some(Expect::Describe(_)) => match self.queue.pop() {
                 Some(Expect::Describe(source)) => source,
                 _ => None,
             },
             Some(Expect::Query(run)) if run.silenced => return Ok(()),
-            Some(Expect::Query(run)) => Some(run.source()),
+            Some(Expect::Query(run)) => {
+                in_query = true;
+                Some(run.source())
+            }
             _ => return Err(out_of_order()),
         };
+        match source.as_ref().map_or(Returned::AsIs, Source::returned) {
+            Returned::Nothing if tag == b'T' => {
+                if !in_query {
+                    self.relay(b'n', b"");
+                }
+                return Ok(());
+            }
+            Returned::AllButLast if tag == b'T' => row_description::cut_last(body).map_err(wrong)?,
+            Returned::AsIs | Returned::Nothing | Returned::AllButLast => {}
+        }
         let statement = source.as_ref().and_then(|s| s.text.statement(s.statement));
         if tag == b'T'
             && let Some(statement) = statement
@@ -184,7 +180,7 @@ impl Session<'_> {
                 }
                 self.count_rows(&run);
                 if !silenced {
-                    self.record_end(&run, None);
+                    self.record_end(&run);
                 }
                 if silenced {
                     self.overflow_statement_ended(false);
@@ -207,7 +203,7 @@ impl Session<'_> {
         }
         self.count_rows(&run);
         if !run.silenced {
-            self.record_end(&run, None);
+            self.record_end(&run);
             self.relay(tag, body);
         }
         run.statement += 1;
@@ -235,8 +231,8 @@ impl Session<'_> {
         match self.queue.take_front() {
             Some(Expect::Query(run)) => {
                 if !run.silenced {
-                    self.filter_error(&mut fields, Some(&run.source().text), is_write(&run));
-                    self.record_end(&run, Some(fields.sqlstate()));
+                    let code = self.filter_error(&mut fields, Some(&run.source().text), is_write(&run));
+                    self.record_error(&run, code, &fields);
                     fields.encode(b'E', &mut self.client.output);
                 }
                 self.queue.put_front(Expect::Query(run));
@@ -280,12 +276,12 @@ impl Session<'_> {
                 }
             }
             Expect::Execute(run) => {
-                self.filter_error(&mut fields, Some(&run.source().text), is_write(run));
+                let code = self.filter_error(&mut fields, Some(&run.source().text), is_write(run));
                 if run.silenced {
                     shown = false;
                     self.overflow_statement_ended(true);
                 } else {
-                    self.record_end(run, Some(fields.sqlstate()));
+                    self.record_error(run, code, &fields);
                 }
             }
             Expect::Parse { name, .. } => {
@@ -299,7 +295,9 @@ impl Session<'_> {
                 let text = self.state.portals.get(portal.as_str()).map(|p| Arc::clone(&p.text));
                 self.filter_error(&mut fields, text.as_deref(), false);
             }
-            _ => self.filter_error(&mut fields, None, false),
+            _ => {
+                self.filter_error(&mut fields, None, false);
+            }
         }
         if shown {
             fields.encode(b'E', &mut self.client.output);
@@ -396,23 +394,25 @@ impl Session<'_> {
         }
     }
 
-    /// Makes an error what the client may read.
-    pub(super) fn filter_error(&self, fields: &mut Fields, text: Option<&Text>, writes: bool) {
+    /// Makes an error what the client may read. Gives the refusal's code where it is one.
+    pub(super) fn filter_error(&self, fields: &mut Fields, text: Option<&Text>, writes: bool) -> Option<&'static str> {
         if self.state.who.bypass {
-            return;
+            return None;
         }
         let statement = Statement {
             sent: text.map(|t| &t.judgement.text),
             original: text.map(|t| &*t.client),
             writes,
         };
-        error_filter::error(fields, statement, &self.state.rights, &self.state.view.search_path);
+        let code = error_filter::error(fields, statement, &self.state.rights, &self.state.view.search_path);
+        self.note_violation(fields.sqlstate());
+        code
     }
 }
 
 fn is_write(run: &Run) -> bool {
     let Source { text, statement } = run.source();
-    text.statement(statement).is_none_or(|s| !READING.contains(&s.kind))
+    text.statement(statement).is_none_or(|s| s.writes)
 }
 
 fn wrong(error: Malformed) -> End {

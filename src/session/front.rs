@@ -5,10 +5,11 @@ use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
 use super::state::{MOST_BYTES, MOST_NAMES, Portal, Prepared};
 use super::{End, Session};
+use crate::gate::Returned;
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
-use crate::wire::message::{ClientMessage, Parameters, Target, Unreadable};
+use crate::wire::message::{ClientMessage, Parameters, Target, Unreadable, bind_beside};
 use bytes::BytesMut;
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,7 +49,8 @@ impl Session<'_> {
                 portal,
                 statement,
                 parameters,
-            } => self.bind(portal, statement, parameters, body).await,
+                result_formats,
+            } => self.bind(portal, statement, parameters, (body, result_formats)).await,
             ClientMessage::Describe(Target::Statement(name)) => self.describe_statement(name).await,
             ClientMessage::Describe(Target::Portal(name)) => {
                 self.describe_portal(name);
@@ -148,7 +150,7 @@ impl Session<'_> {
         portal: &str,
         statement: &str,
         parameters: Parameters<'_>,
-        body: &[u8],
+        (body, result_formats): (&[u8], u16),
     ) -> Result<(), End> {
         let Some(text) = self.current_statement(statement).await? else {
             return Ok(());
@@ -157,7 +159,11 @@ impl Session<'_> {
             self.refuse_extended(&too_many("portals"), None);
             return Ok(());
         }
-        self.back.bind(body);
+        let returned = self.result_source(&text, 0).returned();
+        match bind_beside(body, result_formats, returned) {
+            Some(body) => self.back.bind(&body),
+            None => self.back.bind(body),
+        }
         self.state.segment_open = true;
         let wanted = self.shared.audit.config().parameters && self.shared.audit.is_on();
         let made = Portal {
@@ -239,10 +245,15 @@ impl Session<'_> {
                 return Ok(());
             }
         };
+        let mut run = self.run(portal.text, portal.statement, admitted, started);
+        let max_rows = match run.source().returned() {
+            // without rows of the client's there is nothing to stop at
+            Returned::Nothing => 0,
+            Returned::AsIs | Returned::AllButLast => max_rows,
+        };
         self.back.execute(name, max_rows);
         self.state.segment_open = true;
         self.state.executes += 1;
-        let mut run = self.run(portal.text, portal.statement, admitted, started);
         run.portal = Some(name.to_owned());
         run.parameters = portal.parameters;
         self.queue.push(Expect::Execute(Box::new(run)));

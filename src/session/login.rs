@@ -417,6 +417,7 @@ fn record(shared: &Shared, person: &Person, event: &'static str, decision: Decis
         reads: Vec::new(),
         parameters: None,
         outcome: None,
+        violations: None,
     });
 }
 

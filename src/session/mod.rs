@@ -13,8 +13,10 @@ mod internal;
 mod judging;
 mod login;
 mod overflow;
+mod probes;
 mod pump;
 mod record;
+mod returned;
 mod rows;
 mod setup;
 mod shared;
@@ -22,6 +24,7 @@ mod state;
 
 pub use cancel::Cancels;
 pub use login::{prepare_socket, serve};
+pub use probes::Probes;
 pub use shared::{Running, Shared};
 
 use crate::backend::{ConnectError, Connection, pool::Loan};

@@ -4,6 +4,7 @@ use super::Session;
 use super::expect::Run;
 use super::judging::Text;
 use crate::audit::{Audit, Decision, Event, Outcome, StatementText};
+use crate::net::Fields;
 use crate::refusal::Refusal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,9 +20,39 @@ impl Session<'_> {
         self.record(Decision::Refused, refusal.code, Some(&shown), None, None, outcome);
     }
 
-    /// A statement that has ended, by itself or by an error of the database.
-    pub(super) fn record_end(&self, run: &Run, sqlstate: Option<&str>) {
-        self.record_run(run, "", outcome(sqlstate, run.rows, run.started));
+    /// A statement that has ended by itself.
+    pub(super) fn record_end(&self, run: &Run) {
+        self.record_run(run, "", outcome(None, run.rows, run.started));
+    }
+
+    /// A statement that the database ended by an error; `code` where that was a refusal.
+    pub(super) fn record_error(&self, run: &Run, code: Option<&str>, fields: &Fields) {
+        let outcome = outcome(Some(fields.sqlstate()), run.rows, run.started);
+        self.record_run(run, code.unwrap_or(""), outcome);
+    }
+
+    /// A constraint has told somebody that a key exists, or does not: too often means that they are asking.
+    pub(super) fn note_violation(&self, sqlstate: &str) {
+        if !matches!(sqlstate, "23505" | "23503") {
+            return;
+        }
+        let Some(violations) = self.shared.violations.add(&self.state.login, Instant::now()) else {
+            return;
+        };
+        tracing::warn!(login = %self.state.login, "many constraint violations of one person");
+        self.shared.audit.record(&Event {
+            time: Audit::now(),
+            event: "repeated-violations",
+            person: &self.person,
+            generation: self.state.world.generation,
+            decision: Decision::Allowed,
+            code: "repeated-violations",
+            text: None,
+            reads: Vec::new(),
+            parameters: None,
+            outcome: None,
+            violations: Some(violations),
+        });
     }
 
     /// A statement whose result was cut off.
@@ -96,6 +127,7 @@ impl Session<'_> {
             reads: reads.unwrap_or_default().iter().map(Into::into).collect(),
             parameters,
             outcome: Some(outcome),
+            violations: None,
         });
     }
 }

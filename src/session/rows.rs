@@ -1,8 +1,9 @@
 //! Result rows: cut by their headers, counted, and passed on as the bytes that came.
 
 use super::expect::{Expect, Run};
+use super::returned::needed;
 use super::{End, Session};
-use crate::gate::Judged;
+use crate::gate::{Judged, Returned};
 use crate::net::frame::{self, HEADER};
 use crate::net::{Body, Malformed};
 use crate::sql::explain_output::filter_line;
@@ -14,13 +15,17 @@ const LONGEST_LINE: usize = 1 << 20;
 /// What happens to the rest of a message whose beginning has been taken.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Passing {
-    left: usize,
-    dropped: bool,
+    /// Bytes that have not come yet.
+    pub left: usize,
+    /// They are thrown away.
+    pub dropped: bool,
+    /// Behind them stands a NULL that is not the client's.
+    pub ends_in_check: bool,
 }
 
 impl Session<'_> {
     /// Passes on what has come of the message that is under way; `false` when it has not ended yet.
-    pub(super) fn pass(&mut self) -> bool {
+    pub(super) fn pass(&mut self) -> Result<bool, End> {
         let here = self.passing.left.min(self.back.input().len());
         if here > 0 {
             self.passing.left -= here;
@@ -33,7 +38,13 @@ impl Session<'_> {
                 self.back.relay_to(&mut self.client, here);
             }
         }
-        self.passing.left == 0
+        if self.passing.left > 0 {
+            return Ok(false);
+        }
+        if self.passing.ends_in_check {
+            return self.end_of_row();
+        }
+        Ok(true)
     }
 
     /// A run of DataRow or CopyData messages at the beginning of the input.
@@ -62,6 +73,18 @@ impl Session<'_> {
             .and_then(|name| self.state.portals.get(name))
             .map_or(0, |p| p.rows);
         let most = limit.map(|limit| limit.saturating_sub(earlier));
+        match source.returned() {
+            Returned::AsIs => {}
+            Returned::Nothing => return self.drop_checks(),
+            Returned::AllButLast => {
+                let (cut, full) = self.cut_rows(most.map(|most| most.saturating_sub(rows)))?;
+                self.rows_passed(rows + cut);
+                if full {
+                    self.begin_overflow(limit.unwrap_or(0));
+                }
+                return Ok(());
+            }
+        }
         let input = self.back.input();
         while let Some(Ok(Some(header))) = input.get(at..).map(frame::header) {
             if !matches!(header.tag, b'D' | b'd') {
@@ -78,15 +101,19 @@ impl Session<'_> {
         self.back.relay_to(&mut self.client, here);
         self.passing = Passing {
             left: at - here,
-            dropped: false,
+            ..Passing::default()
         };
-        if let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() {
-            run.rows = rows;
-        }
+        self.rows_passed(rows);
         if full {
             self.begin_overflow(limit.unwrap_or(0));
         }
         Ok(())
+    }
+
+    fn rows_passed(&mut self, rows: u64) {
+        if let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() {
+            run.rows = rows;
+        }
     }
 
     fn drop_rows(&mut self) -> Result<(), End> {
@@ -94,6 +121,7 @@ impl Session<'_> {
             self.passing = Passing {
                 left: header.total(),
                 dropped: true,
+                ends_in_check: false,
             };
         }
         Ok(())
@@ -130,10 +158,15 @@ impl Session<'_> {
         if !matches!(header.tag, b'D' | b'd') {
             return Ok(Some(false));
         }
-        let filtered = match self.queue.front() {
-            Some(Expect::Query(run) | Expect::Execute(run)) => is_filtered(run),
-            _ => false,
+        let (filtered, returned) = match self.queue.front() {
+            Some(Expect::Query(run) | Expect::Execute(run)) if !run.silenced => {
+                (is_filtered(run), run.source().returned())
+            }
+            _ => (false, Returned::AsIs),
         };
+        if self.back.input().len() < HEADER + needed(returned, header.body) {
+            return Ok(None);
+        }
         if filtered && header.body > LONGEST_LINE {
             return Err(wrong(Malformed("a line of EXPLAIN that is too long")));
         }
@@ -150,6 +183,6 @@ fn is_filtered(run: &Run) -> bool {
         .is_some_and(|s| s.explain_output)
 }
 
-fn wrong(error: Malformed) -> End {
+pub(super) fn wrong(error: Malformed) -> End {
     End::Broken(error.to_string())
 }

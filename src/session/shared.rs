@@ -34,6 +34,8 @@ pub struct Shared {
     pub mock_secret: [u8; 32],
     /// Becomes true when rowgate is told to stop.
     pub stop: watch::Receiver<bool>,
+    /// Constraint violations, by login.
+    pub violations: super::Probes,
     /// Statements that run, by login.
     pub running: Running,
     /// The last session's number.

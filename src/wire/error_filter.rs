@@ -8,6 +8,7 @@ use crate::gate::Verified;
 use crate::name::QualifiedName;
 use crate::net::Fields;
 use crate::policy::RoleRights;
+use crate::sql::raise::{Raise, Raised};
 
 /// The prefix of every name that rowgate splices into a statement.
 const PRIVATE: &str = "rowgate:";
@@ -23,9 +24,17 @@ pub struct Statement<'a> {
     pub writes: bool,
 }
 
-/// Filters an error in place.
-pub fn error(fields: &mut Fields, statement: Statement<'_>, rights: &RoleRights, search_path: &[String]) {
-    let raised_by = fields.get(b'W').and_then(raising_function);
+/// Filters an error in place. Gives the refusal's code where the error is one that rowgate's own check raised.
+pub fn error(
+    fields: &mut Fields,
+    statement: Statement<'_>,
+    rights: &RoleRights,
+    search_path: &[String],
+) -> Option<&'static str> {
+    if let Some(raised) = Raise::read(fields.sqlstate(), fields.message()) {
+        return Some(refused(fields, raised));
+    }
+    let speaker = fields.get(b'W').and_then(raising_function);
     let position = fields
         .get(b'P')
         .and_then(|p| p.parse().ok())
@@ -36,19 +45,77 @@ pub fn error(fields: &mut Fields, statement: Statement<'_>, rights: &RoleRights,
         Some(position) => fields.set(b'P', position.to_string()),
         None => fields.remove(b'P'),
     }
-    let function_may_speak = raised_by.is_none_or(|name| may_speak(&name, rights, search_path));
-    if !function_may_speak {
-        fields.set(b'M', "a function or trigger of the database raised an error");
-        fields.remove(b'D');
-        fields.set(
-            b'H',
-            "Its message is withheld: ask the database administrator to list the function under message_functions.",
-        );
-    } else if statement.writes && class == "22" {
-        fields.set(b'M', "a value is not valid in an expression of the table");
-    } else if fields.message().contains(PRIVATE) {
-        fields.set(b'M', "the statement failed in a condition that the policy added");
+    match speaker {
+        Some(name) if !may_speak(&name, rights, search_path) => {
+            fields.set(b'M', "a function or trigger of the database raised an error");
+            fields.remove(b'D');
+            fields.set(
+                b'H',
+                "Its message is withheld: ask the database administrator to list the function under message_functions.",
+            );
+        }
+        // raised while the client's own text was read, before any row was: only that has a place in it
+        None if statement.writes && position.is_none() && may_show_a_value(fields, &class) => {
+            fields.set(b'M', "a value is not valid in an expression of the table");
+            fields.remove(b'D');
+            fields.remove(b'H');
+        }
+        Some(_) | None if fields.message().contains(PRIVATE) => {
+            fields.set(b'M', "the statement failed in a condition that the policy added");
+        }
+        Some(_) | None => {}
     }
+    None
+}
+
+/// The refusal in place of the error that stands for it.
+fn refused(fields: &mut Fields, raised: Raised) -> &'static str {
+    let code = raised.refusal.code;
+    *fields = Fields::of_refusal("ERROR", &raised.refusal, None);
+    if let Some((table, constraint)) = raised.constraint {
+        fields.set(b's', table.schema);
+        fields.set(b't', table.name);
+        fields.set(b'n', constraint);
+    }
+    code
+}
+
+/// Can the primary message of an error that came while rows were written hold a value of one? Errors about data do
+/// unless they are known not to; a name that does not exist can be a value that was cast to one.
+fn may_show_a_value(fields: &Fields, class: &str) -> bool {
+    match class {
+        "22" => !names_types_alone(fields.message()),
+        "42" => matches!(fields.sqlstate(), "42P01" | "42704" | "42883" | "42601" | "42602"),
+        "3F" => true,
+        _ => false,
+    }
+}
+
+/// Messages about a value that say no more than the type that it did not fit.
+fn names_types_alone(message: &str) -> bool {
+    let of_length = [
+        "value too long for type character varying(",
+        "value too long for type character(",
+    ];
+    let digits = |rest: &str| {
+        rest.strip_suffix(')')
+            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    of_length
+        .iter()
+        .any(|start| message.strip_prefix(start).is_some_and(digits))
+        || matches!(
+            message,
+            "smallint out of range"
+                | "integer out of range"
+                | "bigint out of range"
+                | "numeric field overflow"
+                | "value overflows numeric format"
+                | "timestamp out of range"
+                | "date out of range"
+                | "interval out of range"
+                | "division by zero"
+        )
 }
 
 /// Filters a notice in place; `false` drops it.
@@ -138,6 +205,47 @@ mod tests {
         error(&mut got, Statement::default(), &RoleRights::default(), &[]);
         assert_eq!((got.get(b'D'), got.get(b'W')), (None, None));
         assert_eq!((got.get(b't'), got.get(b'n')), (Some("customers"), Some("c")));
+    }
+
+    #[test]
+    fn a_check_that_raised_is_the_refusal_it_stands_for() {
+        let raise = Raise::Reference {
+            table: QualifiedName::new("crm", "contacts"),
+            constraint: "contacts_customer".to_owned(),
+        };
+        let sql = raise.sql();
+        let message = format!(
+            "invalid input syntax for type integer: \"{}now\"",
+            sql.split('\'').nth(1).unwrap()
+        );
+        let mut got = fields("22P02", &message, &[(b'P', "8"), (b'W', "…")]);
+        let code = error(&mut got, Statement::default(), &RoleRights::default(), &[]);
+        assert_eq!((code, got.sqlstate()), (Some("reference-policy"), "23503"));
+        assert_eq!(
+            [b's', b't', b'n', b'P', b'W'].map(|tag| got.get(tag)),
+            [Some("crm"), Some("contacts"), Some("contacts_customer"), None, None]
+        );
+    }
+
+    #[test]
+    fn a_write_shows_no_value_but_of_its_own_text() {
+        let writes = Statement {
+            writes: true,
+            ..Statement::default()
+        };
+        for (sqlstate, message, shown) in [
+            ("22P02", "invalid input syntax for type integer: \"secret\"", false),
+            ("22001", "value too long for type character varying(5)", true),
+            ("22001", "value too long for type character varying(secret)", false),
+            ("22012", "division by zero", true),
+            ("42P01", "relation \"secret\" does not exist", false),
+            ("42501", "permission denied for table t", true),
+            ("23505", "duplicate key value violates unique constraint \"k\"", true),
+        ] {
+            let mut got = fields(sqlstate, message, &[]);
+            error(&mut got, writes, &RoleRights::default(), &[]);
+            assert_eq!(got.message() == message, shown, "{message}");
+        }
     }
 
     #[test]

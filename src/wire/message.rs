@@ -1,5 +1,6 @@
 //! What a client says after its login, decoded from isolated frames.
 
+use crate::gate::Returned;
 use crate::net::{Body, Malformed};
 use crate::refusal::{Refusal, SqlState};
 
@@ -25,6 +26,8 @@ pub enum ClientMessage<'a> {
         statement: &'a str,
         /// The parameters, for the audit.
         parameters: Parameters<'a>,
+        /// How many formats it gives for the result's columns; they stand at its end.
+        result_formats: u16,
     },
     /// `D`
     Describe(Target<'a>),
@@ -109,11 +112,12 @@ impl<'a> ClientMessage<'a> {
             b'B' => {
                 let (portal, statement) = (text(&mut body)?, text(&mut body)?);
                 let raw = body.rest();
-                check_bind(&mut body)?;
+                let result_formats = check_bind(&mut body)?;
                 Self::Bind {
                     portal,
                     statement,
                     parameters: Parameters { raw },
+                    result_formats,
                 }
             }
             b'D' => Self::Describe(target(&mut body)?),
@@ -161,8 +165,8 @@ fn target<'a>(body: &mut Body<'a>) -> Result<Target<'a>, Unreadable> {
     }
 }
 
-/// Walks over a Bind's formats, values and result formats.
-fn check_bind(body: &mut Body<'_>) -> Result<(), Malformed> {
+/// Walks over a Bind's formats, values and result formats; gives how many the last are.
+fn check_bind(body: &mut Body<'_>) -> Result<u16, Malformed> {
     let formats = body.u16()?;
     body.bytes(usize::from(formats) * 2)?;
     let values = body.u16()?;
@@ -179,7 +183,24 @@ fn check_bind(body: &mut Body<'_>) -> Result<(), Malformed> {
     }
     let results = body.u16()?;
     body.bytes(usize::from(results) * 2)?;
-    Ok(())
+    Ok(results)
+}
+
+/// A Bind's body whose result formats fit a result with one more column, of text, at its end, or with none that
+/// is the client's; `None` where it fits as it is.
+pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Option<Vec<u8>> {
+    if result_formats <= 1 {
+        // none means text, one means all columns
+        return None;
+    }
+    let (before, formats) = body.split_at_checked(body.len().checked_sub(usize::from(result_formats) * 2)?)?;
+    let before = before.get(..before.len().checked_sub(2)?)?;
+    let count = match returned {
+        Returned::AsIs => return None,
+        Returned::Nothing => return Some([before, &[0, 0]].concat()),
+        Returned::AllButLast => result_formats.checked_add(1)?.to_be_bytes(),
+    };
+    Some([before, &count, formats, &[0, 0]].concat())
 }
 
 impl Parameters<'_> {

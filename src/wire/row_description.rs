@@ -2,6 +2,7 @@
 
 use crate::gate::Origin;
 use crate::net::{Body, Malformed};
+use bytes::BytesMut;
 
 /// Puts the origins into a RowDescription's body, in place.
 pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malformed> {
@@ -23,6 +24,25 @@ pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malforme
         let (table, column) = slot.split_at_mut(4);
         table.copy_from_slice(&origin.table.to_be_bytes());
         column.copy_from_slice(&origin.column.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// Takes the last column out of a RowDescription's body.
+pub fn cut_last(body: &mut BytesMut) -> Result<(), Malformed> {
+    let mut reader = Body::new(body);
+    let columns = reader.u16()?;
+    let mut last = body.len();
+    for _ in 0..columns {
+        last = body.len() - reader.rest().len();
+        reader.cstr_bytes()?;
+        reader.bytes(18)?;
+    }
+    reader.finish()?;
+    let left = columns.checked_sub(1).ok_or(Malformed("a result without columns"))?;
+    body.truncate(last);
+    if let Some(count) = body.get_mut(..2) {
+        count.copy_from_slice(&left.to_be_bytes());
     }
     Ok(())
 }
@@ -57,5 +77,18 @@ mod tests {
         assert_eq!(&body[24..30], b"\0\0\0\x05\0\x06");
         assert_eq!(shape(&body).unwrap()[1], (b"b".to_vec(), 25, -1));
         assert!(patch(&mut body[..20], &[]).is_err());
+    }
+
+    #[test]
+    fn the_last_column_is_cut() {
+        let one = b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
+        let mut two = BytesMut::from(&one[..]);
+        two[1] = 2;
+        two.extend_from_slice(b"check\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");
+        cut_last(&mut two).unwrap();
+        assert_eq!(two[..], one[..]);
+        cut_last(&mut two).unwrap();
+        assert_eq!(two[..], [0, 0]);
+        assert!(cut_last(&mut two).is_err());
     }
 }

@@ -49,6 +49,22 @@ pub fn judge_all(analysis: &mut Analysis<'_>, tree: &ParseResult) -> Result<Vec<
     Ok(judged)
 }
 
+/// Statements that change no row and end no transaction; a query may still have a write in its WITH.
+const READING: [&str; 12] = [
+    "SELECT",
+    "FETCH",
+    "MOVE",
+    "DECLARE CURSOR",
+    "CLOSE CURSOR",
+    "EXPLAIN",
+    "SHOW",
+    "SET",
+    "COPY",
+    "PREPARE",
+    "EXECUTE",
+    "BEGIN",
+];
+
 /// A judged statement of a kind, with what the analysis gathered since the last one.
 pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -> Judged {
     let reads = std::mem::take(&mut analysis.reads);
@@ -59,6 +75,7 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         origins: Vec::new(),
         row_limit: analysis.row_limit.take(),
         returned: Returned::AsIs,
+        writes: !READING.contains(&kind),
         stores: None,
         explain_output: false,
         touches_protected,
@@ -164,6 +181,15 @@ fn query(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judged, Ref
     let columns = analysis.query_outermost(select)?;
     let mut statement = judged(analysis, "SELECT", Effect::None);
     statement.origins = origins(analysis, &columns);
+    statement.writes = select.with_clause.as_ref().is_some_and(|with| {
+        with.ctes.iter().any(|cte| match cte.node.as_ref() {
+            Some(NodeEnum::CommonTableExpr(cte)) => {
+                let query = cte.ctequery.as_ref().and_then(|q| q.node.as_ref());
+                !matches!(query, Some(NodeEnum::SelectStmt(_)))
+            }
+            Some(_) | None => true,
+        })
+    });
     Ok(statement)
 }
 

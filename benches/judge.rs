@@ -1,5 +1,5 @@
-//! How long a judgement takes: sqlparser's parse alone, PostgreSQL's grammar alone, and the whole gate, side by
-//! side in one run, for a point query, a 2 kB and a 10 kB query of the kind that BI tools write.
+//! How long a judgement takes: sqlparser's parse alone, PostgreSQL's grammar alone, the whole gate, and its stages,
+//! side by side in one run, for a point query, a 2 kB and a 10 kB query of the kind that BI tools write.
 //!
 //! `cargo bench --bench judge -- HOST PORT USER PASSWORD DATABASE` against a database with the demonstration's data.
 
@@ -12,9 +12,15 @@
 )]
 
 use rowgate::gate::{SessionView, judge};
+use rowgate::identity::Principal;
 use rowgate::keeper::{Keeper, Source};
+use rowgate::sql::resolve::Analysis;
+use rowgate::sql::rewrite::print_unit;
+use rowgate::sql::{agree, parse, statement, verify};
+use rowgate::world::World;
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const POINT: &str = "SELECT c.id, c.name, c.phone, c.email, c.level, c.city, c.created_at, o.stage, o.amount FROM customers c \
@@ -78,12 +84,13 @@ fn main() {
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
     let who = world.directory.principal("alice").unwrap();
     println!(
-        "{:>8} {:>12} {:>12} {:>12} {:>8}",
-        "bytes", "sqlparser", "pg grammar", "judge", "ratio"
+        "{:>6} {:>6} {:>10} {:>10} {:>10} {:>6}   {:>10} {:>10} {:>10} {:>10}",
+        "bytes", "sent", "sqlparser", "pg parse", "judge", "ratio", "parse", "rewrite", "agree", "verify"
     );
     for text in [POINT.to_owned(), report(3), report(14)] {
-        judge(&text, who, &session, &[], &world).unwrap_or_else(|e| panic!("{e}: {:?}", e.detail));
-        let times = if text.len() < 1_000 { 2_000 } else { 100 };
+        let judged = judge(&text, who, &session, &[], &world).unwrap_or_else(|e| panic!("{e}: {:?}", e.detail));
+        let sent = judged.text.text().len();
+        let times = if text.len() < 1_000 { 1_000 } else { 100 };
         let first = time(times, || {
             black_box(sqlparser::parser::Parser::parse_sql(&dialect, &text).unwrap());
         });
@@ -93,10 +100,48 @@ fn main() {
         let whole = time(times, || {
             black_box(judge(&text, who, &session, &[], &world).unwrap());
         });
+        let stages = stages(&text, who, &session, &world, times);
         let ratio = whole.as_secs_f64() / first.as_secs_f64();
-        println!(
-            "{:>8} {first:>12.1?} {grammar:>12.1?} {whole:>12.1?} {ratio:>8.1}",
-            text.len()
-        );
+        print!("{:>6} {sent:>6} {first:>10.1?} {grammar:>10.1?} {whole:>10.1?} {ratio:>6.1}  ", text.len());
+        for stage in stages {
+            print!(" {stage:>10.1?}");
+        }
+        println!();
     }
+}
+
+/// The stages one by one: parse, analysis with rewriting, agreement, verification.
+fn stages(text: &str, who: &Principal, session: &SessionView, world: &World, times: u32) -> [Duration; 4] {
+    let mut spent = [Duration::MAX; 4];
+    for _ in 0..5 {
+        let mut sums = [Duration::ZERO; 4];
+        for _ in 0..times {
+            let start = Instant::now();
+            let parsed = parse::parse(text).unwrap();
+            let at_parsed = Instant::now();
+            let (sent, placed) = {
+                let mut analysis =
+                    Analysis::new(world, who, session, &[], Arc::clone(&parsed.text), parsed.tokens);
+                black_box(statement::judge_all(&mut analysis, &parsed.tree).unwrap());
+                print_unit(&mut analysis, 0).unwrap()
+            };
+            let rewritten = Instant::now();
+            agree::agree(&parsed.text, &parsed.tree, &parsed.scanned).unwrap();
+            let agreed = Instant::now();
+            black_box(verify::verify(&parsed.text, sent, placed, who, session, world).unwrap());
+            let verified = Instant::now();
+            for (sum, stage) in sums.iter_mut().zip([
+                at_parsed - start,
+                rewritten - at_parsed,
+                agreed - rewritten,
+                verified - agreed,
+            ]) {
+                *sum += stage;
+            }
+        }
+        for (least, sum) in spent.iter_mut().zip(sums) {
+            *least = (*least).min(sum / times);
+        }
+    }
+    spent
 }

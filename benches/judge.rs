@@ -102,7 +102,10 @@ fn main() {
         });
         let stages = stages(&text, who, &session, &world, times);
         let ratio = whole.as_secs_f64() / first.as_secs_f64();
-        print!("{:>6} {sent:>6} {first:>10.1?} {grammar:>10.1?} {whole:>10.1?} {ratio:>6.1}  ", text.len());
+        print!(
+            "{:>6} {sent:>6} {first:>10.1?} {grammar:>10.1?} {whole:>10.1?} {ratio:>6.1}  ",
+            text.len()
+        );
         for stage in stages {
             print!(" {stage:>10.1?}");
         }
@@ -120,8 +123,7 @@ fn stages(text: &str, who: &Principal, session: &SessionView, world: &World, tim
             let parsed = parse::parse(text).unwrap();
             let at_parsed = Instant::now();
             let (sent, placed) = {
-                let mut analysis =
-                    Analysis::new(world, who, session, &[], Arc::clone(&parsed.text), parsed.tokens);
+                let mut analysis = Analysis::new(world, who, session, &[], Arc::clone(&parsed.text), parsed.tokens);
                 black_box(statement::judge_all(&mut analysis, &parsed.tree).unwrap());
                 print_unit(&mut analysis, 0).unwrap()
             };

@@ -16,6 +16,7 @@ use rowgate::policy::{Access, ColumnView, Rows, TableView};
 use rowgate::sql::rewrite::splice::SpliceKind;
 use rowgate::world::World;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use support::stages::{self, Rewritten};
 use support::{Database, shipped};
 
@@ -49,7 +50,7 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     /// Each guard, and whose.
-    fn guards(&self) -> Vec<(usize, String, Box<TableView>)> {
+    fn guards(&self) -> Vec<(usize, String, Arc<TableView>)> {
         let mut found = Vec::new();
         for splice in 0..self.whole.splices.len() {
             let text = self.whole.spliced(splice);

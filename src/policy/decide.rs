@@ -9,6 +9,7 @@ use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule, Unprotect
 use super::{generated, mask, print};
 use crate::catalog::{Catalog, Column, Relation};
 use crate::identity::Principal;
+use std::sync::Arc;
 
 /// One of the person's roles with the rows of the table that it shows.
 pub(super) struct Seat<'a> {
@@ -37,7 +38,7 @@ impl PolicySet {
                 };
                 self.memo.get_or(who, relation.oid, || {
                     self.guarded(who, table, relation, catalog)
-                        .map_or(Access::Denied, |view| Access::Guarded(Box::new(view)))
+                        .map_or(Access::Denied, |view| Access::Guarded(Arc::new(view)))
                 })
             }
             None => self.unprotected(relation),

@@ -3,6 +3,7 @@
 use crate::catalog::Oid;
 use crate::name::QualifiedName;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The alias under which every predicate and mask of a [`TableView`] names the protected row. A predicate
 /// may open further aliases of its own (for members and parents), all beginning with `rowgate:`.
@@ -16,7 +17,7 @@ pub enum Access {
     /// Nothing that the person's roles say allows it.
     Denied,
     /// It is protected; this much of it shows.
-    Guarded(Box<TableView>),
+    Guarded(Arc<TableView>),
 }
 
 /// The part of a protected relation that one person gets.

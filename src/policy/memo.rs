@@ -4,7 +4,7 @@ use super::decision::Access;
 use crate::catalog::Oid;
 use crate::identity::Principal;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 /// The most decisions that are kept; beyond it all are forgotten and made anew.
 const MOST: usize = 4096;
@@ -23,21 +23,21 @@ struct Held {
 #[derive(Debug)]
 struct Person {
     who: Principal,
-    decided: HashMap<Oid, Arc<Access>>,
+    decided: HashMap<Oid, Access>,
 }
 
 impl Memo {
     /// The decision, made now unless it was made for exactly this person before.
     pub(super) fn get_or(&self, who: &Principal, relation: Oid, decide: impl FnOnce() -> Access) -> Access {
         if let Some(known) = self.known(who, relation) {
-            return Access::clone(&known);
+            return known;
         }
         let decided = decide();
         self.keep(who, relation, &decided);
         decided
     }
 
-    fn known(&self, who: &Principal, relation: Oid) -> Option<Arc<Access>> {
+    fn known(&self, who: &Principal, relation: Oid) -> Option<Access> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let person = held.people.get(&who.login)?;
         (person.who == *who).then(|| person.decided.get(&relation).cloned())?
@@ -52,7 +52,7 @@ impl Memo {
             who: who.clone(),
             decided: HashMap::new(),
         });
-        if person.who == *who && person.decided.insert(relation, Arc::new(decided.clone())).is_none() {
+        if person.who == *who && person.decided.insert(relation, decided.clone()).is_none() {
             held.count += 1;
         }
     }

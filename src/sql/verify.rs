@@ -101,7 +101,7 @@ fn broken(why: &str) -> Refusal {
 }
 
 /// A guard in the text to send: its relation as written, as catalogued, and the person's part of it.
-type GuardRef<'a> = (&'a RelationRef, Arc<Relation>, Box<TableView>);
+type GuardRef<'a> = (&'a RelationRef, Arc<Relation>, Arc<TableView>);
 
 struct Check<'a> {
     original: &'a str,
@@ -214,7 +214,7 @@ impl Check<'_> {
     }
 
     /// The protected relation that a guard reads.
-    fn guarded(&self, reference: &RelationRef) -> Result<(Arc<Relation>, Box<TableView>), Refusal> {
+    fn guarded(&self, reference: &RelationRef) -> Result<(Arc<Relation>, Arc<TableView>), Refusal> {
         let name = QualifiedName::new(&reference.schema, &reference.name);
         let relation = self
             .world

@@ -68,7 +68,7 @@ pub fn access(world: &World, login: &str, schema: &str, name: &str) -> (Arc<Rela
 /// The view of somebody who may see something.
 pub fn view(world: &World, login: &str, schema: &str, name: &str) -> (Arc<Relation>, TableView) {
     match access(world, login, schema, name) {
-        (relation, Access::Guarded(view)) => (relation, *view),
+        (relation, Access::Guarded(view)) => (relation, Arc::unwrap_or_clone(view)),
         (_, other) => panic!("{login} on {schema}.{name}: {other:?}"),
     }
 }

@@ -54,7 +54,7 @@ pub enum GuardSource {
         /// The table.
         relation: Arc<Relation>,
         /// What shows of it.
-        view: Box<TableView>,
+        view: Arc<TableView>,
     },
     /// A view over protected relations, expanded.
     View {
@@ -345,7 +345,7 @@ impl Analysis<'_> {
         &mut self,
         var: &RangeVar,
         relation: Arc<Relation>,
-        view: Box<TableView>,
+        view: Arc<TableView>,
         written: &Written,
         sample: Option<String>,
         no_private: bool,

@@ -1,9 +1,9 @@
 //! How a column shows to a person of several roles: per row, the least restrictive of the roles that show it.
 
-use super::decision::{ColumnView, Rows};
+use super::decision::{ColumnView, ROW_ALIAS, Rows};
 use super::mask;
 use super::scope::Pred;
-use crate::catalog::Column;
+use crate::catalog::{Column, Oid};
 
 /// One way in which a column shows on some rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,23 @@ pub(super) fn unite(says: &[(&Pred, Say)], column: &Column, clear: &str) -> Colu
         }
     }
     ways.sort_by_key(|(_, outcome)| outcome.rank());
-    view(&branches(ways), column, clear)
+    match view(&branches(ways), column, clear) {
+        ColumnView::Masked { sql, mask } if has_modifiers(column.type_oid) && !sql.contains(ROW_ALIAS) => {
+            ColumnView::Masked {
+                sql: format!("(CASE WHEN {clear} IS NULL THEN {sql} ELSE {sql} END)"),
+                mask,
+            }
+        }
+        view => view,
+    }
+}
+
+/// Can values of the type have a modifier? A bare constant is taken out of COALESCE and CASE while PostgreSQL plans,
+/// and the result is then described with the modifier of what is left.
+fn has_modifiers(ty: Oid) -> bool {
+    const ELEMENTS: [Oid; 10] = [1042, 1043, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700];
+    const ARRAYS: [Oid; 10] = [1014, 1015, 1183, 1115, 1185, 1187, 1270, 1561, 1563, 1231];
+    ELEMENTS.contains(&ty) || ARRAYS.contains(&ty)
 }
 
 /// Joins neighbours of one outcome, and stops at the first way that covers every row.

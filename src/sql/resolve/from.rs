@@ -304,6 +304,10 @@ impl Analysis<'_> {
                 };
             }
         }
+        let shown = match source {
+            Source::Guard(id) => vec![id],
+            Source::Relation(_) | Source::Derived | Source::Join => Vec::new(),
+        };
         Item {
             qualifier: name.clone(),
             name,
@@ -314,6 +318,7 @@ impl Analysis<'_> {
             columns_visible: true,
             source,
             locks: Vec::new(),
+            shown,
         }
     }
 
@@ -346,10 +351,13 @@ impl Analysis<'_> {
             let full = join.jointype() == JoinType::JoinFull;
             self.condition(quals, &own, if full { Clause::FullOn } else { Clause::On })?;
         }
-        let opaque = own.items.iter().any(|i| i.opaque && i.columns_visible);
+        let visible = || own.items.iter().filter(|i| i.columns_visible);
+        let opaque = visible().any(|i| i.opaque);
+        let shown = visible().flat_map(|i| i.shown.iter().copied()).collect();
         let locks = own.items.iter().flat_map(|i| i.locks.iter().copied()).collect();
         let mut item = self.finish_item(columns, Source::Join, join.alias.as_ref(), "", None);
         item.opaque = opaque;
+        item.shown = shown;
         item.name_visible = join.alias.is_some();
         let mut items: Vec<Rc<Item>> = Vec::new();
         if join.alias.is_none() {

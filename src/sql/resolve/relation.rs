@@ -601,5 +601,6 @@ pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
         columns_visible: true,
         source: Source::Relation(relation.oid),
         locks: Vec::new(),
+        shown: Vec::new(),
     })
 }

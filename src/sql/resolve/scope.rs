@@ -97,6 +97,8 @@ pub struct Item {
     pub qualifier: String,
     /// Guards that a locking clause on this item reaches.
     pub locks: Vec<GuardId>,
+    /// Guards whose columns a star on it shows, private ones included.
+    pub shown: Vec<GuardId>,
 }
 
 /// A common table expression in force.

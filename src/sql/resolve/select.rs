@@ -179,6 +179,7 @@ impl Analysis<'_> {
             source: Source::Derived,
             qualifier: String::new(),
             locks: Vec::new(),
+            shown: Vec::new(),
         };
         let output = Scope {
             items: vec![Rc::new(names)],

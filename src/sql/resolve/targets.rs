@@ -3,7 +3,7 @@
 use super::columns::Meaning;
 use super::condition::{guard_closing, guard_opening};
 use super::facts::Facts;
-use super::scope::{Col, Item, Scope, Source};
+use super::scope::{Col, Item, Scope};
 use super::{Analysis, Star, lost, unsupported};
 use crate::name::quote_ident;
 use crate::refusal::Refusal;
@@ -122,10 +122,7 @@ impl Analysis<'_> {
         let mut guards = Vec::new();
         let mut columns = Vec::new();
         for item in items {
-            if let Source::Guard(id) = item.source {
-                guards.push(id);
-            }
-            guards.extend(item.columns.iter().filter_map(|c| c.home.map(|(id, _)| id)));
+            guards.extend(&item.shown);
             columns.extend(item.columns.iter().map(written_column));
             if item.opaque {
                 columns.push(format!("{}.*", quote_ident(&item.qualifier)));

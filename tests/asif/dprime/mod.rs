@@ -420,7 +420,7 @@ fn blanked(table: &str, columns: &[String], owner: &str, which: &str) -> String 
             "id" => "\"id\" = 0".to_owned(),
             "owner_id" => format!("\"owner_id\" = {owner}"),
             "opened_at" => "\"opened_at\" = r.opened_at".to_owned(),
-            "code" => "\"code\" = r.code".to_owned(),
+            "code" => "\"code\" = abs(hashtext(r.code))::text".to_owned(),
             other => format!("\"{other}\" = NULL"),
         })
         .collect();

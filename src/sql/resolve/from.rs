@@ -475,7 +475,7 @@ impl Analysis<'_> {
             origin_lost: plain.is_some_and(|c| c.origin_lost),
             reach,
             home: plain.and_then(|c| c.home),
-            computed: plain.is_none(),
+            computed: plain.is_none_or(|c| c.computed),
         }
     }
 }

@@ -159,6 +159,8 @@ pub enum Effect {
     },
     /// `COPY … TO STDOUT`
     CopyOut,
+    /// `COPY … FROM STDIN`
+    CopyIn,
 }
 
 /// Judges a text of one or more statements for one person under one world.

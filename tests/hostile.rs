@@ -196,3 +196,67 @@ async fn noise() {
     assert_eq!(raw.query("select 1 as x").await[1], "D 1");
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn a_copy_that_is_not_carried_through_disturbs_nobody() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let header = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    let data = |bytes: &[u8]| {
+        let mut out = bytes::BytesMut::new();
+        rowgate::net::frame::put(&mut out, b'd', |out| out.extend_from_slice(bytes));
+        out
+    };
+    let mut raw = login(&gate, &database).await;
+    raw.query("create temp table t (a int)").await;
+    // broken binary data
+    for (what, bytes, sqlstate) in [
+        ("no header", &b""[..], "22P04"),
+        ("half a header", &header[..12], "22P04"),
+        (
+            "no trailer",
+            &[&header[..], b"\0\x01\0\0\0\x04\0\0\0\x01"].concat()[..],
+            "COPY",
+        ),
+        (
+            "a value cut short",
+            &[&header[..], b"\0\x01\0\0\0\x04\0\0"].concat()[..],
+            "22P04",
+        ),
+        (
+            "a length out of bounds",
+            &[&header[..], b"\0\x01\x7f\xff\xff\xff"].concat()[..],
+            "54000",
+        ),
+        ("too many values", &[&header[..], b"\0\x02"].concat()[..], "22P04"),
+        (
+            "data behind the trailer",
+            &[&header[..], b"\xff\xff\0\x01"].concat()[..],
+            "22P04",
+        ),
+    ] {
+        assert_eq!(raw.query("copy pg_temp.t from stdin binary").await, ["G 1 1"], "{what}");
+        raw.send(&data(bytes)).await;
+        raw.send(&command("c")).await;
+        let got = raw.until_ready(1).await;
+        assert!(got[0].contains(sqlstate), "{what}: {got:?}");
+        assert_eq!(got.last().unwrap(), "Z I", "{what}");
+    }
+    // the client goes away, politely, by its socket, or with another message
+    for last in [&b"X\0\0\0\x04"[..], b"", b"Q\0\0\0\x0dselect 1\0", b"d\0\0\0\x10"] {
+        let mut raw = login(&gate, &database).await;
+        raw.query("create temp table t (a int)").await;
+        assert_eq!(raw.query("copy pg_temp.t from stdin").await, ["G 0 1"]);
+        raw.send(&data(b"1\n")).await;
+        raw.send(last).await;
+        let got = reaction(raw).await;
+        assert_eq!(got.last().unwrap(), "closed", "{got:?}");
+    }
+    // nothing of it is left on the connections that others get
+    for _ in 0..6 {
+        let mut raw = login(&gate, &database).await;
+        assert_eq!(raw.query("select 1 as x").await, ["T x:23", "D 1", "C SELECT 1", "Z I"]);
+        assert!(raw.query("select * from pg_temp.t").await[0].starts_with("E 42P01"));
+    }
+    gate.stop().await;
+}

@@ -10,6 +10,7 @@
 
 mod support;
 
+use rowgate::net::frame::put;
 use std::time::Duration;
 use support::gate::{Gate, OPEN_POLICY};
 use support::raw::{Raw, command};
@@ -135,5 +136,35 @@ async fn many_sessions_at_once() {
     while let Some(done) = sessions.join_next().await {
         done.unwrap();
     }
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_of_any_size_goes_in_without_taking_memory() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let mut raw = login(&gate, &database).await;
+    raw.query("create temp table t (a int, b text)").await;
+    let before = resident();
+    assert_eq!(raw.query("copy pg_temp.t from stdin").await, ["G 0 2"]);
+    // 200 MB in messages that end anywhere in a row, the last of them long
+    let row = format!("1\t{}\n", "x".repeat(997));
+    let data = row.repeat(2_000);
+    for (piece, times) in [(7_000, 50), (64_000, 49), (data.len(), 1)] {
+        for _ in 0..times {
+            let mut bytes = bytes::BytesMut::new();
+            for part in data.as_bytes().chunks(piece) {
+                put(&mut bytes, b'd', |out| out.extend_from_slice(part));
+            }
+            raw.send(&bytes).await;
+        }
+    }
+    raw.send(&command("c")).await;
+    assert_eq!(raw.until_ready(1).await, ["C COPY 200000", "Z I"]);
+    assert!(resident() < before + 24, "{before} → {} MiB", resident());
+    assert_eq!(
+        raw.query("select sum(length(b)) from pg_temp.t").await[1],
+        "D 199400000"
+    );
     gate.stop().await;
 }

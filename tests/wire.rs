@@ -32,7 +32,7 @@ impl Step {
     /// Does its last message make the server answer?
     fn is_answered(&self) -> bool {
         let last = self.send.last().map_or("", |m| m.split(' ').next().unwrap());
-        matches!(last, "Q" | "S" | "F" | "H")
+        matches!(last, "Q" | "S" | "F" | "H" | "c" | "f")
     }
 }
 
@@ -82,10 +82,11 @@ async fn play(port: u16, login: &str, database: &str, case: &Case) -> Vec<Vec<St
             bytes.extend_from_slice(&command(message));
         }
         raw.send(&bytes).await;
-        let ready = step
-            .send
-            .iter()
-            .filter(|m| matches!(m.split(' ').next(), Some("Q" | "S" | "F")))
+        let tags = || step.send.iter().filter_map(|m| m.split(' ').next());
+        // in the extended protocol the end of the data is answered with its Sync
+        let syncs = tags().any(|tag| tag == "S");
+        let ready = tags()
+            .filter(|tag| matches!(*tag, "Q" | "S" | "F") || !syncs && matches!(*tag, "c" | "f"))
             .count();
         answers.push(if ready == 0 {
             raw.until_quiet().await
@@ -162,6 +163,11 @@ async fn extended() {
 #[tokio::test]
 async fn transactions() {
     run("transactions.txt").await;
+}
+
+#[tokio::test]
+async fn copy_from() {
+    run("copy_from.txt").await;
 }
 
 #[tokio::test]

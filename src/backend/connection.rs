@@ -153,16 +153,24 @@ impl Connection {
         put(&mut self.channel.output, b'X', |_| {});
     }
 
-    /// A part of COPY FROM STDIN, for bypass alone.
-    pub fn copy_data(&mut self, tag: u8, body: &[u8]) {
-        put(&mut self.channel.output, tag, |out| out.put_slice(body));
+    /// `d`: a part of the data of COPY FROM STDIN.
+    pub fn copy_data(&mut self, body: &[u8]) {
+        put(&mut self.channel.output, b'd', |out| out.put_slice(body));
+    }
+
+    /// Whole `d` messages of a client, the first `count` bytes of its input, as they came.
+    pub fn take_data(&mut self, client: &mut Channel, count: usize) {
+        client.relay_to(&mut self.channel, count);
+    }
+
+    /// `c`: the data is whole.
+    pub fn copy_done(&mut self) {
+        put(&mut self.channel.output, b'c', |_| {});
     }
 
     /// `f`: no data will come.
-    pub fn copy_fail(&mut self) {
-        put(&mut self.channel.output, b'f', |out| {
-            put_cstr(out, "COPY FROM is refused by rowgate")
-        });
+    pub fn copy_fail(&mut self, reason: &str) {
+        put(&mut self.channel.output, b'f', |out| put_cstr(out, reason));
     }
 
     /// Makes the server fail where a refused statement would have: the transaction ends as PostgreSQL would have

@@ -54,14 +54,7 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            b'G' | b'W' => {
-                if self.state.who.bypass {
-                    self.relay(tag, &body);
-                } else {
-                    self.back.copy_fail();
-                }
-                Ok(())
-            }
+            b'G' => self.copy_begins(&body),
             b'E' => self.errored(&body),
             b'Z' => self.ready(&body),
             b'S' | b'N' | b'A' => self.asynchronous(tag, &body),
@@ -70,7 +63,7 @@ impl Session<'_> {
     }
 
     /// Passes a message on as it is.
-    fn relay(&mut self, tag: u8, body: &[u8]) {
+    pub(super) fn relay(&mut self, tag: u8, body: &[u8]) {
         frame::put(&mut self.client.output, tag, |out| out.extend_from_slice(body));
     }
 
@@ -225,6 +218,7 @@ impl Session<'_> {
         if fields.is_fatal() {
             return Err(End::Upstream(fields));
         }
+        self.copying = false;
         if self.state.touched {
             self.state.stale = true;
         }
@@ -343,7 +337,7 @@ impl Session<'_> {
             return;
         };
         match &statement.effect {
-            Effect::None | Effect::Execute { .. } | Effect::Fetch { .. } | Effect::CopyOut => {}
+            Effect::None | Effect::Execute { .. } | Effect::Fetch { .. } | Effect::CopyOut | Effect::CopyIn => {}
             Effect::SearchPath(_) | Effect::TempRelations => {
                 self.state.has_temp |= matches!(statement.effect, Effect::TempRelations);
                 self.state.touched = true;
@@ -403,6 +397,7 @@ impl Session<'_> {
             sent: text.map(|t| &t.judgement.text),
             original: text.map(|t| &*t.client),
             writes,
+            copies: writes && text.is_some_and(|t| t.judgement.statements.iter().any(|s| s.effect == Effect::CopyIn)),
         };
         let code = error_filter::error(fields, statement, &self.state.rights, &self.state.view.search_path);
         self.note_violation(fields.sqlstate());

@@ -69,6 +69,8 @@ pub(super) struct Run {
     pub has_effects: bool,
     /// It has a row limit.
     pub is_limited: bool,
+    /// It asks the client for data.
+    pub copies: bool,
 }
 
 impl Run {
@@ -103,6 +105,8 @@ pub(super) struct Queue {
     pub effects: usize,
     /// Entries with a row limit.
     pub limited: usize,
+    /// Entries that ask the client for data.
+    pub copies: usize,
     /// A Flush was sent because the queue is long.
     pub flushed: bool,
 }
@@ -124,6 +128,7 @@ impl Queue {
         if let Expect::Query(run) | Expect::Execute(run) = &entry {
             self.effects += usize::from(run.has_effects);
             self.limited += usize::from(run.is_limited);
+            self.copies += usize::from(run.copies);
         }
         self.entries.push_back(entry);
     }
@@ -148,9 +153,17 @@ impl Queue {
         if let Expect::Query(run) | Expect::Execute(run) = entry {
             self.effects -= usize::from(run.has_effects);
             self.limited -= usize::from(run.is_limited);
+            self.copies -= usize::from(run.copies);
         }
         if self.entries.is_empty() {
             self.flushed = false;
+        }
+    }
+
+    /// Forgets the Sync behind the first entry, which the database will not answer.
+    pub fn swallow_sync(&mut self) {
+        while matches!(self.entries.get(1), Some(Expect::Sync)) {
+            self.entries.remove(1);
         }
     }
 

@@ -5,7 +5,7 @@ use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
 use super::state::{MOST_BYTES, MOST_NAMES, Portal, Prepared};
 use super::{End, Session};
-use crate::gate::Returned;
+use crate::gate::{Effect, Judged, Returned};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
@@ -20,6 +20,9 @@ const SHOWN_PARAMETER: usize = 256;
 impl Session<'_> {
     /// One message of the client.
     pub(super) async fn client_message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        if self.copying {
+            return self.copy_message(tag, body).await;
+        }
         let message = match ClientMessage::decode(tag, body) {
             Ok(message) => message,
             Err(Unreadable::Malformed(error)) => return Err(End::Malformed(error)),
@@ -71,9 +74,7 @@ impl Session<'_> {
                 Err(End::Client)
             }
             ClientMessage::Copy => {
-                if self.state.who.bypass {
-                    self.back.copy_data(tag, body);
-                }
+                // what comes when nobody waits for it is thrown away, as PostgreSQL does
                 Ok(())
             }
             ClientMessage::FunctionCall => {
@@ -256,6 +257,9 @@ impl Session<'_> {
         self.state.executes += 1;
         run.portal = Some(name.to_owned());
         run.parameters = portal.parameters;
+        if run.copies {
+            self.back.flush();
+        }
         self.queue.push(Expect::Execute(Box::new(run)));
         Ok(())
     }
@@ -315,7 +319,9 @@ impl Session<'_> {
         };
         let is_limited = text.judgement.statements.iter().any(|s| s.row_limit.is_some())
             || through.iter().any(|(_, source)| limit(source));
+        let copies = |s: &Judged| s.effect == Effect::CopyIn;
         Run {
+            copies: text.judgement.statements.iter().any(copies),
             has_effects: text.has_effects(self.state.touched),
             is_limited,
             text,

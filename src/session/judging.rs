@@ -44,7 +44,12 @@ impl Text {
     /// where something of it is `touched`.
     pub fn has_effects(&self, touched: bool) -> bool {
         self.judgement.statements.iter().any(|s| match &s.effect {
-            Effect::None | Effect::CopyOut | Effect::Schema | Effect::Execute { .. } | Effect::Fetch { .. } => false,
+            Effect::None
+            | Effect::CopyOut
+            | Effect::CopyIn
+            | Effect::Schema
+            | Effect::Execute { .. }
+            | Effect::Fetch { .. } => false,
             Effect::Transaction => touched,
             Effect::SearchPath(_)
             | Effect::TempRelations

@@ -290,6 +290,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         queue: Queue::default(),
         passing: super::rows::Passing::default(),
         overflow: None,
+        copying: false,
         cache: super::judging::Cache::default(),
         person,
         process: registration.key.0,

@@ -7,6 +7,7 @@
 mod admission;
 mod back;
 mod cancel;
+mod copying;
 mod expect;
 mod front;
 mod internal;
@@ -90,6 +91,8 @@ struct Session<'s> {
     passing: rows::Passing,
     /// A result has reached the policy's row limit.
     overflow: Option<overflow::Overflow>,
+    /// The database waits for the data of COPY FROM STDIN.
+    copying: bool,
     cache: judging::Cache,
     person: crate::audit::Person,
     /// The process number that the client knows this session by.

@@ -33,6 +33,7 @@ impl Session<'_> {
             match self.take_client_message().await? {
                 Taken::Message => continue,
                 Taken::Nothing if self.client.ended() => {
+                    self.break_off("the client is gone");
                     self.drain().await?;
                     let _ = self.client.drain().await;
                     return Err(End::Client);
@@ -60,7 +61,13 @@ impl Session<'_> {
         if self.back.backlog() >= HIGH || self.client.output.len() >= HIGH {
             return Ok(Taken::NoRoom);
         }
+        if self.waits_for_copy() {
+            return Ok(Taken::NoRoom);
+        }
         let limits = &self.shared.config.limits;
+        if self.copying {
+            self.pass_data(limits.message_bytes)?;
+        }
         let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
         match frame::take(&mut self.client.input, limit) {
             Ok(Some((tag, body))) => {

@@ -22,6 +22,8 @@ pub struct Statement<'a> {
     pub original: Option<&'a str>,
     /// It writes to tables, so that its messages can carry their values.
     pub writes: bool,
+    /// It copies the client's own data into a table, so that CONTEXT tells them the line.
+    pub copies: bool,
 }
 
 /// Filters an error in place. Gives the refusal's code where the error is one that rowgate's own check raised.
@@ -32,15 +34,27 @@ pub fn error(
     search_path: &[String],
 ) -> Option<&'static str> {
     if let Some(raised) = Raise::read(fields.sqlstate(), fields.message()) {
-        return Some(refused(fields, raised));
+        let line = fields.get(b'W').filter(|_| statement.copies).and_then(line_of_data);
+        let line = line.map(|line| line.context.to_owned());
+        let code = refused(fields, raised);
+        if let Some(line) = line {
+            fields.set(b'W', line);
+        }
+        return Some(code);
     }
     let speaker = fields.get(b'W').and_then(raising_function);
     let position = fields
         .get(b'P')
         .and_then(|p| p.parse().ok())
         .and_then(|p| statement.sent?.client_position(statement.original?, p));
+    let line = fields.get(b'W').filter(|_| statement.copies).and_then(line_of_data);
+    let in_data = line.as_ref().is_some_and(|line| line.holds_a_value) || is_of_format(fields);
+    let line = line.map(|line| line.context.to_owned());
     let class = fields.sqlstate().get(..2).unwrap_or("").to_owned();
     keep_harmless(fields, &class);
+    if let Some(line) = line {
+        fields.set(b'W', line);
+    }
     match position {
         Some(position) => fields.set(b'P', position.to_string()),
         None => fields.remove(b'P'),
@@ -55,7 +69,11 @@ pub fn error(
             );
         }
         // raised while the client's own text was read, before any row was: only that has a place in it
-        None if statement.writes && position.is_none() && may_show_a_value(fields, &class) => {
+        None if statement.writes
+            && position.is_none()
+            && !(statement.copies && in_data)
+            && may_show_a_value(fields, &class) =>
+        {
             fields.set(b'M', "a value is not valid in an expression of the table");
             fields.remove(b'D');
             fields.remove(b'H');
@@ -89,6 +107,31 @@ fn may_show_a_value(fields: &Fields, class: &str) -> bool {
         "3F" => true,
         _ => false,
     }
+}
+
+/// The place in the client's data that CONTEXT tells.
+struct Line<'a> {
+    context: &'a str,
+    /// The error is about one of its values as it was read, and about nothing else.
+    holds_a_value: bool,
+}
+
+/// CONTEXT of COPY FROM, if it speaks of the client's data alone: `COPY t, line 3, column a: "x"`.
+fn line_of_data(context: &str) -> Option<Line<'_>> {
+    if context.contains('\n') || context.contains(PRIVATE) {
+        return None;
+    }
+    let (_, rest) = context.strip_prefix("COPY ")?.split_once(", line ")?;
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    Some(Line {
+        context,
+        holds_a_value: rest.starts_with(", column "),
+    })
+}
+
+/// Is the form of the client's data wrong, or its encoding?
+fn is_of_format(fields: &Fields) -> bool {
+    matches!(fields.sqlstate(), "22P04" | "22021")
 }
 
 /// Messages about a value that say no more than the type that it did not fit.

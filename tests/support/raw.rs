@@ -113,7 +113,8 @@ impl Raw {
             if tag != b'S' {
                 lines.push(print(tag, &body));
             }
-            count -= usize::from(tag == b'Z');
+            // COPY FROM waits for data as ReadyForQuery does for a statement
+            count -= usize::from(matches!(tag, b'Z' | b'G'));
         }
         lines
     }
@@ -143,7 +144,7 @@ impl Raw {
 }
 
 /// One message of a client, from its text: `Q sql`, `P name | sql | type type`, `B portal | statement | value | …`
-/// (`NULL` for NULL), `D S name`, `D P name`, `E portal | max`, `C S name`, `S`, `H`, `F`, `X`.
+/// (`NULL` for NULL), `D S name`, `D P name`, `E portal | max`, `C S name`, `S`, `H`, `F`, `X`; `d data` (with `\t` and `\n`), `c`, `f reason`.
 pub fn command(text: &str) -> BytesMut {
     let (tag, rest) = text.split_once(' ').unwrap_or((text, ""));
     let parts: Vec<&str> = rest.split('|').map(str::trim).collect();
@@ -183,6 +184,9 @@ pub fn command(text: &str) -> BytesMut {
             put_cstr(out, part(0));
             out.put_i32(part(1).parse().unwrap_or(0));
         }
+        "d" => out.put_slice(rest.replace("\\n", "\n").replace("\\t", "\t").as_bytes()),
+        "f" => put_cstr(out, rest),
+        "c" => {}
         "F" => out.put_slice(b"\0\0\0\x01\0\0\0\0\0\0"),
         "S" | "H" | "X" => {}
         other => panic!("unknown command {other}"),
@@ -243,7 +247,7 @@ pub fn print(tag: u8, body: &[u8]) -> String {
         b'Z' => format!("Z {}", text(body)),
         b'C' => format!("C {}", text(reader.cstr_bytes().unwrap())),
         b'd' => format!("d {}", text(body).trim_end()),
-        b'H' => format!("H {} {}", reader.u8().unwrap(), reader.u16().unwrap()),
+        b'H' | b'G' => format!("{} {} {}", char::from(tag), reader.u8().unwrap(), reader.u16().unwrap()),
         other => char::from(other).to_string(),
     }
 }

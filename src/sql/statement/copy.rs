@@ -20,7 +20,7 @@ pub fn copy(analysis: &mut Analysis<'_>, copy: &CopyStmt) -> Result<Judged, Refu
         );
     }
     if copy.is_from {
-        return Err(writes_later("COPY FROM"));
+        return super::copy_from::copy_from(analysis, copy);
     }
     for option in &copy.options {
         let Some(NodeEnum::DefElem(option)) = option.node.as_ref() else {

@@ -1,6 +1,7 @@
 //! Statements: each kind that may pass is named here with its terms; every other is refused.
 
 mod copy;
+mod copy_from;
 mod prepared;
 mod settings;
 mod temporary;

@@ -161,7 +161,7 @@ fn constraint(analysis: &mut Analysis<'_>, node: &Node) -> Result<(), Refusal> {
 }
 
 /// The session's own temporary table that a name means; anything else is a write for another day.
-fn own_temp(analysis: &mut Analysis<'_>, var: &RangeVar, what: &str) -> Result<Arc<Relation>, Refusal> {
+pub(super) fn own_temp(analysis: &mut Analysis<'_>, var: &RangeVar, what: &str) -> Result<Arc<Relation>, Refusal> {
     let (relation, temp) = analysis.find_relation(var)?;
     if !temp {
         return Err(writes_later(what));

@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
+use crate::sql::verify::bodies::Bodies;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
@@ -18,6 +19,8 @@ pub struct World {
     pub directory: Arc<Directory>,
     /// Counts up with every swap.
     pub generation: u64,
+    /// What was verified under it and comes again.
+    pub bodies: Arc<Bodies>,
 }
 
 /// Where the current world is found: sessions read it once per statement, the keeper swaps it.

@@ -172,6 +172,7 @@ async fn make(
             policies: Arc::new(policies),
             directory: Arc::new(people),
             generation,
+            bodies: Arc::default(),
         },
         users,
         teams,

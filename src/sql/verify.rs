@@ -1,6 +1,7 @@
 //! The last look at the text that will be sent, by PostgreSQL's grammar again and by code that shares nothing
 //! with the analysis or the rewriter. Only this room makes a [`Verified`].
 
+pub mod bodies;
 mod inside;
 
 use crate::catalog::{Relation, RelationKind};
@@ -14,6 +15,7 @@ use crate::sql::census::{Census, RelationRef, census};
 use crate::sql::lists;
 use crate::sql::rewrite::splice::Placed;
 use crate::world::World;
+use bodies::Short;
 use pg_query::ParserOptions;
 use pg_query::protobuf::ScanToken;
 use std::ops::Range;
@@ -83,10 +85,17 @@ pub fn verify(
         world,
     };
     check.bytes()?;
-    let tokens = check.tokens()?;
-    let tree =
-        pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| broken(&format!("the grammar refuses it: {e}")))?;
-    check.relations(&census(&tree.protobuf), &tokens)?;
+    match Short::of(&check) {
+        None => check.read(None)?,
+        Some(short) => {
+            let check = Check {
+                text: &short.text,
+                splices: &short.splices,
+                ..check
+            };
+            check.read(Some(&short))?;
+        }
+    }
     Ok(Verified { text, splices })
 }
 
@@ -113,6 +122,18 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Reads the text, in which stand-ins may stand for guards, by PostgreSQL's scanner and grammar.
+    fn read(&self, short: Option<&Short>) -> Result<(), Refusal> {
+        let tokens = self.tokens()?;
+        let tree = pg_query::parse(self.text, ParserOptions::DEFAULT)
+            .map_err(|e| broken(&format!("the grammar refuses it: {e}")))?;
+        let mut census = census(&tree.protobuf);
+        if let Some(short) = short {
+            short.check(self, &mut census, &tokens)?;
+        }
+        self.relations(&census, &tokens)
+    }
+
     /// The pieces between splices are the client's own.
     fn bytes(&self) -> Result<(), Refusal> {
         let (mut sent, mut client) = (0, 0);
@@ -160,10 +181,7 @@ impl Check<'_> {
         }
         let mut found = ours.iter().filter(|t| {
             let at = span(t);
-            !self
-                .splices
-                .iter()
-                .any(|p| p.sent.start <= at.start && at.end <= p.sent.end)
+            self.writes(at.start).is_none_or(|p| at.end > p.sent.end)
         });
         for (start, end, kind) in expected {
             let same = found
@@ -180,13 +198,7 @@ impl Check<'_> {
     }
 
     fn relations(&self, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
-        let mut guards: Vec<GuardRef<'_>> = census
-            .relations
-            .iter()
-            .filter(|r| r.alias == ROW_ALIAS)
-            .map(|r| self.guarded(r).map(|(relation, view)| (r, relation, view)))
-            .collect::<Result<_, _>>()?;
-        guards.sort_by_key(|(r, _, _)| r.location);
+        let guards = self.guards(census)?;
         let explained = self.explained(&guards);
         for relation in &census.relations {
             let at = usize::try_from(relation.location).unwrap_or(0);
@@ -211,6 +223,18 @@ impl Check<'_> {
         }
         self.columns(census, &guards, &explained)?;
         self.insides(census, &guards, &explained, tokens)
+    }
+
+    /// The guards of a text, in order.
+    fn guards<'c>(&self, census: &'c Census) -> Result<Vec<GuardRef<'c>>, Refusal> {
+        let mut guards: Vec<GuardRef<'_>> = census
+            .relations
+            .iter()
+            .filter(|r| r.alias == ROW_ALIAS)
+            .map(|r| self.guarded(r).map(|(relation, view)| (r, relation, view)))
+            .collect::<Result<_, _>>()?;
+        guards.sort_by_key(|(r, _, _)| r.location);
+        Ok(guards)
     }
 
     /// The protected relation that a guard reads.

@@ -4,7 +4,7 @@ use super::{Check, GuardRef, broken, covers};
 use crate::name::split_identifiers;
 use crate::policy::decision::ROW_ALIAS;
 use crate::refusal::Refusal;
-use crate::sql::census::{Census, RelationRef};
+use crate::sql::census::Census;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::{ScanToken, Token};
 use std::ops::Range;
@@ -21,7 +21,7 @@ impl Check<'_> {
     ) -> Result<(), Refusal> {
         let opened = self.opened(guards, tokens)?;
         for ((reference, _, _), open) in guards.iter().zip(&opened) {
-            self.named(reference, *open)?;
+            self.named(&reference.name, *open)?;
         }
         for column in &census.columns {
             let Ok(at) = usize::try_from(column.location) else {
@@ -65,7 +65,7 @@ impl Check<'_> {
     }
 
     /// A guard that stands where a table stood, not inside a view's definition, is over the table of that name.
-    fn named(&self, reference: &RelationRef, open: usize) -> Result<(), Refusal> {
+    pub(super) fn named(&self, name: &str, open: usize) -> Result<(), Refusal> {
         let replaced = self
             .writes(open)
             .filter(|p| p.kind == SpliceKind::Guard && self.text.get(p.sent.start..open).is_some_and(is_blank));
@@ -77,7 +77,7 @@ impl Check<'_> {
                 .ok()
                 .zip(usize::try_from(token.end).ok())
                 .and_then(|(start, end)| client.get(start..end));
-            word.is_some_and(|word| split_identifiers(word).first() == Some(&reference.name))
+            word.is_some_and(|word| split_identifiers(word).first().is_some_and(|first| first == name))
         });
         if found {
             Ok(())

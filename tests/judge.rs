@@ -21,6 +21,20 @@ use support::{Database, shipped, stages};
 /// Where the alias of a guarded row follows the relation.
 const HEAD: &str = " AS \"rowgate:row\"";
 
+/// Statements that write.
+const WRITES: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE TABLE"];
+
+/// The text without the word that is another in every process.
+fn without_nonce(text: &str) -> String {
+    let mut parts = text.split("'rowgate:");
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        out.push_str("'rowgate:…");
+        out.push_str(&part[part.find(':').unwrap()..]);
+    }
+    out
+}
+
 /// The text with every guard shortened to its relation and its peculiarities.
 fn shortened(text: &str) -> String {
     let mut text = text.to_owned();
@@ -102,7 +116,14 @@ fn answer(sql: &str, login: &str, in_full: bool, world: &World) -> String {
     match stages::judge(sql, &who, world) {
         Ok(judged) => {
             let text = judged.text.text();
-            let text = if in_full { text.to_owned() } else { shortened(text) };
+            // what is written stays where it stands, and shows as it is sent
+            let writes = judged.statements.iter().any(|s| WRITES.contains(&s.kind)) || text.contains("rowgate:check");
+            let text = if in_full || writes {
+                text.to_owned()
+            } else {
+                shortened(text)
+            };
+            let text = without_nonce(&text);
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let word = if in_full { "sent in full" } else { "sent" };
             format!("```{word}\n{text}\n```\n")

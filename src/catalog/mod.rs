@@ -3,7 +3,7 @@
 //! Pure data: `backend::introspect` fills it, the gate reads it.
 
 use crate::name::QualifiedName;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// PostgreSQL's object identifier.
@@ -35,7 +35,7 @@ pub struct Catalog {
     /// The expression of each generated column, by relation and attribute number, printed by `pg_get_expr`
     /// under an empty search_path.
     pub generation_expressions: HashMap<(Oid, i16), String>,
-    /// Validated, immediate foreign keys by the relation that holds them.
+    /// Foreign keys by the relation that holds them.
     pub foreign_keys: HashMap<Oid, Vec<ForeignKey>>,
     /// Domains that have, themselves or below, a CHECK or NOT NULL (casting to them can raise).
     pub constrained_domains: HashSet<Oid>,
@@ -44,6 +44,10 @@ pub struct Catalog {
 /// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
+    /// The constraint's name.
+    pub name: String,
+    /// It is validated and never deferred, so that what it says is true of every row at every moment.
+    pub holds: bool,
     /// Attribute numbers of the referencing columns.
     pub columns: Vec<i16>,
     /// The referenced relation.
@@ -113,6 +117,14 @@ pub struct Relation {
     pub estimated_rows: f32,
     /// The role that owns it.
     pub owner: String,
+    /// Unique, primary key and exclusion constraints: the attribute numbers of each (0 for an expression).
+    pub unique: BTreeMap<String, Vec<i16>>,
+    /// Has an enabled BEFORE INSERT trigger for each row, which may change what is stored.
+    pub before_insert: bool,
+    /// The same for UPDATE.
+    pub before_update: bool,
+    /// Has rules for INSERT, UPDATE or DELETE.
+    pub has_rules: bool,
 }
 
 /// One column.

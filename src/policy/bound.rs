@@ -33,6 +33,8 @@ pub(super) struct Bound {
     constants: BTreeMap<Place, String>,
     /// Tables that could not be tied: denied until the policy or the database is put right.
     broken: BTreeSet<String>,
+    /// Relations that the directory's queries read, and those behind the views among them.
+    directory: BTreeSet<Oid>,
 }
 
 /// `schema.name` in its two parts.
@@ -57,6 +59,23 @@ impl Bound {
 
     pub(super) fn is_broken(&self, table: &str) -> bool {
         self.broken.contains(table)
+    }
+
+    pub(super) fn is_directory(&self, relation: Oid) -> bool {
+        self.directory.contains(&relation)
+    }
+
+    /// Notes a relation that the directory reads, with what it reads itself and what is below and above it.
+    pub(super) fn add_directory(&mut self, relation: Oid, catalog: &Catalog) {
+        let around = |r: &crate::catalog::Relation| [&r.depends_on, &r.children, &r.parents].map(Clone::clone).concat();
+        let mut open = vec![relation];
+        while let Some(at) = open.pop() {
+            if self.directory.insert(at)
+                && let Some(relation) = catalog.relations.get(&at)
+            {
+                open.extend(around(relation));
+            }
+        }
     }
 
     pub(super) fn custom(&self, table: &str, scope: &str) -> Option<&Template> {

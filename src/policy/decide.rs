@@ -5,7 +5,7 @@ use super::bound::Cover;
 use super::columns::{self, Outcome, Say};
 use super::decision::{Access, ColumnView, Rows, TableView};
 use super::scope::{Pred, Scopes};
-use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule, Unprotected};
+use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule};
 use super::{generated, mask, print};
 use crate::catalog::{Catalog, Column, Relation};
 use crate::identity::Principal;
@@ -50,19 +50,22 @@ impl PolicySet {
         if matches!(schema, "pg_catalog" | "information_schema") {
             return Access::Open;
         }
-        if schema == mask::HASH_KEY_RELATION.0 || schema == "pg_toast" {
+        if schema == mask::OWN_SCHEMA || schema == "pg_toast" {
             return Access::Denied;
         }
-        let open = match &self.written.defaults.unprotected {
-            Unprotected::Denied => false,
-            Unprotected::Open => true,
-            Unprotected::Listed(list) => list.iter().any(|entry| {
-                entry
-                    .split_once('.')
-                    .is_some_and(|(s, name)| s == schema && (name == "*" || name == relation.name.name))
-            }),
-        };
+        let open = self.written.defaults.unprotected.names(&relation.name);
         if open { Access::Open } else { Access::Denied }
+    }
+
+    /// May a relation that no policy protects be written, as far as the database lets rowgate's own role?
+    pub fn writes_unprotected(&self, relation: &Relation) -> bool {
+        self.bound.cover(relation.oid).is_none()
+            && self.unprotected(relation) == Access::Open
+            && !matches!(
+                relation.name.schema.as_str(),
+                "pg_catalog" | "information_schema" | mask::OWN_SCHEMA
+            )
+            && self.written.defaults.unprotected_writes.names(&relation.name)
     }
 
     fn guarded(&self, who: &Principal, table: &TableRule, relation: &Relation, catalog: &Catalog) -> Option<TableView> {

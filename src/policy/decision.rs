@@ -92,6 +92,8 @@ pub struct RoleRights {
     pub explain: bool,
     /// `pg_sleep` is allowed.
     pub sleep: bool,
+    /// Relations that say who people are (those that the directory reads) may be written as their policies say.
+    pub directory: bool,
     /// Own temp tables are allowed.
     pub temp_tables: bool,
     /// Materialized views and foreign tables over protected ones that may be read as they are.

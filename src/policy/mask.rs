@@ -7,7 +7,10 @@ use crate::catalog::{Catalog, Column, TypeKind};
 
 /// Where the key of `hash` masks stands: one row, one column `key bytea`, closed to everybody but the role that
 /// rowgate connects as. It is read by a sub-select, so that the key never stands in a statement's text.
-pub const HASH_KEY_RELATION: (&str, &str) = ("rowgate", "hash_key");
+pub const HASH_KEY_RELATION: (&str, &str) = (OWN_SCHEMA, "hash_key");
+
+/// The schema of rowgate's own relations, closed to everybody.
+pub(super) const OWN_SCHEMA: &str = "rowgate";
 
 /// What makes that relation.
 pub const HASH_KEY_DDL: &str = "CREATE SCHEMA IF NOT EXISTS rowgate; \

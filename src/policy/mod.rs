@@ -19,12 +19,14 @@ mod scope;
 mod section;
 mod template;
 mod trials;
+pub mod writes;
 pub mod written;
 
 pub use bound::Place;
 pub use decision::{Access, ColumnView, RoleRights, Rows, TableView};
 pub use mask::HASH_KEY_DDL;
 pub use trials::{Constant, Trial};
+pub use writes::{Update, Writes};
 
 use crate::identity::Principal;
 use bound::Bound;
@@ -57,6 +59,11 @@ impl PolicySet {
         self.bound.cover(relation).is_some()
     }
 
+    /// Does the directory read this relation, so that to write it is to change who people are?
+    pub fn is_directory(&self, relation: crate::catalog::Oid) -> bool {
+        self.bound.is_directory(relation)
+    }
+
     /// The protected relations as `schema.name`, what is below them included.
     pub fn protected_names(&self, catalog: &crate::catalog::Catalog) -> Vec<String> {
         let relations = self.bound.protected().filter_map(|oid| catalog.relations.get(&oid));
@@ -78,6 +85,7 @@ impl PolicySet {
             extend(&mut rights.derived_relations, &said.derived_relations);
             extend(&mut rights.message_functions, &said.message_functions);
             rights.explain |= said.explain;
+            rights.directory |= said.directory;
             rights.sleep |= said.sleep;
             rights.temp_tables |= said.temp_tables;
             rights.concurrent_statements = if first {

@@ -22,7 +22,7 @@ impl Pred {
         Self::Any(Vec::new())
     }
 
-    fn one(condition: Option<String>) -> Self {
+    pub(super) fn one(condition: Option<String>) -> Self {
         Self::Any(condition.into_iter().collect())
     }
 
@@ -52,6 +52,17 @@ impl Pred {
             (_, Self::All) => true,
             (Self::All, Self::Any(_)) => false,
             (Self::Any(mine), Self::Any(theirs)) => mine.iter().all(|c| theirs.contains(c)),
+        }
+    }
+
+    /// The rows of both, as a union again.
+    pub(super) fn both(&self, other: &Self) -> Self {
+        match self.and(other) {
+            Rows::All => Self::All,
+            Rows::None => Self::none(),
+            Rows::Where(_) if self.within(other) => self.clone(),
+            Rows::Where(_) if other.within(self) => other.clone(),
+            Rows::Where(sql) => Self::Any(vec![sql]),
         }
     }
 
@@ -247,7 +258,7 @@ impl<'a> Scopes<'a> {
                 let mut wanted: Vec<_> = mine.iter().zip(&theirs).collect();
                 pairs.sort();
                 wanted.sort();
-                key.target == parent.oid && pairs == wanted
+                key.holds && key.target == parent.oid && pairs == wanted
             })
         })
     }

@@ -2,6 +2,7 @@
 
 use super::decision::RoleRights;
 use super::file::{Spot, Word};
+use crate::name::QualifiedName;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Defaults {
     pub columns_clear: bool,
     /// Relations that no policy protects.
     pub unprotected: Unprotected,
+    /// Those of them that may be written as the database lets rowgate's own role.
+    pub unprotected_writes: Unprotected,
 }
 
 /// Relations that no policy protects.
@@ -43,6 +46,21 @@ pub enum Unprotected {
     Open,
     /// Those listed are open, as `schema.name` or `schema.*`.
     Listed(Vec<String>),
+}
+
+impl Unprotected {
+    /// Is this relation among them?
+    pub fn names(&self, relation: &QualifiedName) -> bool {
+        match self {
+            Self::Denied => false,
+            Self::Open => true,
+            Self::Listed(list) => list.iter().any(|entry| {
+                entry
+                    .split_once('.')
+                    .is_some_and(|(schema, name)| schema == relation.schema && (name == "*" || name == relation.name))
+            }),
+        }
+    }
 }
 
 /// A scope of the DBA's own.

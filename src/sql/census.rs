@@ -44,6 +44,8 @@ pub struct Census {
     pub ctes: Vec<String>,
     /// How many queries there are.
     pub queries: usize,
+    /// How many statements that write rows.
+    pub writes: usize,
     /// Aliases that FOR UPDATE or FOR SHARE name; the grammar keeps them as relations.
     pub locked: Vec<String>,
     /// The least and greatest location that any node has, where one has a location behind the first byte.
@@ -140,6 +142,7 @@ impl Counter {
                 });
             }
             "SelectStmt" => self.census.queries += 1,
+            "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.census.writes += 1,
             "FuncCall" => self.census.functions.push((frame.parts, frame.location)),
             "CommonTableExpr" => self.census.ctes.push(frame.text),
             "Alias" => {

@@ -251,6 +251,47 @@ impl Tokens {
         i > 0 && self.kind(i - 1) == Some(Token::Distinct)
     }
 
+    /// The end (exclusive index) of the statement or bracketed query whose own level the token at `from` stands on.
+    pub fn statement_end(&self, from: usize) -> Result<usize, Refusal> {
+        let mut i = from;
+        while let Some(kind) = self.kind(i) {
+            if matches!(kind, Token::Ascii41 | Token::Ascii59) {
+                break;
+            }
+            i = self.step(i);
+        }
+        if i > from {
+            Ok(i)
+        } else {
+            Err(crate::sql::resolve::lost())
+        }
+    }
+
+    /// The first token of this kind on the level of `from`, keywords used as names left out.
+    pub fn top_level(&self, from: usize, end: usize, kind: Token) -> Option<usize> {
+        let mut i = from;
+        while i < end {
+            if self.kind(i) == Some(kind) && !self.after_dot(i) {
+                return Some(i);
+            }
+            i = self.step(i);
+        }
+        None
+    }
+
+    /// The end (exclusive index) of an assignment's value that begins at a token.
+    pub fn value_end(&self, start: usize) -> usize {
+        let mut i = start;
+        while i < self.list.len() {
+            let ends = matches!(self.kind(i), Some(Token::Ascii44 | Token::When)) || self.ends_clause(i);
+            if ends {
+                return i;
+            }
+            i = self.step(i);
+        }
+        i
+    }
+
     /// Splits a condition (token indexes) at the ANDs of its own level; one part where an OR stands there.
     pub fn conjuncts(&self, range: Range<usize>) -> Vec<Range<usize>> {
         let mut parts = Vec::new();

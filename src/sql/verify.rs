@@ -3,6 +3,7 @@
 
 pub mod bodies;
 mod inside;
+mod writes;
 
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::SessionView;
@@ -17,9 +18,10 @@ use crate::sql::rewrite::splice::Placed;
 use crate::world::World;
 use bodies::Short;
 use pg_query::ParserOptions;
-use pg_query::protobuf::ScanToken;
+use pg_query::protobuf::{ParseResult, ScanToken};
 use std::ops::Range;
 use std::sync::Arc;
+use writes::Writing;
 
 /// Text that has passed verification: the only thing that a backend sends for a client. It can only be made here.
 #[derive(Debug, Clone)]
@@ -131,7 +133,7 @@ impl Check<'_> {
         if let Some(short) = short {
             short.check(self, &mut census, &tokens)?;
         }
-        self.relations(&census, &tokens)
+        self.relations(&tree.protobuf, &census, &tokens)
     }
 
     /// The pieces between splices are the client's own.
@@ -197,16 +199,22 @@ impl Check<'_> {
         Ok(ours)
     }
 
-    fn relations(&self, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
-        let guards = self.guards(census)?;
-        let explained = self.explained(&guards);
+    fn relations(&self, tree: &ParseResult, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
+        let statements = tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref());
+        let (writings, in_writes) = self.judge_writes(statements, census, tokens)?;
+        let is_target = |r: &RelationRef| writings.iter().any(|w| w.location() == r.location);
+        let mut guards = self.guards(census)?;
+        guards.retain(|(r, _, _)| !is_target(r));
+        let mut explained = self.explained(&guards);
+        explained.extend(in_writes);
+        let explained = merged(explained);
         for relation in &census.relations {
             let at = usize::try_from(relation.location).unwrap_or(0);
             let written_by_us = self.writes(at).is_some();
             if relation.alias.starts_with("rowgate:") && !written_by_us {
                 return Err(broken("a private alias outside the splices"));
             }
-            if relation.alias == ROW_ALIAS {
+            if relation.alias == ROW_ALIAS || is_target(relation) {
                 continue;
             }
             let within_policy = covers(&explained, at);
@@ -221,8 +229,14 @@ impl Check<'_> {
         for (reference, _, view) in &guards {
             self.filter(reference, view)?;
         }
-        self.columns(census, &guards, &explained)?;
-        self.insides(census, &guards, &explained, tokens)
+        let opened = self.opened(&guards, tokens)?;
+        let inside = |at: usize| {
+            let next = guards.partition_point(|(r, _, _)| usize::try_from(r.location).is_ok_and(|l| l < at));
+            opened.get(next).is_some_and(|open| *open < at)
+        };
+        self.columns(census, &guards, &writings, &explained, inside)?;
+        self.unveiled(&writings, census, &explained, inside)?;
+        self.insides(census, &guards, &explained, &opened)
     }
 
     /// The guards of a text, in order.
@@ -333,7 +347,14 @@ impl Check<'_> {
     }
 
     /// Columns that a guard projects outside masks and predicates are clear ones or system columns.
-    fn columns(&self, census: &Census, guards: &[GuardRef<'_>], explained: &[Range<usize>]) -> Result<(), Refusal> {
+    fn columns(
+        &self,
+        census: &Census,
+        guards: &[GuardRef<'_>],
+        writings: &[Writing<'_>],
+        explained: &[Range<usize>],
+        inside_guard: impl Fn(usize) -> bool,
+    ) -> Result<(), Refusal> {
         for column in census
             .columns
             .iter()
@@ -343,18 +364,23 @@ impl Check<'_> {
             if covers(explained, at) {
                 continue;
             }
-            let index = guards.partition_point(|(r, _, _)| r.location < column.location);
-            let owner = guards
-                .get(index)
-                .ok_or_else(|| broken("a guarded column without a guard"))?;
+            let (relation, view) = if inside_guard(at) {
+                let index = guards.partition_point(|(r, _, _)| r.location < column.location);
+                guards.get(index).map(|(_, relation, view)| (relation, view))
+            } else {
+                // the innermost statement that writes
+                let around = writings.iter().filter(|w| w.held.is_some() && w.range.contains(&at));
+                let held = around.min_by_key(|w| w.range.len()).and_then(|w| w.held.as_ref());
+                held.map(|(relation, view, _)| (relation, view))
+            }
+            .ok_or_else(|| broken("a guarded column without a guard"))?;
             let [_, name] = column.parts.as_slice() else {
                 return Err(broken("a whole guarded row"));
             };
-            let shown = owner
-                .1
+            let shown = relation
                 .columns
                 .iter()
-                .zip(&owner.2.columns)
+                .zip(&view.columns)
                 .find(|(c, _)| &c.name == name);
             let fine = match shown {
                 Some((_, ColumnView::Clear)) => true,

@@ -4,7 +4,7 @@ use super::{IntrospectError, types};
 use crate::catalog::{Column, ForeignKey, Oid, Relation, RelationKind, Type};
 use crate::name::QualifiedName;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 macro_rules! relations_sql {
@@ -58,9 +58,17 @@ SELECT pg_catalog.json_build_object(
       AND x.objid IN (SELECT r.oid FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid)) END,
   'foreign_keys', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-      'columns', f.conkey, 'target', f.confrelid::pg_catalog.int8, 'target_columns', f.confkey) ORDER BY f.oid)
-    FROM pg_catalog.pg_constraint f
-    WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.convalidated AND NOT f.condeferrable) END
+      'name', f.conname, 'columns', f.conkey, 'target', f.confrelid::pg_catalog.int8, 'target_columns', f.confkey,
+      'holds', f.convalidated AND NOT f.condeferrable) ORDER BY f.oid)
+    FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') END,
+  'unique', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
+    SELECT pg_catalog.json_object_agg(u.conname, u.conkey) FROM pg_catalog.pg_constraint u
+    WHERE u.conrelid = c.oid AND u.contype IN ('u', 'p', 'x')) END,
+  'before_insert', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = c.oid AND t.tgtype & 7 = 7 AND t.tgenabled IN ('O', 'A')),
+  'before_update', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19 AND t.tgenabled IN ('O', 'A')),
+  'has_rules', c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
 )::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind <> 't' AND ",
@@ -107,6 +115,8 @@ pub(super) fn from_json<'a>(
             .iter()
             .flatten()
             .map(|k| ForeignKey {
+                name: k.name.clone(),
+                holds: k.holds,
                 columns: k.columns.clone(),
                 target: k.target,
                 target_columns: k.target_columns.clone(),
@@ -146,10 +156,16 @@ struct RawRelation {
     definition: Option<String>,
     depends_on: Option<Vec<Oid>>,
     foreign_keys: Option<Vec<RawForeignKey>>,
+    unique: Option<BTreeMap<String, Vec<i16>>>,
+    before_insert: bool,
+    before_update: bool,
+    has_rules: bool,
 }
 
 #[derive(Deserialize)]
 struct RawForeignKey {
+    name: String,
+    holds: bool,
     columns: Vec<i16>,
     target: Oid,
     target_columns: Vec<i16>,
@@ -212,6 +228,10 @@ impl RawRelation {
             row_security: self.row_security,
             estimated_rows: self.rows,
             owner: self.owner,
+            unique: self.unique.unwrap_or_default(),
+            before_insert: self.before_insert,
+            before_update: self.before_update,
+            has_rules: self.has_rules,
         }
     }
 }

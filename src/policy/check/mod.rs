@@ -1,5 +1,6 @@
 //! Does what the policy names exist, and fit? Ties a written policy to a catalogue and tells every problem.
 
+mod directory;
 mod roles;
 mod tables;
 
@@ -44,6 +45,7 @@ pub fn bind(
     check.roles();
     check.bound.spread(catalog);
     check.nesting();
+    check.directory();
     if let Some(before) = before {
         for oid in before.bound.protected() {
             if check.bound.cover(oid).is_none() && catalog.relations.contains_key(&oid) {

@@ -130,6 +130,7 @@ fn rights(section: &Section<'_>) -> RoleRights {
         listen: texts("listen"),
         notify: texts("notify"),
         explain: section.boolean("explain").unwrap_or(false),
+        directory: section.boolean("directory").unwrap_or(false),
         sleep: section.boolean("sleep").unwrap_or(false),
         temp_tables: section.boolean("temp_tables").unwrap_or(false),
         derived_relations: names("derived_relations"),

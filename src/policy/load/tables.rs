@@ -46,12 +46,21 @@ fn defaults(section: &Section<'_>, written: &mut Written) {
             ),
         }
     }
-    match section.shape("unprotected") {
-        None => {}
-        Some(Shape::Text(word)) if word.text == "denied" => written.defaults.unprotected = Unprotected::Denied,
-        Some(Shape::Text(word)) if word.text == "open" => written.defaults.unprotected = Unprotected::Open,
-        Some(_) => {
-            let words = section.texts("unprotected").unwrap_or_default();
+    if let Some(open) = unprotected(section, "unprotected", "are open") {
+        written.defaults.unprotected = open;
+    }
+    if let Some(writable) = unprotected(section, "unprotected_writes", "may be written") {
+        written.defaults.unprotected_writes = writable;
+    }
+    section.finish();
+}
+
+fn unprotected(section: &Section<'_>, key: &str, what: &str) -> Option<Unprotected> {
+    match section.shape(key)? {
+        Shape::Text(word) if word.text == "denied" => Some(Unprotected::Denied),
+        Shape::Text(word) if word.text == "open" => Some(Unprotected::Open),
+        _ => {
+            let words = section.texts(key).unwrap_or_default();
             for word in &words {
                 if word
                     .text
@@ -60,7 +69,7 @@ fn defaults(section: &Section<'_>, written: &mut Written) {
                 {
                     section.problems().error(
                         &word.at,
-                        format!("\"{}\" does not say which unprotected relations are open", word.text),
+                        format!("\"{}\" does not say which unprotected relations {what}", word.text),
                         Some(
                             "\"denied\", \"open\", or a list such as [\"public.countries\", \"reporting.*\"]"
                                 .to_owned(),
@@ -68,10 +77,9 @@ fn defaults(section: &Section<'_>, written: &mut Written) {
                     );
                 }
             }
-            written.defaults.unprotected = Unprotected::Listed(words.into_iter().map(|w| w.text).collect());
+            Some(Unprotected::Listed(words.into_iter().map(|w| w.text).collect()))
         }
     }
-    section.finish();
 }
 
 fn scopes(section: &Section<'_>, written: &mut Written) {

@@ -32,6 +32,11 @@ pub(super) fn template(text: &str, catalog: &Catalog, relation: &Relation) -> Re
     Ok(pieces(&printer.expression(&node)?))
 }
 
+/// A text with its attributes made parameters, so that PostgreSQL's grammar reads it.
+pub(super) fn numbered(text: &str) -> Option<String> {
+    attributes::number(text).ok().map(|(numbered, _)| numbered)
+}
+
 /// The attributes that a text names, in the order of their first use.
 pub(super) fn attributes_of(text: &str) -> Vec<String> {
     attributes::number(text).map(|(_, names)| names).unwrap_or_default()

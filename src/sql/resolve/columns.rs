@@ -5,6 +5,7 @@ use super::scope::{Col, Found, GuardId, Item, SYSTEM_COLUMNS, Scope, Source, col
 use super::{Analysis, lost, string_of};
 use crate::gate::Origin;
 use crate::name::{QualifiedName, quote_ident};
+use crate::policy::decision::ROW_ALIAS;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::ColumnRef;
@@ -101,6 +102,7 @@ impl Analysis<'_> {
         match found {
             Found::Column(item, index) => {
                 let column = item.columns.get(index).ok_or_else(lost)?;
+                self.in_place(&item, column, reference)?;
                 Ok(Meaning::Value(self.column_facts(column)))
             }
             Found::System(item) => Ok(Meaning::Value(self.system_column(&item, name, reference)?)),
@@ -121,6 +123,36 @@ impl Analysis<'_> {
                 reference.location,
             )),
         }
+    }
+
+    /// A reference to the table that is written becomes what shows of the column; any other by a name that this table
+    /// has too, but not in clear, is qualified.
+    fn in_place(&mut self, item: &Item, column: &Col, reference: &ColumnRef) -> Result<(), Refusal> {
+        if self.unit != 0 {
+            return Ok(());
+        }
+        let bare = reference.fields.len() == 1;
+        let text = match item.source {
+            Source::Target(_) if bare && !column.origin_lost && !self.veiled.contains(&column.name) => return Ok(()),
+            Source::Target(_) => column.text.clone(),
+            Source::Guard(_) | Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => {
+                if !bare || !self.veiled.contains(&column.name) {
+                    return Ok(());
+                }
+                if !column.text.contains('.') {
+                    return Err(self.place(
+                        super::unsupported("an unqualified column of a join beside a column that is not in clear")
+                            .hint("Qualify the column."),
+                        reference.location,
+                    ));
+                }
+                column.text.clone()
+            }
+        };
+        let bytes = self.reference_bytes(reference)?;
+        self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Column);
+        self.renames += 1;
+        Ok(())
     }
 
     /// The facts of a column, which from now on counts as used.
@@ -166,6 +198,16 @@ impl Analysis<'_> {
             _ => 28,
         };
         let mut facts = Facts::of(Some(ty));
+        if let Source::Target(id) = item.source {
+            if self.guard_mut(id)?.hides {
+                facts.reach.direct.insert(id);
+            }
+            let bytes = self.reference_bytes(reference)?;
+            let text = format!("{}.{name}", quote_ident(ROW_ALIAS));
+            self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Column);
+            self.renames += 1;
+            return Ok(facts);
+        }
         let Source::Guard(id) = item.source else {
             return Ok(facts);
         };
@@ -279,7 +321,7 @@ impl Analysis<'_> {
             let column = self.column_facts(column);
             facts.reach.merge(&column.reach);
         }
-        if let Source::Guard(id) = item.source
+        if let Source::Guard(id) | Source::Target(id) = item.source
             && self.guard_mut(id)?.hides
         {
             facts.reach.direct.insert(id);
@@ -294,21 +336,28 @@ impl Analysis<'_> {
     /// what it would be without rowgate; otherwise it stays a record of what shows.
     fn whole_row(&mut self, reference: &ColumnRef, item: &Item) -> Result<Facts, Refusal> {
         let mut facts = self.row_facts(item)?;
-        let Source::Guard(id) = item.source else {
+        let (Source::Guard(id) | Source::Target(id)) = item.source else {
             if item.source == Source::Join {
                 self.no_private_in_join(item)?;
+            }
+            if item.source == Source::Checked || item.source == Source::Join && self.checks > 0 {
+                return Err(super::unsupported("the whole row of a WITH query that writes"));
             }
             return Ok(facts);
         };
         let bytes = self.reference_bytes(reference)?;
-        let name = quote_ident(&item.qualifier);
+        let in_place = matches!(item.source, Source::Target(_));
+        let name = quote_ident(if in_place { ROW_ALIAS } else { &item.qualifier });
         let columns: Vec<String> = item
             .columns
             .iter()
-            .map(|c| format!("{name}.{}", quote_ident(&c.name)))
+            .map(|c| match in_place {
+                true => c.text.clone(),
+                false => format!("{name}.{}", quote_ident(&c.name)),
+            })
             .collect();
         let typed = match &self.guards.get(id).ok_or_else(lost)?.source {
-            super::GuardSource::Table { relation, view } => {
+            super::GuardSource::Table { relation, view } | super::GuardSource::Target { relation, view, .. } => {
                 let hidden = view
                     .columns
                     .iter()
@@ -325,7 +374,10 @@ impl Analysis<'_> {
         let text = match &typed {
             Some((table, ty)) => {
                 facts.ty = Some(*ty);
-                typed_row(&name, &columns, table)
+                match in_place {
+                    true => format!("(ROW({})::{})", columns.join(", "), table.to_sql()),
+                    false => typed_row(&name, &columns, table),
+                }
             }
             None => {
                 facts.ty = Some(super::oid::RECORD);
@@ -336,7 +388,10 @@ impl Analysis<'_> {
                     .zip(own)
                     .map(|(c, name)| format!("{c} AS {}", quote_ident(&name)))
                     .collect();
-                record_row(&name, &fields)
+                match in_place {
+                    true => record(&fields),
+                    false => record_row(&name, &fields),
+                }
             }
         };
         self.unit_mut()?.splices.replace(bytes, text, SpliceKind::WholeRow);
@@ -364,9 +419,13 @@ impl Analysis<'_> {
 
 /// A row as a record of what shows, its fields named as in the table.
 fn record_row(name: &str, fields: &[String]) -> String {
+    format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {} END)", record(fields))
+}
+
+/// These fields as a record that knows their names.
+fn record(fields: &[String]) -> String {
     let whole = "\"rowgate:whole\"";
-    let record = format!("(SELECT {whole} FROM (SELECT {}) AS {whole})", fields.join(", "));
-    format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {record} END)")
+    format!("(SELECT {whole} FROM (SELECT {}) AS {whole})", fields.join(", "))
 }
 
 /// A row of the table's own type; NULL, not a row of NULLs, where an outer join made it up.

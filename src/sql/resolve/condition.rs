@@ -2,7 +2,8 @@
 
 use super::facts::{Facts, Reach};
 use super::scope::{GuardId, Item, Scope, Source};
-use super::{Analysis, lost};
+use super::{Analysis, GuardSource, lost};
+use crate::policy::Rows;
 use crate::refusal::Refusal;
 use crate::sql::census::extent;
 use crate::sql::rewrite::splice::SpliceKind;
@@ -38,16 +39,6 @@ impl Clause {
 /// The name of a guard's column that says whether a row is in scope.
 pub fn flag_column(id: GuardId) -> String {
     format!("\"rowgate:ok:{id}\"")
-}
-
-/// What opens an evaluation guard over these relations: it runs what follows only on rows in scope, and on the
-/// rows that an outer join makes up.
-pub fn guard_opening(guards: &BTreeSet<GuardId>) -> String {
-    let flags: Vec<String> = guards
-        .iter()
-        .map(|&g| format!("{} IS NOT FALSE", flag_column(g)))
-        .collect();
-    format!("CASE WHEN ({}) THEN (", flags.join(") AND ("))
 }
 
 /// What closes it, around a condition or where the type has no modifier.
@@ -106,8 +97,8 @@ impl Analysis<'_> {
     fn hiding_guards(&self, scope: &Scope<'_>) -> Vec<GuardId> {
         let of_item = |item: &Rc<Item>| {
             let own = match item.source {
-                Source::Guard(id) => self.guards.get(id).filter(|g| g.hides).map(|_| id),
-                Source::Relation(_) | Source::Derived | Source::Join => None,
+                Source::Guard(id) | Source::Target(id) => self.guards.get(id).filter(|g| g.hides).map(|_| id),
+                Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => None,
             };
             let columns = item.columns.iter().flat_map(|c| c.reach.direct.iter().copied());
             own.into_iter().chain(columns).collect::<Vec<_>>()
@@ -144,7 +135,7 @@ impl Analysis<'_> {
                 return self.fence(&facts.reach.all(), &why);
             }
             self.want_flags(&facts.reach.direct, &why)?;
-            guard_opening(&facts.reach.direct)
+            self.guard_opening(&facts.reach.direct)?
         };
         let splices = &mut self.unit_mut()?.splices;
         splices.insert(bytes.start, opening, SpliceKind::GuardOpens);
@@ -156,6 +147,23 @@ impl Analysis<'_> {
     pub fn can_flag(&self, reach: &Reach, scope: &Scope<'_>) -> bool {
         let offers = |id: GuardId| self.guards.get(id).is_some_and(|g| !g.no_private && !g.wants.fence);
         reach.indirect.is_empty() && reach.direct.iter().all(|&g| offers(g) && !scope.grouped_above(g))
+    }
+
+    /// What opens an evaluation guard over these relations: it runs what follows only on rows in scope, and on the
+    /// rows that an outer join makes up.
+    pub fn guard_opening(&self, guards: &BTreeSet<GuardId>) -> Result<String, Refusal> {
+        let mut flags = Vec::with_capacity(guards.len());
+        for &id in guards {
+            flags.push(match &self.guards.get(id).ok_or_else(lost)?.source {
+                GuardSource::Table { .. } | GuardSource::View { .. } => format!("{} IS NOT FALSE", flag_column(id)),
+                GuardSource::Target { rows, .. } => match rows {
+                    Rows::All => "TRUE".to_owned(),
+                    Rows::None => "FALSE".to_owned(),
+                    Rows::Where(sql) => format!("({sql}) IS TRUE"),
+                },
+            });
+        }
+        Ok(format!("CASE WHEN ({}) THEN (", flags.join(") AND (")))
     }
 
     /// Asks guards for the column that says whether a row is in scope.

@@ -2,7 +2,7 @@
 
 use super::columns::Meaning;
 use super::facts::Facts;
-use super::scope::Scope;
+use super::scope::{Scope, Source};
 use super::{Analysis, lost, name_parts, oid, string_of, unsupported};
 use crate::name::QualifiedName;
 use crate::refusal::Refusal;
@@ -246,7 +246,7 @@ impl Analysis<'_> {
         {
             let facts = self.row_facts(&item)?;
             let bytes = self.reference_bytes(reference)?;
-            self.star_site(bytes, &[item])?;
+            self.star_site(bytes, &[item], false)?;
             return Ok(facts);
         }
         self.expression(node, scope)
@@ -265,6 +265,9 @@ impl Analysis<'_> {
             None => return Err(lost()),
         };
         if let Some(item) = row {
+            if matches!(item.source, Source::Target(_)) {
+                return Err(unsupported("a field of the whole row of the table that is written"));
+            }
             let (first, rest) = indirection.indirection.split_first().ok_or_else(lost)?;
             if matches!(first.node.as_ref(), Some(NodeEnum::AStar(_))) {
                 return Err(unsupported("(alias).* in this place").hint("Write alias.* without brackets."));

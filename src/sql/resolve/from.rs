@@ -115,7 +115,12 @@ impl Analysis<'_> {
                     var.location,
                 )
             })?;
-            return Ok(self.finish_item(columns, Source::Derived, var.alias.as_ref(), &var.relname, None));
+            let source = if cte.has_check {
+                Source::Checked
+            } else {
+                Source::Derived
+            };
+            return Ok(self.finish_item(columns, source, var.alias.as_ref(), &var.relname, None));
         }
         let written = self.written(var)?;
         let clause = sample.map(|s| self.sample_bytes(s, &written)).transpose()?;
@@ -305,8 +310,8 @@ impl Analysis<'_> {
             }
         }
         let shown = match source {
-            Source::Guard(id) => vec![id],
-            Source::Relation(_) | Source::Derived | Source::Join => Vec::new(),
+            Source::Guard(id) | Source::Target(id) => vec![id],
+            Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => Vec::new(),
         };
         Item {
             qualifier: name.clone(),

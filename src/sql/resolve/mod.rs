@@ -15,6 +15,7 @@ pub mod scope;
 mod select;
 mod targets;
 mod types;
+mod write;
 
 pub use condition::Clause;
 pub use relation::{Guard, GuardSource, Wants, target_item};
@@ -57,6 +58,8 @@ pub struct Star {
     pub columns: Vec<String>,
     /// Guards among its items.
     pub guards: Vec<GuardId>,
+    /// A private column stands among them whatever the guards get.
+    pub private: bool,
 }
 
 /// The state of one analysis.
@@ -106,6 +109,10 @@ pub struct Analysis<'w> {
     pub stray_aggregate: bool,
     /// A whole row stands as a record, because columns are hidden.
     pub record_rows: bool,
+    /// Columns that the statement's write targets do not show in clear: no reference by name alone may stay.
+    pub veiled: BTreeSet<String>,
+    /// Common table expressions that write, whose check is a column that no star may show.
+    pub checks: usize,
 }
 
 /// How many views deep an expansion may go.
@@ -156,6 +163,8 @@ impl<'w> Analysis<'w> {
             first_own: 0,
             stray_aggregate: false,
             record_rows: false,
+            veiled: BTreeSet::new(),
+            checks: 0,
         }
     }
 
@@ -233,6 +242,9 @@ impl<'w> Analysis<'w> {
     pub fn fence(&mut self, guards: &BTreeSet<GuardId>, why: &str) -> Result<(), Refusal> {
         for &id in guards {
             let guard = self.guard_mut(id)?;
+            if matches!(guard.source, GuardSource::Target { .. }) {
+                return Err(unsupported(&format!("{why} in this place of a statement that writes")));
+            }
             if !guard.wants.fence {
                 guard.wants.fence = true;
                 let name = guard.refname.clone();

@@ -56,6 +56,15 @@ pub enum GuardSource {
         /// What shows of it.
         view: Arc<TableView>,
     },
+    /// A table that a statement writes: it stays, and every reference to it is replaced where it stands.
+    Target {
+        /// The table.
+        relation: Arc<Relation>,
+        /// What shows of it.
+        view: Arc<TableView>,
+        /// The rows that the statement reaches.
+        rows: Rows,
+    },
     /// A view over protected relations, expanded.
     View {
         /// The view.
@@ -84,14 +93,16 @@ impl Guard {
     /// The table or view that it stands for.
     pub fn relation(&self) -> &Arc<Relation> {
         match &self.source {
-            GuardSource::Table { relation, .. } | GuardSource::View { relation, .. } => relation,
+            GuardSource::Table { relation, .. }
+            | GuardSource::Target { relation, .. }
+            | GuardSource::View { relation, .. } => relation,
         }
     }
 
     /// The names of the columns that show, as the table has them.
     pub fn permitted_names(&self) -> Vec<String> {
         match &self.source {
-            GuardSource::Table { relation, view } => {
+            GuardSource::Table { relation, view } | GuardSource::Target { relation, view, .. } => {
                 let shown = relation
                     .columns
                     .iter()
@@ -105,7 +116,7 @@ impl Guard {
 
     /// Has it columns that no `*` may show?
     pub fn has_private(&self) -> bool {
-        self.wants.flag || !self.wants.system.is_empty()
+        self.wants.flag || !self.wants.system.is_empty() || matches!(self.source, GuardSource::Target { .. })
     }
 }
 
@@ -261,7 +272,7 @@ impl Analysis<'_> {
         }
     }
 
-    fn denied(&self, relation: &Relation) -> Refusal {
+    pub(super) fn denied(&self, relation: &Relation) -> Refusal {
         let what = match relation.kind {
             RelationKind::View => "view",
             RelationKind::MaterializedView => "materialized view",
@@ -284,7 +295,7 @@ impl Analysis<'_> {
     }
 
     /// Does a view, materialized view or foreign table read something that is not open to this person as it is?
-    fn reads_protected(&self, relation: &Relation, depth: usize) -> bool {
+    pub(super) fn reads_protected(&self, relation: &Relation, depth: usize) -> bool {
         if depth > MAX_VIEW_DEPTH {
             return true;
         }
@@ -365,13 +376,7 @@ impl Analysis<'_> {
                 self.notes.push(note);
             }
         }
-        if !view.export {
-            self.not_exportable.get_or_insert_with(|| relation.name.to_string());
-            self.row_limit = match (self.row_limit, view.max_rows) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-        }
+        self.limit_rows(&relation, &view);
         if !view.hides_rows() && view.all_columns_clear() && view.lockable == Rows::All {
             let schema = relation.name.schema.clone();
             self.qualify(var, written, &schema)?;
@@ -423,6 +428,17 @@ impl Analysis<'_> {
             columns,
             locks: vec![id],
         })
+    }
+
+    /// What is read of a relation that may not be exported limits the statement's rows.
+    pub(super) fn limit_rows(&mut self, relation: &Relation, view: &TableView) {
+        if !view.export {
+            self.not_exportable.get_or_insert_with(|| relation.name.to_string());
+            self.row_limit = match (self.row_limit, view.max_rows) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
     }
 
     /// Expands a view over protected relations: its definition is read as a text of its own.
@@ -524,7 +540,7 @@ impl Analysis<'_> {
         })
     }
 
-    fn note_read(&mut self, relation: &Relation, view: Option<&TableView>) {
+    pub(super) fn note_read(&mut self, relation: &Relation, view: Option<&TableView>) {
         if self.unit != 0 && view.is_none() {
             return;
         }
@@ -555,7 +571,9 @@ impl Analysis<'_> {
     /// The relation behind an item's row type, where it is a guarded table.
     pub fn guarded_table(&self, id: GuardId) -> Option<(&Arc<Relation>, &TableView)> {
         match &self.guards.get(id)?.source {
-            GuardSource::Table { relation, view } => Some((relation, view)),
+            GuardSource::Table { relation, view } | GuardSource::Target { relation, view, .. } => {
+                Some((relation, view))
+            }
             GuardSource::View { .. } => None,
         }
     }
@@ -573,7 +591,7 @@ impl Analysis<'_> {
 }
 
 /// A column's collation, where that is not the default; values of the type `name` compare under the collation C.
-fn collation_of(column: &Column) -> Option<QualifiedName> {
+pub(super) fn collation_of(column: &Column) -> Option<QualifiedName> {
     let plain = || (column.type_oid == super::oid::NAME).then(|| QualifiedName::new("pg_catalog", "C"));
     column.collation.clone().or_else(plain)
 }

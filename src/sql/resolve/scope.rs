@@ -68,10 +68,14 @@ impl Default for Col {
 pub enum Source {
     /// A guarded relation or expanded view.
     Guard(GuardId),
+    /// The table that a statement writes, named in place by this guard.
+    Target(GuardId),
     /// An open relation, of this row type's relation.
     Relation(Oid),
     /// A subquery, CTE, function or VALUES.
     Derived,
+    /// A CTE that writes and has a private column.
+    Checked,
     /// A join with its merged and plain columns.
     Join,
 }
@@ -110,6 +114,8 @@ pub struct Cte {
     pub columns: Option<Vec<Col>>,
     /// Has anything named it?
     pub named: Cell<bool>,
+    /// It writes, and the check of what it wrote is a further column that nothing may show.
+    pub has_check: bool,
 }
 
 impl Cte {
@@ -119,6 +125,7 @@ impl Cte {
             name: name.to_owned(),
             columns,
             named: Cell::new(false),
+            has_check: false,
         }
     }
 }
@@ -211,7 +218,8 @@ impl<'p> Scope<'p> {
         let mut level = self.parent;
         while let Some(scope) = level {
             let holds = |i: &Rc<Item>| {
-                i.source == Source::Guard(guard) || i.columns.iter().any(|c| c.reach.direct.contains(&guard))
+                matches!(i.source, Source::Guard(g) | Source::Target(g) if g == guard)
+                    || i.columns.iter().any(|c| c.reach.direct.contains(&guard))
             };
             if scope.grouped && scope.items.iter().any(holds) {
                 return true;
@@ -246,7 +254,9 @@ pub fn column_of(item: &Rc<Item>, name: &str) -> Option<Found> {
         }
         return Some(Found::Column(Rc::clone(item), index));
     }
-    if SYSTEM_COLUMNS.contains(&name) && matches!(item.source, Source::Guard(_) | Source::Relation(_)) {
+    if SYSTEM_COLUMNS.contains(&name)
+        && matches!(item.source, Source::Guard(_) | Source::Target(_) | Source::Relation(_))
+    {
         return Some(Found::System(Rc::clone(item)));
     }
     item.opaque.then_some(Found::Opaque)

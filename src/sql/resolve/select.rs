@@ -7,7 +7,7 @@ use super::targets::Target;
 use super::{Analysis, lost, string_of, unsupported};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::Rows;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::{
     AExprKind, BoolExprType, CommonTableExpr, LockingClause, Node, SelectStmt, SetOperation, Token, WithClause,
@@ -29,6 +29,14 @@ impl Analysis<'_> {
             return Err(unsupported("SELECT INTO inside a query"));
         }
         self.query(select, parent, false, None)
+    }
+
+    /// Reads the query whose rows a statement stores: nothing outside can push a condition into it.
+    pub fn query_of_write(&mut self, select: &SelectStmt, parent: &Scope<'_>) -> Result<Vec<Col>, Refusal> {
+        if select.into_clause.is_some() {
+            return Err(unsupported("SELECT INTO inside a query"));
+        }
+        self.query(select, Some(parent), true, None)
     }
 
     fn query(
@@ -81,8 +89,10 @@ impl Analysis<'_> {
             let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
                 return Err(lost());
             };
-            let Some(NodeEnum::SelectStmt(select)) = cte.ctequery.as_ref().and_then(|q| q.node.as_ref()) else {
-                return Err(super::writes_later("a data-modifying WITH query"));
+            let query = cte.ctequery.as_ref().and_then(|q| q.node.as_ref()).ok_or_else(lost)?;
+            let NodeEnum::SelectStmt(select) = query else {
+                self.writing_cte(cte, query, scope)?;
+                continue;
             };
             if select.into_clause.is_some() {
                 return Err(unsupported("SELECT INTO inside a query"));
@@ -98,6 +108,25 @@ impl Analysis<'_> {
             scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
             scope.ctes.push(Rc::new(Cte::new(&cte.ctename, Some(columns))));
         }
+        Ok(())
+    }
+
+    /// Reads a common table expression that writes.
+    fn writing_cte(&mut self, cte: &CommonTableExpr, query: &NodeEnum, scope: &mut Scope<'_>) -> Result<(), Refusal> {
+        if scope.parent.is_some() {
+            let message = "WITH clause containing a data-modifying statement must be at the top level";
+            return Err(self.place(
+                Refusal::new("nested-write", SqlState::FeatureNotSupported, message),
+                cte.location,
+            ));
+        }
+        let wrote = self.write(query, Some(scope))?;
+        let mut columns = wrote.columns;
+        name_columns(&mut columns, &cte.aliascolnames);
+        scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
+        let mut read = Cte::new(&cte.ctename, Some(columns));
+        read.has_check = wrote.check.is_some();
+        scope.ctes.push(Rc::new(read));
         Ok(())
     }
 
@@ -305,33 +334,7 @@ impl Analysis<'_> {
             self.guard_targets(&mut targets, plain, &scope)?;
         }
         self.used.extend(used_before);
-        let first_own = self.first_own;
-        Ok(targets
-            .into_iter()
-            .map(|t| {
-                let beyond = t.facts.aggregate || t.facts.window;
-                let reach = if beyond {
-                    t.facts.reach.of_outer(first_own)
-                } else {
-                    t.facts.reach.clone()
-                };
-                Col {
-                    name: t.label,
-                    text: String::new(),
-                    ty: if t.facts.untyped {
-                        Some(super::oid::TEXT)
-                    } else {
-                        t.facts.ty
-                    },
-                    typmod: t.facts.typmod,
-                    collation: one_collation(&t.facts),
-                    origin: t.facts.origin,
-                    origin_lost: t.facts.origin_lost,
-                    reach,
-                    ..Col::default()
-                }
-            })
-            .collect())
+        Ok(columns_of(targets, self.first_own))
     }
 
     /// `TABLE t` on a guard becomes `SELECT * FROM` it.
@@ -545,6 +548,36 @@ fn holds_constant(rows: &Rows) -> bool {
         Some(NodeEnum::ColumnRef(_)) => true,
         Some(_) | None => false,
     })
+}
+
+/// The columns that a select list offers to the level around it, whose own guards begin at `first_own`.
+pub(super) fn columns_of(targets: Vec<Target>, first_own: GuardId) -> Vec<Col> {
+    targets
+        .into_iter()
+        .map(|t| {
+            let beyond = t.facts.aggregate || t.facts.window;
+            let reach = if beyond {
+                t.facts.reach.of_outer(first_own)
+            } else {
+                t.facts.reach.clone()
+            };
+            Col {
+                name: t.label,
+                text: String::new(),
+                ty: if t.facts.untyped {
+                    Some(super::oid::TEXT)
+                } else {
+                    t.facts.ty
+                },
+                typmod: t.facts.typmod,
+                collation: one_collation(&t.facts),
+                origin: t.facts.origin,
+                origin_lost: t.facts.origin_lost,
+                reach,
+                ..Col::default()
+            }
+        })
+        .collect()
 }
 
 /// A result column's collation; several at once are none that compares without fail.

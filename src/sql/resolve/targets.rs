@@ -1,9 +1,9 @@
 //! Select lists: stars, labels, and evaluation guards around items that a condition outside could reach.
 
 use super::columns::Meaning;
-use super::condition::{guard_closing, guard_opening};
+use super::condition::guard_closing;
 use super::facts::Facts;
-use super::scope::{Col, Item, Scope};
+use super::scope::{Col, Item, Scope, Source};
 use super::{Analysis, Star, lost, unsupported};
 use crate::name::quote_ident;
 use crate::refusal::Refusal;
@@ -94,8 +94,11 @@ impl Analysis<'_> {
         items: &[Rc<Item>],
         targets: &mut Vec<Target>,
     ) -> Result<(), Refusal> {
+        if at.is_none() && items.iter().any(|i| i.source == Source::Checked) {
+            return Err(unsupported("TABLE of a WITH query that writes").hint("Write SELECT and the columns."));
+        }
         if let Some(at) = at {
-            self.star_site(at, items)?;
+            self.star_site(at, items, true)?;
         }
         for item in items {
             for column in &item.columns {
@@ -118,17 +121,35 @@ impl Analysis<'_> {
     }
 
     /// Notes a star, to be spelled out if a guard among its items gets private columns.
-    pub fn star_site(&mut self, at: Range<usize>, items: &[Rc<Item>]) -> Result<(), Refusal> {
+    /// `labelled`: its columns may have names.
+    pub fn star_site(&mut self, at: Range<usize>, items: &[Rc<Item>], labelled: bool) -> Result<(), Refusal> {
         let mut guards = Vec::new();
         let mut columns = Vec::new();
         for item in items {
             guards.extend(&item.shown);
-            columns.extend(item.columns.iter().map(written_column));
+            if let Source::Target(id) = item.source {
+                guards.push(id);
+            }
+            let is_target = matches!(item.source, Source::Target(_));
+            columns.extend(
+                item.columns
+                    .iter()
+                    .map(|c| match is_target && labelled && c.origin_lost {
+                        true => format!("{} AS {}", c.text, quote_ident(&c.name)),
+                        false => written_column(c),
+                    }),
+            );
             if item.opaque {
                 columns.push(format!("{}.*", quote_ident(&item.qualifier)));
             }
         }
-        self.unit_mut()?.stars.push(Star { at, columns, guards });
+        let private = self.checks > 0;
+        self.unit_mut()?.stars.push(Star {
+            at,
+            columns,
+            guards,
+            private,
+        });
         Ok(())
     }
 
@@ -186,8 +207,9 @@ impl Analysis<'_> {
                     self.want_flags(&reach.direct, &why)?;
                     let label = format!("AS {}", quote_ident(&target.label));
                     let closing = guard_closing(&target.facts);
+                    let opening = self.guard_opening(&reach.direct)?;
                     let splices = &mut self.unit_mut()?.splices;
-                    splices.insert(at.start, guard_opening(&reach.direct), SpliceKind::GuardOpens);
+                    splices.insert(at.start, opening, SpliceKind::GuardOpens);
                     splices.insert(at.end, closing, SpliceKind::GuardCloses);
                     if !named {
                         splices.insert(at.end, label, SpliceKind::Label);

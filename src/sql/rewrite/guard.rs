@@ -14,10 +14,11 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
     let mut splices = std::mem::take(&mut analysis.units.get_mut(unit).ok_or_else(lost)?.splices);
     let stars = std::mem::take(&mut analysis.units.get_mut(unit).ok_or_else(lost)?.stars);
     for star in stars {
-        let private = star
-            .guards
-            .iter()
-            .any(|&g| analysis.guards.get(g).is_some_and(Guard::has_private));
+        let private = star.private
+            || star
+                .guards
+                .iter()
+                .any(|&g| analysis.guards.get(g).is_some_and(Guard::has_private));
         if private {
             splices.replace(star.at, star.columns.join(", "), SpliceKind::Star);
         }
@@ -26,6 +27,12 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
         let Some(guard) = analysis.guards.get(id).filter(|g| g.unit == unit) else {
             continue;
         };
+        if let GuardSource::Target { relation, .. } = &guard.source {
+            let only = if guard.only { "ONLY " } else { "" };
+            let text = format!("{only}{} AS {}", relation.name.to_sql(), quote_ident(ROW_ALIAS));
+            splices.replace(guard.at.clone(), text, SpliceKind::Target);
+            continue;
+        }
         if guard.no_private && guard.has_private() {
             return Err(unsupported(
                 "this use of a whole row or aliased join together with a condition that may raise",
@@ -66,6 +73,7 @@ fn guard_text(analysis: &mut Analysis<'_>, id: GuardId) -> Result<String, Refusa
             let named = |index: usize| guard.wants.all || analysis.named.contains(&(id, index));
             Ok(table_guard(id, guard, relation, view, named))
         }
+        GuardSource::Target { .. } => Err(lost()),
         GuardSource::View { relation, unit } => {
             let (unit, fence) = (*unit, guard.wants.fence);
             let columns: Vec<String> = relation.columns.iter().map(|c| quote_ident(&c.name)).collect();

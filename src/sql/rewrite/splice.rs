@@ -26,6 +26,16 @@ pub enum SpliceKind {
     GuardOpens,
     /// An evaluation guard closes.
     GuardCloses,
+    /// The table that is written got its full name and the row's alias.
+    Target,
+    /// The condition of a write: rows in scope, and what the client asked.
+    Filter,
+    /// Assignments of a write, held to what may be stored.
+    Assignment,
+    /// Columns and values of an INSERT: spelled out, or filled in.
+    Insert,
+    /// The check of a written row.
+    Check,
     /// `TABLE t` became `SELECT … FROM t`.
     TableStatement,
 }
@@ -117,16 +127,20 @@ impl Splices {
         // at one place: what closes comes before what opens; otherwise the order of asking
         self.list.sort_by(|(a_order, a), (b_order, b)| {
             let rank = |s: &Splice| match s.kind {
-                SpliceKind::Label | SpliceKind::GroupBy => 1,
                 SpliceKind::GuardCloses => 0,
-                SpliceKind::GuardOpens => 2,
+                SpliceKind::Label | SpliceKind::GroupBy | SpliceKind::Assignment => 1,
+                SpliceKind::Insert => 2,
+                SpliceKind::Filter => 3,
+                SpliceKind::Check => 4,
+                SpliceKind::GuardOpens => 5,
                 SpliceKind::Guard
                 | SpliceKind::Qualifier
                 | SpliceKind::Star
                 | SpliceKind::Column
                 | SpliceKind::WholeRow
                 | SpliceKind::Copy
-                | SpliceKind::TableStatement => 3,
+                | SpliceKind::Target
+                | SpliceKind::TableStatement => 6,
             };
             (a.at.start, rank(a), *a_order).cmp(&(b.at.start, rank(b), *b_order))
         });

@@ -5,11 +5,12 @@ mod copy_from;
 mod prepared;
 mod settings;
 mod temporary;
+mod write;
 
 use crate::gate::{Effect, Judged, Restriction, Returned};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Col;
-use crate::sql::resolve::{Analysis, lost, unsupported, writes_later};
+use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::Placed;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -131,12 +132,11 @@ pub fn judge_one(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged,
         NodeEnum::CreateStmt(create) => temporary::create_table(analysis, create),
         NodeEnum::DropStmt(drop) => temporary::drop(analysis, drop),
         NodeEnum::IndexStmt(index) => temporary::create_index(analysis, index),
-        NodeEnum::TruncateStmt(truncate) => temporary::truncate(analysis, truncate),
-        NodeEnum::InsertStmt(insert) => temporary::insert(analysis, insert),
-        NodeEnum::UpdateStmt(update) => temporary::update(analysis, update),
-        NodeEnum::DeleteStmt(delete) => temporary::delete(analysis, delete),
+        NodeEnum::TruncateStmt(truncate) => write::truncate(analysis, truncate),
+        NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) | NodeEnum::MergeStmt(_) => {
+            write::write(analysis, node)
+        }
         NodeEnum::VacuumStmt(vacuum) => temporary::analyze(analysis, vacuum),
-        NodeEnum::MergeStmt(_) => Err(writes_later("MERGE")),
         NodeEnum::ListenStmt(listen) => {
             if analysis.rights.listen.iter().any(|c| c == &listen.conditionname) {
                 return Ok(judged(analysis, "LISTEN", Effect::None));

@@ -20,8 +20,8 @@ pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Jud
         analysis.parameters.push(ty.unwrap_or(0));
     }
     let inner = prepare.query.as_ref().and_then(|q| q.node.as_ref()).ok_or_else(lost)?;
-    if !matches!(inner, NodeEnum::SelectStmt(_)) {
-        return Err(unsupported("PREPARE of anything but a query"));
+    if !is_data_statement(inner) {
+        return Err(unsupported("PREPARE of anything but a query or a write"));
     }
     let statement = text_after_as(analysis, prepare)?;
     let inner = judge_one(analysis, inner)?;
@@ -34,6 +34,17 @@ pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Jud
         row_limit: inner.row_limit,
         ..inner
     })
+}
+
+fn is_data_statement(node: &NodeEnum) -> bool {
+    matches!(
+        node,
+        NodeEnum::SelectStmt(_)
+            | NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_)
+    )
 }
 
 fn text_after_as(analysis: &Analysis<'_>, prepare: &PrepareStmt) -> Result<String, Refusal> {

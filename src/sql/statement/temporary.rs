@@ -5,12 +5,11 @@ use crate::catalog::{Relation, TypeKind};
 use crate::gate::{Effect, Judged};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Scope;
-use crate::sql::resolve::target_item;
-use crate::sql::resolve::{Analysis, Clause, lost, name_parts, oid, unsupported, writes_later};
+use crate::sql::resolve::{Analysis, lost, name_parts, oid, unsupported, writes_later};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    ColumnDef, ConstrType, CreateStmt, CreateTableAsStmt, DeleteStmt, DropStmt, IndexStmt, InsertStmt, IntoClause,
-    Node, ObjectType, RangeVar, ReturningClause, SelectStmt, TruncateStmt, UpdateStmt, VacuumStmt,
+    ColumnDef, ConstrType, CreateStmt, CreateTableAsStmt, DropStmt, IndexStmt, IntoClause, Node, ObjectType, RangeVar,
+    SelectStmt, VacuumStmt,
 };
 use std::sync::Arc;
 
@@ -210,17 +209,6 @@ pub fn create_index(analysis: &mut Analysis<'_>, index: &IndexStmt) -> Result<Ju
     Ok(judged(analysis, "CREATE INDEX", Effect::None))
 }
 
-/// `TRUNCATE t`
-pub fn truncate(analysis: &mut Analysis<'_>, truncate: &TruncateStmt) -> Result<Judged, Refusal> {
-    for node in &truncate.relations {
-        let Some(NodeEnum::RangeVar(var)) = node.node.as_ref() else {
-            return Err(lost());
-        };
-        own_temp(analysis, var, "TRUNCATE")?;
-    }
-    Ok(judged(analysis, "TRUNCATE TABLE", Effect::None))
-}
-
 /// `ANALYZE t`
 pub fn analyze(analysis: &mut Analysis<'_>, vacuum: &VacuumStmt) -> Result<Judged, Refusal> {
     if vacuum.is_vacuumcmd || vacuum.rels.is_empty() || !vacuum.options.is_empty() {
@@ -233,81 +221,4 @@ pub fn analyze(analysis: &mut Analysis<'_>, vacuum: &VacuumStmt) -> Result<Judge
         own_temp(analysis, relation.relation.as_ref().ok_or_else(lost)?, "ANALYZE")?;
     }
     Ok(judged(analysis, "ANALYZE", Effect::None))
-}
-
-fn returning(analysis: &mut Analysis<'_>, clause: Option<&ReturningClause>, scope: &Scope<'_>) -> Result<(), Refusal> {
-    let Some(clause) = clause else { return Ok(()) };
-    if !clause.options.is_empty() {
-        return Err(unsupported("RETURNING WITH"));
-    }
-    analysis.target_list(&clause.exprs, scope).map(|_| ())
-}
-
-/// `INSERT INTO t …`
-pub fn insert(analysis: &mut Analysis<'_>, insert: &InsertStmt) -> Result<Judged, Refusal> {
-    let var = insert.relation.as_ref().ok_or_else(lost)?;
-    let relation = own_temp(analysis, var, "INSERT")?;
-    if insert.on_conflict_clause.is_some() {
-        return Err(unsupported("ON CONFLICT on a temporary table"));
-    }
-    let mut scope = Scope::default();
-    if let Some(with) = &insert.with_clause {
-        analysis.with_clause(with, &mut scope)?;
-    }
-    match insert.select_stmt.as_ref().map(|s| s.node.as_ref()) {
-        None => {}
-        Some(Some(NodeEnum::SelectStmt(select))) => {
-            analysis.query_inside(select, Some(&scope))?;
-        }
-        Some(_) => return Err(lost()),
-    }
-    scope.items.push(target_item(&relation, var));
-    returning(analysis, insert.returning_clause.as_ref(), &scope)?;
-    Ok(storing(analysis, "INSERT", Effect::None))
-}
-
-/// `UPDATE t SET …`
-pub fn update(analysis: &mut Analysis<'_>, update: &UpdateStmt) -> Result<Judged, Refusal> {
-    let var = update.relation.as_ref().ok_or_else(lost)?;
-    let relation = own_temp(analysis, var, "UPDATE")?;
-    let mut scope = Scope::default();
-    if let Some(with) = &update.with_clause {
-        analysis.with_clause(with, &mut scope)?;
-    }
-    scope.items.push(target_item(&relation, var));
-    analysis.from_clause(&update.from_clause, &mut scope)?;
-    for node in &update.target_list {
-        let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else {
-            return Err(lost());
-        };
-        match target.val.as_ref().and_then(|v| v.node.as_ref()) {
-            Some(NodeEnum::MultiAssignRef(_)) => {
-                return Err(unsupported("UPDATE … SET (a, b) = … on a temporary table"));
-            }
-            Some(_) => analysis.expression(target.val.as_deref().ok_or_else(lost)?, &scope)?,
-            None => return Err(lost()),
-        };
-    }
-    if let Some(condition) = update.where_clause.as_deref() {
-        analysis.condition(condition, &scope, Clause::Where)?;
-    }
-    returning(analysis, update.returning_clause.as_ref(), &scope)?;
-    Ok(storing(analysis, "UPDATE", Effect::None))
-}
-
-/// `DELETE FROM t`
-pub fn delete(analysis: &mut Analysis<'_>, delete: &DeleteStmt) -> Result<Judged, Refusal> {
-    let var = delete.relation.as_ref().ok_or_else(lost)?;
-    let relation = own_temp(analysis, var, "DELETE")?;
-    let mut scope = Scope::default();
-    if let Some(with) = &delete.with_clause {
-        analysis.with_clause(with, &mut scope)?;
-    }
-    scope.items.push(target_item(&relation, var));
-    analysis.from_clause(&delete.using_clause, &mut scope)?;
-    if let Some(condition) = delete.where_clause.as_deref() {
-        analysis.condition(condition, &scope, Clause::Where)?;
-    }
-    returning(analysis, delete.returning_clause.as_ref(), &scope)?;
-    Ok(judged(analysis, "DELETE", Effect::None))
 }

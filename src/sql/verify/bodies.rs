@@ -132,7 +132,7 @@ fn verified(text: &str, who: &Principal, session: &SessionView, world: &World) -
     if census.relations.iter().any(|r| foreign(&r)) || !census.ctes.is_empty() {
         return None;
     }
-    check.relations(&census, &tokens).ok()?;
+    check.relations(&tree, &census, &tokens).ok()?;
     Some(Body {
         name: QualifiedName::new(&reference.schema, &reference.name),
         relation: Arc::clone(relation),

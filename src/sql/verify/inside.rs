@@ -17,10 +17,9 @@ impl Check<'_> {
         census: &Census,
         guards: &[GuardRef<'_>],
         explained: &[Range<usize>],
-        tokens: &[ScanToken],
+        opened: &[usize],
     ) -> Result<(), Refusal> {
-        let opened = self.opened(guards, tokens)?;
-        for ((reference, _, _), open) in guards.iter().zip(&opened) {
+        for ((reference, _, _), open) in guards.iter().zip(opened) {
             self.named(&reference.name, *open)?;
         }
         for column in &census.columns {
@@ -37,7 +36,7 @@ impl Check<'_> {
     }
 
     /// The bracket that each guard stands in.
-    fn opened(&self, guards: &[GuardRef<'_>], tokens: &[ScanToken]) -> Result<Vec<usize>, Refusal> {
+    pub(super) fn opened(&self, guards: &[GuardRef<'_>], tokens: &[ScanToken]) -> Result<Vec<usize>, Refusal> {
         let mut opened = Vec::with_capacity(guards.len());
         let mut open = Vec::new();
         let mut wanted = guards.iter().map(|(r, _, _)| r.location).peekable();

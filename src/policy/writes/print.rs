@@ -1,0 +1,281 @@
+//! The SQL of checks: what a RETURNING and an assignment must hold, over the row that is written.
+
+use super::{ColumnRight, NEW_ALIAS, Same, Update, Writes};
+use crate::name::quote_ident;
+use crate::policy::decision::{ROW_ALIAS, Rows};
+use crate::sql::raise::Raise;
+use std::collections::BTreeSet;
+
+impl Writes {
+    /// The expression that a RETURNING of an INSERT of these columns must hold: NULL of type text, or it raises.
+    /// `returning`: the client reads the new rows, which must then be ones that they may view.
+    pub fn insert_check(&self, given: &BTreeSet<usize>, returning: bool) -> Option<String> {
+        let mut bad = Vec::new();
+        let row = self.row_raise();
+        for right in given
+            .iter()
+            .filter(|at| !self.settable(**at))
+            .filter_map(|at| self.columns.get(*at))
+        {
+            let raise = Raise::Column {
+                table: self.table.name.clone(),
+                column: right.name.clone(),
+            };
+            bad.push(format!("{} IS NOT NULL THEN {}", column(&right.name), raise.sql()));
+        }
+        if let Some(check) = self.insertable(given) {
+            bad.push(format!("({check}) IS NOT TRUE THEN {row}"));
+        }
+        if let (true, Rows::Where(view)) = (returning, &self.view) {
+            bad.push(format!("({view}) IS NOT TRUE THEN {row}"));
+        }
+        let touched = |columns: &Vec<usize>| self.before_insert || columns.iter().any(|c| given.contains(c));
+        for reference in self.references.iter().filter(|r| touched(&r.columns)) {
+            bad.push(format!("({}) THEN {}", reference.dangling, reference.raise.sql()));
+        }
+        case(&bad)
+    }
+
+    /// The condition on a new row, `None` where there is none.
+    fn insertable(&self, given: &BTreeSet<usize>) -> Option<String> {
+        let mut ways = Vec::new();
+        for seat in &self.seats {
+            let mut all: Vec<String> = Vec::new();
+            let mut never = false;
+            match &seat.rows {
+                Rows::All => {}
+                Rows::None => never = true,
+                Rows::Where(sql) => all.push(sql.clone()),
+            }
+            for at in given {
+                let (Some(rows), Some(right)) = (seat.settable.get(*at), self.columns.get(*at)) else {
+                    never = true;
+                    continue;
+                };
+                let unset = format!("{} IS NULL", column(&right.name));
+                match rows {
+                    Rows::All => {}
+                    Rows::None if right.has_default => never = true,
+                    Rows::None => all.push(unset),
+                    Rows::Where(sql) if all.contains(sql) => {}
+                    Rows::Where(sql) if right.has_default => all.push(sql.clone()),
+                    Rows::Where(sql) => all.push(format!("({sql}) OR {unset}")),
+                }
+            }
+            match (never, all.as_slice()) {
+                (true, _) => {}
+                (false, []) => return None,
+                (false, all) => ways.push(format!("({})", all.join(") AND ("))),
+            }
+        }
+        Some(if ways.is_empty() {
+            "FALSE".to_owned()
+        } else {
+            format!("({})", ways.join(") OR ("))
+        })
+    }
+
+    /// The same for an UPDATE of these columns: the new row must still be one that the person may edit.
+    pub fn update_check(&self, set: &BTreeSet<usize>) -> Option<String> {
+        let decided = self.before_update || set.iter().any(|at| self.columns.get(*at).is_some_and(|c| c.decides));
+        let mut handed = set
+            .iter()
+            .filter_map(|at| self.columns.get(*at))
+            .flat_map(|c| match &c.update {
+                Update::Transfer(ways) => ways.iter().map(|(_, to)| to).collect(),
+                Update::Free | Update::On(_) => Vec::new(),
+            });
+        // a row that was handed over leaves its author's scope: the assignment has looked to whom it goes
+        let mut elsewhere = String::new();
+        if handed.clone().any(|to| *to == Rows::All) {
+            return None;
+        }
+        for to in handed.by_ref() {
+            if let Rows::Where(sql) = to {
+                elsewhere.push_str(&format!(" AND ({sql}) IS NOT TRUE"));
+            }
+        }
+        match &self.edit {
+            Rows::Where(edit) if decided => {
+                case(&[format!("({edit}) IS NOT TRUE{elsewhere} THEN {}", self.row_raise())])
+            }
+            Rows::None if decided => case(&[format!("TRUE THEN {}", self.row_raise())]),
+            Rows::All | Rows::None | Rows::Where(_) => None,
+        }
+    }
+
+    /// What an UPDATE of these columns assigns to each, in their order, where the value that the client wants for
+    /// the column stands under [`NEW_ALIAS`] as a column named by its place in the list, from 1.
+    pub fn assignments(&self, set: &[usize]) -> Vec<String> {
+        let rights: Vec<&ColumnRight> = set.iter().filter_map(|at| self.columns.get(*at)).collect();
+        let mut values: Vec<String> = rights
+            .iter()
+            .enumerate()
+            .map(|(place, right)| self.assignment(right, &new(place), set))
+            .collect();
+        let bad = self.row_faults(set);
+        if let (Some(first), Some(right), false) = (values.first_mut(), rights.first(), bad.is_empty()) {
+            let raises: Vec<String> = bad
+                .iter()
+                .map(|(fault, raise)| format!("WHEN {fault} THEN {}", typed(raise, right)))
+                .collect();
+            *first = format!("CASE {} ELSE {first} END", raises.join(" "));
+        }
+        values
+    }
+
+    fn assignment(&self, right: &ColumnRight, value: &str, set: &[usize]) -> String {
+        let old = column(&right.name);
+        let kept = format!("WHEN {} THEN {old}", right.same_as_shown(value));
+        let denied = |raise: Raise| format!("ELSE {}", typed(&raise, right));
+        let table = || self.table.name.clone();
+        match &right.update {
+            Update::Free => value.to_owned(),
+            Update::On(rows) => {
+                let allowed = match rows {
+                    Rows::All => return format!("CASE {kept} ELSE {value} END"),
+                    Rows::None => String::new(),
+                    Rows::Where(sql) => format!(" WHEN ({sql}) IS TRUE THEN {value}"),
+                };
+                let raise = Raise::Column {
+                    table: table(),
+                    column: right.name.clone(),
+                };
+                format!("CASE {kept}{allowed} {} END", denied(raise))
+            }
+            Update::Transfer(ways) => {
+                let ways: Vec<String> = ways.iter().map(|(from, to)| self.way(from, to, set)).collect();
+                let allowed = if ways.is_empty() {
+                    String::new()
+                } else {
+                    format!(" WHEN ({}) THEN {value}", ways.join(" OR "))
+                };
+                let raise = Raise::Transfer {
+                    table: table(),
+                    column: right.name.clone(),
+                };
+                format!("CASE {kept}{allowed} {} END", denied(raise))
+            }
+        }
+    }
+
+    fn way(&self, from: &Rows, to: &Rows, set: &[usize]) -> String {
+        let old = match from {
+            Rows::All => "TRUE".to_owned(),
+            Rows::None => "FALSE".to_owned(),
+            Rows::Where(sql) => format!("({sql}) IS TRUE"),
+        };
+        let new = match to {
+            Rows::All => "TRUE".to_owned(),
+            Rows::None => "FALSE".to_owned(),
+            Rows::Where(sql) => self.on_new_row(sql, set),
+        };
+        format!("({old} AND {new})")
+    }
+
+    /// What is wrong with the new row as a whole: it gives its author more than the old one, or points to a row that
+    /// they do not see.
+    fn row_faults(&self, set: &[usize]) -> Vec<(String, Raise)> {
+        let mut faults = Vec::new();
+        let Some(deciding) = set.iter().filter_map(|at| self.columns.get(*at)).find(|c| c.decides) else {
+            return self.dangling(set);
+        };
+        for gain in &self.gains {
+            let raise = Raise::Transfer {
+                table: self.table.name.clone(),
+                column: deciding.name.clone(),
+            };
+            let fault = format!("({gain}) IS NOT TRUE AND {}", self.on_new_row(gain, set));
+            faults.push((fault, raise));
+        }
+        faults.extend(self.dangling(set));
+        faults
+    }
+
+    fn dangling(&self, set: &[usize]) -> Vec<(String, Raise)> {
+        let mut faults = Vec::new();
+        for reference in &self.references {
+            let touched: Vec<String> = set
+                .iter()
+                .enumerate()
+                .filter(|(_, at)| reference.columns.contains(at))
+                .filter_map(|(place, at)| Some((place, self.columns.get(*at)?)))
+                .map(|(place, right)| format!("NOT {}", right.same_as(&new(place), &column(&right.name))))
+                .collect();
+            if !touched.is_empty() {
+                let fault = format!(
+                    "({}) AND {}",
+                    touched.join(" OR "),
+                    self.on_new_row(&reference.dangling, set)
+                );
+                faults.push((fault, reference.raise.clone()));
+            }
+        }
+        faults
+    }
+
+    /// Does a condition hold on the row as these assignments make it?
+    fn on_new_row(&self, condition: &str, set: &[usize]) -> String {
+        let fields: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, right)| match set.iter().position(|s| *s == at) {
+                Some(place) => format!("({})::{} AS {}", new(place), right.type_sql, quote_ident(&right.name)),
+                None => column(&right.name),
+            })
+            .collect();
+        format!(
+            "EXISTS (SELECT FROM (SELECT {}) AS {} WHERE ({condition}))",
+            fields.join(", "),
+            quote_ident(ROW_ALIAS)
+        )
+    }
+
+    /// SQL of type text that raises because of the row.
+    fn row_raise(&self) -> String {
+        Raise::Row {
+            table: self.table.name.clone(),
+        }
+        .sql()
+    }
+}
+
+impl ColumnRight {
+    /// Is a value the one that shows of the old row?
+    fn same_as_shown(&self, value: &str) -> String {
+        self.same_as(value, &self.shown)
+    }
+
+    fn same_as(&self, value: &str, other: &str) -> String {
+        let value = format!("({value})::{}", self.type_sql);
+        let equal = match self.same {
+            Same::Equal => format!("({value}) OPERATOR(pg_catalog.=) ({other})"),
+            Same::Text => {
+                let c = "COLLATE \"pg_catalog\".\"C\"";
+                format!("(({value})::pg_catalog.text {c}) OPERATOR(pg_catalog.=) (({other})::pg_catalog.text {c})")
+            }
+            Same::Printed => {
+                format!("(({value})::pg_catalog.text) OPERATOR(pg_catalog.=) (({other})::pg_catalog.text)")
+            }
+        };
+        format!("(({equal}) IS TRUE OR ({value} IS NULL AND {other} IS NULL))")
+    }
+}
+
+/// The place of the client's value for an assignment.
+fn new(place: usize) -> String {
+    format!("{}.\"{}\"", quote_ident(NEW_ALIAS), place + 1)
+}
+
+fn column(name: &str) -> String {
+    format!("{}.{}", quote_ident(ROW_ALIAS), quote_ident(name))
+}
+
+fn typed(raise: &Raise, right: &ColumnRight) -> String {
+    format!("({})::{}", raise.sql(), right.base_sql)
+}
+
+fn case(bad: &[String]) -> Option<String> {
+    (!bad.is_empty()).then(|| format!("CASE WHEN {} END", bad.join(" WHEN ")))
+}

@@ -1,0 +1,188 @@
+//! ON CONFLICT: which unique value is looked for, and what happens to the row that has it.
+
+use super::assign;
+use super::target::{Doing, Target};
+use crate::policy::{ColumnView, Rows, TableView, Writes};
+use crate::refusal::Refusal;
+use crate::sql::raise::{Raise, column_denied};
+use crate::sql::resolve::scope::{Item, Scope, Source};
+use crate::sql::resolve::{Analysis, lost, unsupported};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{InferClause, OnConflictAction, OnConflictClause, Token};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+impl Analysis<'_> {
+    /// Reads ON CONFLICT; the check of the row that comes out, given that of a new one.
+    pub(super) fn on_conflict(
+        &mut self,
+        conflict: &OnConflictClause,
+        target: &Target,
+        scope: &Scope<'_>,
+        given: &BTreeSet<usize>,
+        check: Option<String>,
+    ) -> Result<Option<String>, Refusal> {
+        if let Some(infer) = &conflict.infer {
+            self.inference(infer, target, scope)?;
+        }
+        if conflict.action() != OnConflictAction::OnconflictUpdate {
+            return Ok(check);
+        }
+        let Some((writes, view)) = target.guarded() else {
+            return self.update_in_conflict(conflict, target, scope, None).map(|_| check);
+        };
+        if writes.edit == Rows::None {
+            return Err(self.denied_to(&target.relation, Doing::Update));
+        }
+        let after = self.update_in_conflict(conflict, target, scope, Some((writes, view, given)))?;
+        let (Some(check), Some(after)) = (&check, &after) else {
+            return Ok(check.or(after));
+        };
+        // a row that was not there before has never been locked or changed
+        Ok(Some(format!(
+            "CASE WHEN (\"rowgate:row\".xmax)::pg_catalog.text OPERATOR(pg_catalog.=) '0'::pg_catalog.text \
+             THEN ({check}) ELSE ({after}) END"
+        )))
+    }
+
+    /// The columns whose values are looked for must show in clear: whether a value is there would tell of it.
+    fn inference(&mut self, infer: &InferClause, target: &Target, scope: &Scope<'_>) -> Result<(), Refusal> {
+        let relation = &target.relation;
+        let Some((_, view)) = target.guarded() else {
+            return self.inference_expressions(infer, scope);
+        };
+        let is_clear = |name: &str| {
+            let shown = relation.columns.iter().zip(&view.columns).find(|(c, _)| c.name == name);
+            shown.is_none_or(|(_, shown)| *shown == ColumnView::Clear)
+        };
+        if !infer.conname.is_empty() {
+            let names = relation.unique.get(&infer.conname).into_iter().flatten();
+            let names: Vec<String> = names
+                .map(|n| {
+                    relation
+                        .column_by_number(*n)
+                        .map_or_else(String::new, |c| c.name.clone())
+                })
+                .collect();
+            if let Some(veiled) = names.iter().find(|n| n.is_empty() || !is_clear(n)) {
+                return Err(column_denied(&relation.name.name, veiled)
+                    .detail("ON CONFLICT would tell whether a value is there."));
+            }
+        }
+        for node in &infer.index_elems {
+            let Some(NodeEnum::IndexElem(element)) = node.node.as_ref() else {
+                return Err(lost());
+            };
+            if !element.name.is_empty() && !is_clear(&element.name) {
+                return Err(column_denied(&relation.name.name, &element.name)
+                    .detail("ON CONFLICT would tell whether a value is there."));
+            }
+        }
+        let before = self.renames;
+        self.inference_expressions(infer, scope)?;
+        if self.renames != before {
+            return Err(unsupported(
+                "an expression of columns that are not in clear in ON CONFLICT",
+            ));
+        }
+        Ok(())
+    }
+
+    fn inference_expressions(&mut self, infer: &InferClause, scope: &Scope<'_>) -> Result<(), Refusal> {
+        for node in &infer.index_elems {
+            if let Some(NodeEnum::IndexElem(element)) = node.node.as_ref()
+                && let Some(expression) = element.expr.as_deref()
+            {
+                self.expression(expression, scope)?;
+            }
+        }
+        if let Some(condition) = infer.where_clause.as_deref() {
+            self.expression(condition, scope)?;
+        }
+        Ok(())
+    }
+
+    /// Reads DO UPDATE; the check of the row as it is then.
+    fn update_in_conflict(
+        &mut self,
+        conflict: &OnConflictClause,
+        target: &Target,
+        scope: &Scope<'_>,
+        held: Option<(&Writes, &TableView, &BTreeSet<usize>)>,
+    ) -> Result<Option<String>, Refusal> {
+        let mut inside = Scope {
+            items: scope.items.clone(),
+            ctes: scope.ctes.clone(),
+            parent: scope.parent,
+            ..Scope::default()
+        };
+        inside.items.push(Rc::new(excluded(target, held)));
+        let list = assign::read(&conflict.target_list)?;
+        let set = self.assign(&list, target, &inside)?;
+        if let Some(condition) = conflict.where_clause.as_deref() {
+            let facts = self.expression(condition, &inside)?;
+            self.note(&facts);
+        }
+        let Some((writes, ..)) = held else { return Ok(None) };
+        self.conflict_filter(conflict.where_clause.is_some(), target, writes)?;
+        Ok(writes.update_check(&set))
+    }
+
+    /// A row in conflict that the person may not edit fails the statement, as PostgreSQL's row-level security has it.
+    fn conflict_filter(&mut self, condition: bool, target: &Target, writes: &Writes) -> Result<(), Refusal> {
+        let Rows::Where(edit) = &writes.edit else {
+            return Ok(());
+        };
+        let raise = Raise::Target {
+            table: target.relation.name.name.clone(),
+        };
+        let denied = format!("({})::pg_catalog.bool", raise.sql());
+        let opening = format!("WHERE CASE WHEN ({edit}) IS NOT TRUE THEN {denied} ELSE (");
+        let tokens = self.tokens()?;
+        let end = tokens.statement_end(target.first)?;
+        let doing = tokens.top_level(target.first, end, Token::Do).ok_or_else(lost)?;
+        let returning = tokens.top_level(doing, end, Token::Returning).unwrap_or(end);
+        let last = tokens.bytes(doing..returning).ok_or_else(lost)?.end;
+        if !condition {
+            return self.write_at(last, format!("{opening}TRUE) END"), SpliceKind::Filter);
+        }
+        let place = tokens.top_level(doing, returning, Token::Where).ok_or_else(lost)?;
+        let word = tokens.bytes(place..place + 1).ok_or_else(lost)?;
+        self.unit_mut()?.splices.replace(word, opening, SpliceKind::Filter);
+        self.write_at(last, ") END".to_owned(), SpliceKind::Filter)
+    }
+}
+
+/// The row that was to be inserted. Of columns that do not show in clear it offers those that the statement itself gave
+/// values to: of others the database's defaults and triggers would tell.
+fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>)>) -> Item {
+    let mut columns = Vec::new();
+    for (at, column) in target.relation.columns.iter().enumerate() {
+        let offered =
+            held.is_none_or(|(_, view, given)| view.columns.get(at) == Some(&ColumnView::Clear) || given.contains(&at));
+        let mut item = super::super::scope::Col {
+            name: column.name.clone(),
+            text: format!("excluded.{}", crate::name::quote_ident(&column.name)),
+            ty: Some(column.type_oid),
+            typmod: column.typmod,
+            ..Default::default()
+        };
+        if offered {
+            item.origin = None;
+            columns.push(item);
+        }
+    }
+    Item {
+        name: "excluded".to_owned(),
+        schema: None,
+        columns,
+        opaque: false,
+        name_visible: true,
+        columns_visible: true,
+        source: Source::Derived,
+        qualifier: "excluded".to_owned(),
+        shown: Vec::new(),
+        locks: Vec::new(),
+    }
+}

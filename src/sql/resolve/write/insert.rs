@@ -1,0 +1,272 @@
+//! INSERT: which columns get values, what is filled in, and the check of the new row.
+
+use super::assign::no_such_column;
+use super::target::{Doing, Target};
+use super::{Place, Wrote};
+use crate::catalog::Relation;
+use crate::name::quote_ident;
+use crate::policy::Writes;
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::raise::column_denied;
+use crate::sql::resolve::scope::Scope;
+use crate::sql::resolve::{Analysis, lost, string_of, unsupported};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{InsertStmt, Node, ResTarget, SelectStmt, SetOperation, Token};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The columns of an INSERT, in its order.
+struct Given {
+    /// Their places in the relation.
+    columns: Vec<usize>,
+    /// Those that get another value than their default in some row.
+    valued: BTreeSet<usize>,
+    /// The list is written in the statement.
+    written: bool,
+}
+
+impl Analysis<'_> {
+    /// Reads INSERT.
+    pub(super) fn insert(
+        &mut self,
+        insert: &InsertStmt,
+        parent: Option<&Scope<'_>>,
+        place: Place,
+    ) -> Result<Wrote, Refusal> {
+        let var = insert.relation.as_ref().ok_or_else(lost)?;
+        let mut scope = Scope::inside(parent);
+        if let Some(with) = &insert.with_clause {
+            self.with_clause(with, &mut scope)?;
+        }
+        let returns = insert.returning_clause.is_some();
+        let target = self.write_target(var, Doing::Insert, |relation, view, writes| {
+            let every: BTreeSet<usize> = (0..relation.columns.len()).collect();
+            !view.hides_rows()
+                && view.all_columns_clear()
+                && insert.on_conflict_clause.is_none()
+                && writes.insert_check(&every, true).is_none()
+                && writes.unsettable(&every).is_none()
+                && writes.columns.iter().all(|c| c.default.is_none())
+        })?;
+        let select = match insert.select_stmt.as_ref().map(|s| s.node.as_ref()) {
+            None => None,
+            Some(Some(NodeEnum::SelectStmt(select))) => Some(&**select),
+            Some(_) => return Err(lost()),
+        };
+        let width = match select {
+            None => 0,
+            Some(select) => self.source(select, &scope, &target)?,
+        };
+        let given = self.given(insert, select, width, &target.relation, target.writes())?;
+        let mut check = None;
+        if let Some(writes) = target.writes() {
+            if let Some(column) = writes.unsettable(&given.valued) {
+                return Err(column_denied(&target.relation.name.name, &column.name));
+            }
+            let filled = self.fill(select, &given, &target, writes)?;
+            let mut set = given.valued.clone();
+            set.extend(&filled);
+            check = writes.insert_check(&set, returns);
+            // what rowgate fills in is the person's own, whether or not they may set the column themselves
+            if !filled.is_empty() {
+                check = writes.insert_check(&given.valued, returns).or(check);
+            }
+        }
+        scope.items.push(Rc::clone(&target.item));
+        if let Some(conflict) = &insert.on_conflict_clause {
+            check = self.on_conflict(conflict, &target, &scope, &given.valued, check)?;
+        }
+        self.returning(insert.returning_clause.as_ref(), &target, &scope, check, place)
+    }
+
+    /// Reads the rows that are inserted; how many columns they have.
+    fn source(&mut self, select: &SelectStmt, scope: &Scope<'_>, target: &Target) -> Result<usize, Refusal> {
+        if !select.values_lists.is_empty() && select.with_clause.is_none() {
+            let mut width = 0;
+            for row in &select.values_lists {
+                let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                    return Err(lost());
+                };
+                width = width.max(list.items.len());
+                for value in &list.items {
+                    self.stored_value(value, scope, "VALUES")?;
+                }
+            }
+            let plain = select.sort_clause.is_empty() && select.limit_count.is_none() && select.limit_offset.is_none();
+            if !plain {
+                return Err(unsupported("VALUES with ORDER BY, LIMIT or OFFSET in INSERT"));
+            }
+            return Ok(width);
+        }
+        let columns = self.query_of_write(select, scope)?;
+        if target.writes().is_some() && columns.iter().any(|c| c.name.is_empty()) {
+            return Err(unsupported("INSERT of a query whose columns are not known"));
+        }
+        Ok(columns.len())
+    }
+
+    /// The columns that get values.
+    fn given(
+        &self,
+        insert: &InsertStmt,
+        select: Option<&SelectStmt>,
+        width: usize,
+        relation: &Relation,
+        writes: Option<&Writes>,
+    ) -> Result<Given, Refusal> {
+        let shows = |at: usize| writes.is_none_or(|w| w.columns.get(at).is_some_and(|c| c.shows));
+        let mut columns = Vec::new();
+        for node in &insert.cols {
+            let Some(NodeEnum::ResTarget(column)) = node.node.as_ref() else {
+                return Err(lost());
+            };
+            let at = relation.columns.iter().position(|c| c.name == column.name);
+            let at = at
+                .filter(|at| shows(*at))
+                .ok_or_else(|| self.place(no_such_column(relation, &column.name), column.location))?;
+            self.plain_column(column)?;
+            columns.push(at);
+        }
+        let written = !insert.cols.is_empty();
+        if !written {
+            columns = (0..relation.columns.len())
+                .filter(|at| shows(*at))
+                .take(width)
+                .collect();
+        }
+        if width > columns.len() {
+            let message = "INSERT has more expressions than target columns";
+            return Err(Refusal::new("insert-width", SqlState::SyntaxError, message));
+        }
+        let valued = columns
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place < width && !always_default(select, *place))
+            .map(|(_, at)| *at)
+            .collect();
+        Ok(Given {
+            columns,
+            valued,
+            written,
+        })
+    }
+
+    fn plain_column(&self, column: &ResTarget) -> Result<(), Refusal> {
+        if column.indirection.iter().all(|i| string_of(i).is_some()) {
+            return Ok(());
+        }
+        Err(self.place(unsupported("INSERT into a part of a column"), column.location))
+    }
+
+    /// Fills in the columns that the policy says and the statement leaves out, and spells out the column list where
+    /// hidden columns would shift it.
+    fn fill(
+        &mut self,
+        select: Option<&SelectStmt>,
+        given: &Given,
+        target: &Target,
+        writes: &Writes,
+    ) -> Result<BTreeSet<usize>, Refusal> {
+        let left_out: Vec<(usize, &str)> = writes
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !given.columns.contains(at))
+            .filter_map(|(at, c)| Some((at, c.default.as_deref()?)))
+            .collect();
+        let hidden = writes.columns.iter().any(|c| !c.shows);
+        if given.written && left_out.is_empty() || !hidden && left_out.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let names = |columns: &mut dyn Iterator<Item = usize>| -> Vec<String> {
+            columns
+                .filter_map(|at| writes.columns.get(at))
+                .map(|c| quote_ident(&c.name))
+                .collect()
+        };
+        let added = names(&mut left_out.iter().map(|(at, _)| *at));
+        let values: Vec<&str> = left_out.iter().map(|(_, value)| *value).collect();
+        let after_name = self.after_target(target)?;
+        if given.written {
+            let tokens = self.tokens()?;
+            let end = tokens.past_closing(after_name).ok_or_else(lost)?;
+            let at = tokens.get(end - 1).ok_or_else(lost)?.start;
+            self.write_at(at, format!(", {}", added.join(", ")), SpliceKind::Insert)?;
+        } else if select.is_some() {
+            let mut all = names(&mut given.columns.iter().copied());
+            all.extend(added.iter().cloned());
+            let at = self.tokens()?.bytes(after_name - 1..after_name).ok_or_else(lost)?.end;
+            self.write_at(at, format!("({})", all.join(", ")), SpliceKind::Insert)?;
+        }
+        if !values.is_empty() {
+            self.fill_values(select, &values.join(", "), &added, after_name)?;
+        }
+        Ok(left_out.into_iter().map(|(at, _)| at).collect())
+    }
+
+    fn fill_values(
+        &mut self,
+        select: Option<&SelectStmt>,
+        values: &str,
+        added: &[String],
+        after_name: usize,
+    ) -> Result<(), Refusal> {
+        let Some(select) = select else {
+            // DEFAULT VALUES
+            let tokens = self.tokens()?;
+            let bytes = tokens.bytes(after_name..after_name + 2).ok_or_else(lost)?;
+            let text = format!("({}) VALUES ({values})", added.join(", "));
+            self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Insert);
+            return Ok(());
+        };
+        if select.values_lists.is_empty() {
+            return Err(
+                unsupported("INSERT of a query that leaves out columns which the policy fills in")
+                    .hint("Name the columns and give them values."),
+            );
+        }
+        let tokens = self.tokens()?;
+        let mut row = tokens
+            .top_level(after_name, tokens.list().len(), Token::Values)
+            .ok_or_else(lost)?
+            + 1;
+        let mut places = Vec::new();
+        for _ in &select.values_lists {
+            let end = tokens.past_closing(row).ok_or_else(lost)?;
+            places.push(tokens.get(end - 1).ok_or_else(lost)?.start);
+            row = end + 1;
+        }
+        for at in places {
+            self.write_at(at, format!(", {values}"), SpliceKind::Insert)?;
+        }
+        Ok(())
+    }
+
+    /// The token behind the table's name and alias.
+    fn after_target(&self, target: &Target) -> Result<usize, Refusal> {
+        let tokens = self.tokens()?;
+        let mut end = tokens.name_end(target.first);
+        if tokens.kind(end) == Some(Token::As) {
+            end += 2;
+        }
+        Ok(end)
+    }
+}
+
+/// Is a column DEFAULT in every row of VALUES?
+fn always_default(select: Option<&SelectStmt>, place: usize) -> bool {
+    let Some(select) = select.filter(|s| !s.values_lists.is_empty() && s.op() == SetOperation::SetopNone) else {
+        return false;
+    };
+    let default = |row: &Node| match row.node.as_ref() {
+        Some(NodeEnum::List(list)) => {
+            matches!(
+                list.items.get(place).and_then(|v| v.node.as_ref()),
+                Some(NodeEnum::SetToDefault(_)) | None
+            )
+        }
+        Some(_) | None => false,
+    };
+    select.values_lists.iter().all(default)
+}

@@ -1,0 +1,291 @@
+//! The table that a statement writes: who may, and how its columns are named in place.
+
+use crate::catalog::{Relation, RelationKind};
+use crate::gate::Origin;
+use crate::name::quote_ident;
+use crate::policy::decision::ROW_ALIAS;
+use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
+use crate::refusal::Refusal;
+use crate::sql::resolve::facts::Reach;
+use crate::sql::resolve::relation::{collation_of, target_item};
+use crate::sql::resolve::scope::{Col, Item, Source};
+use crate::sql::resolve::{Analysis, Guard, GuardSource, Wants, lost, unsupported};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::protobuf::{RangeVar, Token};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is done to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// INSERT
+    Insert,
+    /// UPDATE
+    Update,
+    /// DELETE
+    Delete,
+    /// MERGE
+    Merge,
+    /// TRUNCATE
+    Truncate,
+}
+
+/// What shows of a table, and what may be written to it.
+type Rights = (Arc<TableView>, Box<Writes>);
+
+/// The table that a statement writes.
+pub struct Target {
+    /// The table.
+    pub relation: Arc<Relation>,
+    /// What names it in the statement.
+    pub item: Rc<Item>,
+    /// The first token of its name: the statement's own level.
+    pub first: usize,
+    /// It is an own temporary table.
+    pub temp: bool,
+    guarded: Option<Rights>,
+}
+
+impl Target {
+    /// What shows of it and what may be written, where either is less than everything.
+    pub fn guarded(&self) -> Option<(&Writes, &TableView)> {
+        self.guarded.as_ref().map(|(view, writes)| (&**writes, &**view))
+    }
+
+    /// What may be written, where that is less than everything.
+    pub fn writes(&self) -> Option<&Writes> {
+        self.guarded.as_ref().map(|(_, writes)| &**writes)
+    }
+}
+
+impl Analysis<'_> {
+    /// The table that a statement writes. `free` says whether the person may do all of it as it is written, so that
+    /// nothing has to change but the name.
+    pub fn write_target(
+        &mut self,
+        var: &RangeVar,
+        doing: Doing,
+        free: impl FnOnce(&Relation, &TableView, &Writes) -> bool,
+    ) -> Result<Target, Refusal> {
+        let (relation, temp) = self.find_relation(var)?;
+        let first = self.tokens()?.at_location(var.location).ok_or_else(lost)?;
+        let written = self.written(var)?;
+        if temp {
+            self.qualify(var, &written, "pg_temp")?;
+            let item = target_item(&relation, var);
+            return Ok(Target {
+                relation,
+                item,
+                first,
+                temp,
+                guarded: None,
+            });
+        }
+        let Some((view, writes)) = self.write_rights(&relation, var, doing)? else {
+            let schema = relation.name.schema.clone();
+            self.qualify(var, &written, &schema)?;
+            self.note_read(&relation, None);
+            return Ok(Target {
+                item: target_item(&relation, var),
+                relation,
+                first,
+                temp,
+                guarded: None,
+            });
+        };
+        self.note_read(&relation, Some(&view));
+        if free(&relation, &view, &writes) {
+            let schema = relation.name.schema.clone();
+            self.qualify(var, &written, &schema)?;
+            return Ok(Target {
+                item: target_item(&relation, var),
+                relation,
+                first,
+                temp,
+                guarded: None,
+            });
+        }
+        let rows = match doing {
+            Doing::Insert => Rows::All,
+            Doing::Update => writes.edit.clone(),
+            Doing::Delete | Doing::Truncate => writes.delete.clone(),
+            Doing::Merge => writes.view.clone(),
+        };
+        self.notes.push(format!(
+            "{}: written in place, as far as the policy lets",
+            relation.name
+        ));
+        let item = self.guarded_item(&relation, &view, rows, var)?;
+        Ok(Target {
+            relation,
+            item,
+            first,
+            temp,
+            guarded: Some((view, writes)),
+        })
+    }
+
+    /// What may be written to a relation that is not the session's own; `None` where all of it is open. Refused where
+    /// nothing is.
+    pub fn write_rights(
+        &mut self,
+        relation: &Arc<Relation>,
+        var: &RangeVar,
+        doing: Doing,
+    ) -> Result<Option<Rights>, Refusal> {
+        let policies = Arc::clone(&self.world.policies);
+        let catalog = Arc::clone(&self.world.catalog);
+        if policies.is_directory(relation.oid) && !self.rights.directory {
+            return Err(self
+                .place(self.denied(relation), var.location)
+                .detail("The directory of people or a scope reads it.")
+                .hint("Ask the administrator of rowgate for directory among your role's rights."));
+        }
+        match policies.access(self.who, relation, &catalog) {
+            Access::Guarded(view) => {
+                let writes = policies
+                    .writes(self.who, relation, &catalog, &self.world.directory)
+                    .ok_or_else(|| self.place(self.denied(relation), var.location))?;
+                let may = match doing {
+                    Doing::Insert => writes.inserts(),
+                    Doing::Update => writes.edit != Rows::None,
+                    Doing::Delete => writes.delete != Rows::None,
+                    Doing::Merge => true,
+                    Doing::Truncate => writes.deletes_all(),
+                };
+                if !may {
+                    return Err(self.place(self.denied_to(relation, doing), var.location));
+                }
+                if relation.has_rules {
+                    return Err(self.place(unsupported("writing to a table with rules"), var.location));
+                }
+                Ok(Some((view, Box::new(writes))))
+            }
+            Access::Open | Access::Denied => {
+                let plain = matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)
+                    || !self.reads_protected(relation, 0);
+                if policies.writes_unprotected(relation) && plain && !relation.has_rules {
+                    return Ok(None);
+                }
+                if relation.kind == RelationKind::View && !plain {
+                    return Err(self.place(
+                        unsupported("writing through a view over protected tables").hint("Write to the table itself."),
+                        var.location,
+                    ));
+                }
+                Err(self.place(self.denied_to(relation, doing), var.location))
+            }
+        }
+    }
+
+    pub(super) fn denied_to(&self, relation: &Relation, doing: Doing) -> Refusal {
+        let word = match doing {
+            Doing::Insert => "insert into",
+            Doing::Update => "edit",
+            Doing::Delete => "delete from",
+            Doing::Merge => "write to",
+            Doing::Truncate => "delete every row of",
+        };
+        self.denied(relation).hint(format!(
+            "Ask the administrator of rowgate for a policy that lets your role {word} {}.",
+            relation.name
+        ))
+    }
+
+    fn guarded_item(
+        &mut self,
+        relation: &Arc<Relation>,
+        view: &Arc<TableView>,
+        rows: Rows,
+        var: &RangeVar,
+    ) -> Result<Rc<Item>, Refusal> {
+        let id = self.guards.len();
+        let hides = rows != Rows::All;
+        let row = quote_ident(ROW_ALIAS);
+        let mut columns = Vec::new();
+        for (column, shown) in relation.columns.iter().zip(&view.columns) {
+            let text = match shown {
+                ColumnView::Hidden => {
+                    self.veiled.insert(column.name.clone());
+                    continue;
+                }
+                ColumnView::Masked { sql, .. } => {
+                    self.veiled.insert(column.name.clone());
+                    sql.clone()
+                }
+                ColumnView::Clear => format!("{row}.{}", quote_ident(&column.name)),
+            };
+            let mut reach = Reach::default();
+            if hides {
+                reach.direct.insert(id);
+            }
+            columns.push(Col {
+                name: column.name.clone(),
+                text,
+                ty: Some(column.type_oid),
+                typmod: column.typmod,
+                collation: collation_of(column),
+                origin: Some(Origin {
+                    table: relation.oid,
+                    column: column.number,
+                }),
+                origin_lost: !matches!(shown, ColumnView::Clear),
+                reach,
+                home: Some((id, columns.len())),
+                ..Col::default()
+            });
+        }
+        let written = self.written(var)?;
+        let tokens = self.tokens()?;
+        let mut end = tokens
+            .list()
+            .iter()
+            .position(|t| t.end == written.whole.end)
+            .ok_or_else(lost)?
+            + 1;
+        if var.alias.is_some() {
+            end += if tokens.kind(end) == Some(Token::As) { 2 } else { 1 };
+        }
+        let at = written.whole.start..tokens.bytes(end - 1..end).ok_or_else(lost)?.end;
+        self.guards.push(Guard {
+            unit: self.unit,
+            at,
+            refname: written.refname.clone(),
+            has_alias: true,
+            source: GuardSource::Target {
+                relation: Arc::clone(relation),
+                view: Arc::clone(view),
+                rows,
+            },
+            hides,
+            only: written.only,
+            sample: None,
+            wants: Wants::default(),
+            no_private: false,
+        });
+        Ok(Rc::new(Item {
+            qualifier: ROW_ALIAS.to_owned(),
+            schema: (!written.has_alias).then(|| relation.name.schema.clone()),
+            name: written.refname,
+            columns,
+            opaque: false,
+            name_visible: true,
+            columns_visible: true,
+            source: Source::Target(id),
+            shown: vec![id],
+            locks: Vec::new(),
+        }))
+    }
+
+    /// Qualifies the name of a relation that is written by name alone (TRUNCATE).
+    pub fn qualify_target(&mut self, var: &RangeVar, schema: &str) -> Result<(), Refusal> {
+        let written = self.written(var)?;
+        self.qualify(var, &written, schema)
+    }
+
+    /// Inserts text of a write at a byte.
+    pub fn write_at(&mut self, at: usize, text: String, kind: SpliceKind) -> Result<(), Refusal> {
+        self.unit_mut()?.splices.insert(at, text, kind);
+        Ok(())
+    }
+}

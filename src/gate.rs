@@ -112,6 +112,8 @@ pub struct Read {
     pub columns: Vec<String>,
     /// Those of them that were masked, with the mask's word: `phone:partial`.
     pub masked: Vec<String>,
+    /// Masked columns whose values themselves an exact match was tried on.
+    pub searched: Vec<String>,
 }
 
 /// What a statement does to its session once it has succeeded.

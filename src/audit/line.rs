@@ -129,6 +129,8 @@ pub struct ReadLine<'a> {
     columns: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     masked: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    searched: &'a [String],
 }
 
 impl<'a> From<&'a Read> for ReadLine<'a> {
@@ -137,6 +139,7 @@ impl<'a> From<&'a Read> for ReadLine<'a> {
             relation: &read.relation,
             columns: &read.columns,
             masked: &read.masked,
+            searched: &read.searched,
         }
     }
 }

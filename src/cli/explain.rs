@@ -147,6 +147,9 @@ fn tell_reads(statement: &Judged, who: &Principal, world: &World) {
         if !read.masked.is_empty() {
             println!("    masked: {}", read.masked.join(", "));
         }
+        if !read.searched.is_empty() {
+            println!("    searched by exact match: {}", read.searched.join(", "));
+        }
         let view = read
             .relation
             .split_once('.')

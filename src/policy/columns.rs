@@ -16,6 +16,8 @@ pub(super) enum Outcome {
         sql: String,
         /// The mask's word.
         word: String,
+        /// An exact match may use the value itself.
+        searchable: bool,
     },
     /// NULL, because it is hidden there.
     Null,
@@ -72,15 +74,43 @@ pub(super) fn unite(says: &[(&Pred, Say)], column: &Column, clear: &str) -> Colu
             }
         }
     }
+    let search = searched(&ways, column, clear);
     ways.sort_by_key(|(_, outcome)| outcome.rank());
     match view(&branches(ways), column, clear) {
-        ColumnView::Masked { sql, mask } if has_modifiers(column.type_oid) && !sql.contains(ROW_ALIAS) => {
+        ColumnView::Masked { sql, mask, .. } if has_modifiers(column.type_oid) && !sql.contains(ROW_ALIAS) => {
             ColumnView::Masked {
                 sql: format!("(CASE WHEN {clear} IS NULL THEN {sql} ELSE {sql} END)"),
                 mask,
+                search,
             }
         }
+        ColumnView::Masked { sql, mask, .. } => ColumnView::Masked { sql, mask, search },
         view => view,
+    }
+}
+
+/// What an exact match may compare: as the column shows, if searchable masks were none.
+fn searched(ways: &[(Rows, Outcome)], column: &Column, clear: &str) -> Option<String> {
+    let is_searchable = |outcome: &Outcome| matches!(outcome, Outcome::Masked { searchable: true, .. });
+    if !ways.iter().any(|(_, outcome)| is_searchable(outcome)) {
+        return None;
+    }
+    let mut open: Vec<(Rows, Outcome)> = ways
+        .iter()
+        .map(|(rows, outcome)| {
+            let outcome = if is_searchable(outcome) {
+                Outcome::Clear
+            } else {
+                outcome.clone()
+            };
+            (rows.clone(), outcome)
+        })
+        .collect();
+    open.sort_by_key(|(_, outcome)| outcome.rank());
+    match view(&branches(open), column, clear) {
+        ColumnView::Clear => Some(clear.to_owned()),
+        ColumnView::Masked { sql, .. } => Some(sql),
+        ColumnView::Hidden => None,
     }
 }
 
@@ -123,6 +153,7 @@ fn view(ways: &[(Rows, Outcome)], column: &Column, clear: &str) -> ColumnView {
         return ColumnView::Masked {
             sql: mask::null(column),
             mask: "hidden".to_owned(),
+            search: None,
         };
     };
     let sql_of = |outcome: &Outcome| match outcome {
@@ -149,6 +180,7 @@ fn view(ways: &[(Rows, Outcome)], column: &Column, clear: &str) -> ColumnView {
         return ColumnView::Masked {
             sql: sql_of(last),
             mask,
+            search: None,
         };
     }
     let mut sql = String::from("(CASE");
@@ -161,5 +193,6 @@ fn view(ways: &[(Rows, Outcome)], column: &Column, clear: &str) -> ColumnView {
     ColumnView::Masked {
         sql: mask::collated(sql, column),
         mask,
+        search: None,
     }
 }

@@ -166,8 +166,17 @@ impl PolicySet {
         for (column, view) in relation.columns.iter().zip(&views) {
             match view {
                 ColumnView::Clear => {}
-                ColumnView::Masked { mask, .. } => {
-                    because.push(format!("column {}: {mask}{}", column.name, exceptions(seats, column)))
+                ColumnView::Masked { mask, search, .. } => {
+                    let searchable = if search.is_some() {
+                        ", an exact match uses the value itself"
+                    } else {
+                        ""
+                    };
+                    because.push(format!(
+                        "column {}: {mask}{}{searchable}",
+                        column.name,
+                        exceptions(seats, column)
+                    ))
                 }
                 ColumnView::Hidden => because.push(format!("column {}: hidden", column.name)),
             }
@@ -202,6 +211,7 @@ impl PolicySet {
                     Ok(sql) => Outcome::Masked {
                         sql,
                         word: mask_rule.word().to_owned(),
+                        searchable: rule.searchable,
                     },
                     Err(_) => Outcome::Null,
                 }

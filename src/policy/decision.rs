@@ -62,6 +62,9 @@ pub enum ColumnView {
         sql: String,
         /// The mask's word (`partial`, `email` …) for audit and explanation.
         mask: String,
+        /// What an exact match may compare instead, over [`ROW_ALIAS`] and of the same type: the value itself on the
+        /// rows of roles that let it be searched, the mask on others. `None` where no role does.
+        search: Option<String>,
     },
     /// As if it did not exist.
     Hidden,

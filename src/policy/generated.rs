@@ -32,6 +32,7 @@ pub(super) fn outcome(
         .map_or(Outcome::Null, |sql| Outcome::Masked {
             sql: mask::collated(mask::fitted(catalog, format!("({sql})"), column), column),
             word: "generated".to_owned(),
+            searchable: false,
         })
 }
 

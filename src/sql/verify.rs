@@ -3,6 +3,7 @@
 
 pub mod bodies;
 mod inside;
+mod search;
 mod writes;
 
 use crate::catalog::{Relation, RelationKind};
@@ -133,6 +134,7 @@ impl Check<'_> {
         if let Some(short) = short {
             short.check(self, &mut census, &tokens)?;
         }
+        self.searches(&tree.protobuf, &census)?;
         self.relations(&tree.protobuf, &census, &tokens)
     }
 
@@ -294,9 +296,22 @@ impl Check<'_> {
                 ColumnView::Masked { sql, .. } => Some(sql.as_str()),
                 ColumnView::Clear | ColumnView::Hidden => None,
             });
-            for wanted in predicates().chain(masks) {
+            let mut find = |wanted: &str| {
                 let starts = piece.match_indices(wanted).map(|(found, _)| start + found);
                 ranges.extend(starts.map(|found| found..found + wanted.len()));
+            };
+            predicates().chain(masks).for_each(&mut find);
+            // the value itself stands under its private name alone
+            let searches = view.columns.iter().filter_map(|c| match c {
+                ColumnView::Masked { search, .. } => search.as_deref(),
+                ColumnView::Clear | ColumnView::Hidden => None,
+            });
+            for value in searches {
+                let name = search::SEARCH;
+                find(&format!("{value} AS \"{name}"));
+                find(&format!(
+                    "CASE WHEN {value} IS NULL THEN {value} ELSE {value} END AS \"{name}"
+                ));
             }
             done = at;
         }

@@ -428,7 +428,7 @@ fn transfer_columns(set: &PolicySet, table: &TableRule) -> BTreeSet<String> {
 fn mask_inputs(relation: &Relation, view: &TableView) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (column, shown) in relation.columns.iter().zip(&view.columns) {
-        if let ColumnView::Masked { sql, mask } = shown
+        if let ColumnView::Masked { sql, mask, .. } = shown
             && mask.split('|').any(|word| word == "sql")
         {
             names.extend(row_columns(sql).unwrap_or_else(|| relation.columns.iter().map(|c| c.name.clone()).collect()));

@@ -64,6 +64,9 @@ impl Analysis<'_> {
         let mut whole = Facts::of(Some(super::oid::BOOL));
         for term in terms {
             let mut facts = self.expression(term, scope)?;
+            if facts.total && matches!(clause, Clause::Where | Clause::On) {
+                self.exact_match(term, scope)?;
+            }
             self.note(&facts);
             if clause == Clause::Where && matches!(term.node.as_ref(), Some(NodeEnum::SubLink(_))) {
                 facts.joins_unsafe = false;

@@ -481,6 +481,7 @@ impl Analysis<'_> {
             reach,
             home: plain.and_then(|c| c.home),
             computed: plain.is_none_or(|c| c.computed),
+            merged: true,
         }
     }
 }

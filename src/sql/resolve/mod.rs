@@ -12,6 +12,7 @@ mod label;
 mod operators;
 mod relation;
 pub mod scope;
+mod search;
 mod select;
 mod targets;
 mod types;
@@ -19,6 +20,7 @@ mod write;
 
 pub use condition::Clause;
 pub use relation::{Guard, GuardSource, Wants, target_item};
+pub use search::search_column;
 pub use types::oid;
 
 use crate::catalog::Oid;

@@ -87,6 +87,8 @@ pub struct Wants {
     pub lock: bool,
     /// All permitted columns, named or not.
     pub all: bool,
+    /// Attribute numbers of masked columns that an exact match compares as they are.
+    pub search: BTreeSet<i16>,
 }
 
 impl Guard {
@@ -116,7 +118,10 @@ impl Guard {
 
     /// Has it columns that no `*` may show?
     pub fn has_private(&self) -> bool {
-        self.wants.flag || !self.wants.system.is_empty() || matches!(self.source, GuardSource::Target { .. })
+        self.wants.flag
+            || !self.wants.system.is_empty()
+            || !self.wants.search.is_empty()
+            || matches!(self.source, GuardSource::Target { .. })
     }
 }
 
@@ -565,6 +570,7 @@ impl Analysis<'_> {
             relation: name,
             columns: Vec::new(),
             masked,
+            searched: Vec::new(),
         });
     }
 

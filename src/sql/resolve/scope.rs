@@ -33,6 +33,8 @@ pub struct Col {
     pub home: Option<(GuardId, usize)>,
     /// Its text is an expression, so that it has no name of its own.
     pub computed: bool,
+    /// USING or NATURAL made it of two.
+    pub merged: bool,
 }
 
 impl Col {
@@ -59,6 +61,7 @@ impl Default for Col {
             reach: Reach::default(),
             home: None,
             computed: false,
+            merged: false,
         }
     }
 }

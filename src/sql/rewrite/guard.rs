@@ -7,7 +7,7 @@ use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{ColumnView, Rows, TableView};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::GuardId;
-use crate::sql::resolve::{Analysis, Guard, GuardSource, lost, unsupported};
+use crate::sql::resolve::{Analysis, Guard, GuardSource, lost, search_column, unsupported};
 
 /// Prints one unit with all its guards and stars.
 pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, Vec<Placed>), Refusal> {
@@ -35,7 +35,7 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
         }
         if guard.no_private && guard.has_private() {
             return Err(unsupported(
-                "this use of a whole row or aliased join together with a condition that may raise",
+                "this use of a whole row or aliased join together with a condition that may raise or search a masked column",
             ));
         }
         let (at, alias) = (
@@ -119,6 +119,17 @@ fn table_guard(
     }
     for system in &guard.wants.system {
         list.push(format!("{row}.{system} AS \"rowgate:{system}:{id}\""));
+    }
+    let searched = relation.columns.iter().zip(&view.columns);
+    for (column, shown) in searched.filter(|(c, _)| guard.wants.search.contains(&c.number)) {
+        if let ColumnView::Masked { search: Some(sql), .. } = shown {
+            let name = search_column(column.number, id);
+            list.push(if guard.wants.fence {
+                not_plain(sql, &name)
+            } else {
+                format!("{sql} AS {name}")
+            });
+        }
     }
     if guard.wants.flag {
         list.push(format!("(({}) IS TRUE) AS \"rowgate:ok:{id}\"", condition(rows)));

@@ -52,7 +52,9 @@ pub fn judge_all(analysis: &mut Analysis<'_>, tree: &ParseResult) -> Result<Vec<
 }
 
 /// Statements that change no row and end no transaction; a query may still have a write in its WITH.
-const READING: [&str; 12] = [
+const READING: [&str; 14] = [
+    "CREATE TABLE",
+    "DROP TABLE",
     "SELECT",
     "FETCH",
     "MOVE",

@@ -18,9 +18,9 @@ type Key = (&'static str, Hidden);
 pub enum Raised {
     /// It comes without the hidden rows, too.
     BySeen,
-    /// It comes without the rows that the person sees.
+    /// It comes without the rows that the person sees, and not if the hidden ones are blank as well.
     ByHidden,
-    /// It comes in neither: plans differ.
+    /// It comes in neither, or in whatever rows there are: plans differ.
     Unclear,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Witnesses<'a> {
         // these tables decide scopes and are the same in every witness
         let decides = ["users", "teams", "customer_members"];
         let text = case.steps[step].sql.to_lowercase();
-        if gives(Hidden::Alone) && !decides.iter().any(|t| text.contains(t)) {
+        if gives(Hidden::Alone) && !decides.iter().any(|t| text.contains(t)) && !gives(Hidden::Neither) {
             Raised::ByHidden
         } else {
             Raised::Unclear

@@ -174,6 +174,8 @@ pub enum Hidden {
     Blank,
     /// They stay as they are, and the rows that the person sees are blank: what is raised there is raised by them.
     Alone,
+    /// All rows are blank: what is raised there is raised by the statement's own constants and keys.
+    Neither,
 }
 
 /// A copy of D that says nothing of what the person does not see, for rowgate to stand before.
@@ -231,6 +233,10 @@ fn copy(
                 run(&mut client, &plan.mask);
             }
             Hidden::Alone if !decides => run(&mut client, &plan.blank_seen),
+            Hidden::Neither if !decides => {
+                run(&mut client, &plan.blank);
+                run(&mut client, &plan.blank_seen);
+            }
             _ => {}
         }
     }

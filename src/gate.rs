@@ -70,6 +70,8 @@ pub struct Judged {
     pub writes: bool,
     /// What holds for temp relations from now on, because the statement stores rows that may not be exported.
     pub stores: Option<Restriction>,
+    /// What surrounds a COPY FROM that goes by way of a temporary table.
+    pub staged: Option<Arc<Staged>>,
     /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
     pub explain_output: bool,
     /// What it reads, for the audit.
@@ -78,6 +80,23 @@ pub struct Judged {
     pub touches_protected: bool,
     /// How it was judged, a line each, for `rowgate explain`.
     pub notes: Vec<String>,
+}
+
+/// The way of a COPY FROM whose rows cannot be held to the policy as they come in: they go into a temporary table that
+/// only this statement knows, and from there by an INSERT that is judged like any other. All of it succeeds or fails
+/// together.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Makes the temporary table.
+    pub create: Verified,
+    /// Stores its rows.
+    pub insert: Judgement,
+    /// Drops it.
+    pub drop: Verified,
+    /// Its name.
+    pub place: String,
+    /// The table's own name.
+    pub table: String,
 }
 
 /// What of a statement's result belongs to the client, where rowgate asked for more than they did: a write whose new

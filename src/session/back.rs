@@ -296,6 +296,9 @@ impl Session<'_> {
         if shown {
             fields.encode(b'E', &mut self.client.output);
         }
+        if matches!(&failed, Expect::Execute(run) if run.as_query) {
+            self.end_query();
+        }
         for skipped in self.queue.skipped() {
             skipped.undo(&mut self.state, false);
         }
@@ -392,6 +395,10 @@ impl Session<'_> {
     pub(super) fn filter_error(&self, fields: &mut Fields, text: Option<&Text>, writes: bool) -> Option<&'static str> {
         if self.state.who.bypass {
             return None;
+        }
+        if let (Some(staged), Some(context)) = (text.and_then(Text::staged), fields.get(b'W')) {
+            let context = context.replace(&staged.place, &staged.table);
+            fields.set(b'W', context);
         }
         let statement = Statement {
             sent: text.map(|t| &t.judgement.text),

@@ -5,6 +5,7 @@ use super::expect::Expect;
 use super::{End, Session};
 use crate::gate::Effect;
 use crate::net::{Body, Malformed, frame};
+use std::sync::Arc;
 
 impl Session<'_> {
     /// CopyInResponse.
@@ -57,6 +58,13 @@ impl Session<'_> {
             b'd' => self.back.copy_data(body),
             b'c' => {
                 Body::new(body).finish().map_err(End::Malformed)?;
+                let staged = match self.queue.front() {
+                    Some(Expect::Execute(run)) => run.text.staged().map(Arc::clone),
+                    _ => None,
+                };
+                if let Some(staged) = staged {
+                    return self.finish_staged(&staged).await;
+                }
                 self.back.copy_done();
                 self.data_ended();
             }

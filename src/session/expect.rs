@@ -71,6 +71,8 @@ pub(super) struct Run {
     pub is_limited: bool,
     /// It asks the client for data.
     pub copies: bool,
+    /// It came as a Query, although the database runs it by messages of the extended protocol.
+    pub as_query: bool,
 }
 
 impl Run {

@@ -97,10 +97,13 @@ impl Session<'_> {
             Ok(admitted) => admitted,
             Err(denied) => return self.deny_query(denied, text, started).await,
         };
-        self.back.query(&judged.judgement.text);
+        let run = self.run(judged, 0, admitted, started);
+        if run.text.staged().is_some() {
+            return self.begin_staged(run).await;
+        }
+        self.back.query(&run.text.judgement.text);
         self.state.segment_open = false;
         self.state.executes = 0;
-        let run = self.run(judged, 0, admitted, started);
         self.queue.push(Expect::Query(Box::new(run)));
         Ok(())
     }
@@ -247,6 +250,11 @@ impl Session<'_> {
             }
         };
         let mut run = self.run(portal.text, portal.statement, admitted, started);
+        run.portal = Some(name.to_owned());
+        run.parameters = portal.parameters;
+        if run.text.staged().is_some() {
+            return self.begin_staged(run).await;
+        }
         let max_rows = match run.source().returned() {
             // without rows of the client's there is nothing to stop at
             Returned::Nothing => 0,
@@ -255,8 +263,6 @@ impl Session<'_> {
         self.back.execute(name, max_rows);
         self.state.segment_open = true;
         self.state.executes += 1;
-        run.portal = Some(name.to_owned());
-        run.parameters = portal.parameters;
         if run.copies {
             self.back.flush();
         }
@@ -322,6 +328,7 @@ impl Session<'_> {
         let copies = |s: &Judged| s.effect == Effect::CopyIn;
         Run {
             copies: text.judgement.statements.iter().any(copies),
+            as_query: false,
             has_effects: text.has_effects(self.state.touched),
             is_limited,
             text,

@@ -27,7 +27,11 @@ const SEARCH_PATH: &str = "SELECT pg_catalog.array_to_json(pg_catalog.current_sc
 impl Session<'_> {
     /// Sends what was written to the connection and reads the answers: up to ReadyForQuery after a Sync, up to
     /// `last` (a tag and how often it comes) after a Flush. An error ends it in both cases.
-    async fn exchange(&mut self, synced: bool, last: (u8, usize)) -> Result<Result<Vec<(u8, BytesMut)>, Fields>, End> {
+    pub(super) async fn exchange(
+        &mut self,
+        synced: bool,
+        last: (u8, usize),
+    ) -> Result<Result<Vec<(u8, BytesMut)>, Fields>, End> {
         let mut answers = Vec::new();
         let mut failed = None;
         let mut left = last.1;

@@ -21,6 +21,7 @@ mod returned;
 mod rows;
 mod setup;
 mod shared;
+mod staging;
 mod state;
 
 pub use cancel::Cancels;

@@ -14,8 +14,11 @@ use bytes::Buf;
 /// A value's length that says NULL.
 pub(super) const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
-/// Bytes of a row that holds nothing but the check: the count of its columns and a NULL.
-const CHECK_ALONE: usize = 2 + NULL.len();
+/// A row that holds nothing but the check: the count of its columns and a NULL.
+pub(super) const CHECK: [u8; 6] = [0, 1, 0xff, 0xff, 0xff, 0xff];
+
+/// Its bytes.
+const CHECK_ALONE: usize = CHECK.len();
 
 impl Source {
     /// Which of the result's rows and columns are the client's.
@@ -60,7 +63,7 @@ impl Session<'_> {
                 break;
             }
             input.advance(HEADER);
-            if input.get(..CHECK_ALONE) != Some(&[0, 1, 0xff, 0xff, 0xff, 0xff]) {
+            if input.get(..CHECK_ALONE) != Some(&CHECK[..]) {
                 return Err(not_the_check());
             }
             input.advance(CHECK_ALONE);

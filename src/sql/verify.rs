@@ -2,9 +2,12 @@
 //! with the analysis or the rewriter. Only this room makes a [`Verified`].
 
 pub mod bodies;
+mod copying;
 mod inside;
 mod search;
 mod writes;
+
+pub use copying::staging;
 
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::SessionView;
@@ -204,7 +207,9 @@ impl Check<'_> {
     fn relations(&self, tree: &ParseResult, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
         let statements = tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref());
         let (writings, in_writes) = self.judge_writes(statements, census, tokens)?;
-        let is_target = |r: &RelationRef| writings.iter().any(|w| w.location() == r.location);
+        let copied = self.copies(tree.stmts.iter())?;
+        let is_target =
+            |r: &RelationRef| writings.iter().any(|w| w.location() == r.location) || copied.contains(&r.location);
         let mut guards = self.guards(census)?;
         guards.retain(|(r, _, _)| !is_target(r));
         let mut explained = self.explained(&guards);

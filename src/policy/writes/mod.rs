@@ -1,7 +1,10 @@
 //! What one person may write to one relation, and the SQL that holds a statement to it.
 
+mod copying;
 mod decide;
 mod print;
+
+pub use copying::CopyCheck;
 
 use super::decision::Rows;
 use crate::name::QualifiedName;

@@ -16,7 +16,7 @@ mod search;
 mod select;
 mod targets;
 mod types;
-mod write;
+pub mod write;
 
 pub use condition::Clause;
 pub use relation::{Guard, GuardSource, Wants, target_item};

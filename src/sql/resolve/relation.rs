@@ -545,7 +545,8 @@ impl Analysis<'_> {
         })
     }
 
-    pub(super) fn note_read(&mut self, relation: &Relation, view: Option<&TableView>) {
+    /// Notes for the audit what is read or written.
+    pub fn note_read(&mut self, relation: &Relation, view: Option<&TableView>) {
         if self.unit != 0 && view.is_none() {
             return;
         }

@@ -40,6 +40,10 @@ pub fn judge_all(analysis: &mut Analysis<'_>, tree: &ParseResult) -> Result<Vec<
             );
         }
         let statement = judge_one(analysis, node)?;
+        if statement.staged.is_some() && tree.stmts.len() > 1 {
+            return Err(unsupported("this COPY FROM together with other statements")
+                .hint("Send the COPY in a message of its own."));
+        }
         changed_names = matches!(
             statement.effect,
             Effect::SearchPath(_) | Effect::TempRelations | Effect::Reset { .. }
@@ -81,6 +85,7 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         returned: Returned::AsIs,
         writes: !READING.contains(&kind),
         stores: None,
+        staged: None,
         explain_output: false,
         touches_protected,
         reads,

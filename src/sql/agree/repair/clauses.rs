@@ -26,6 +26,9 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
             draft.drop(at..at + 1);
         }
         Pg::Including | Pg::Excluding => draft.drop(at..at + 2),
+        Pg::Overriding if matches!(draft.kind(at + 1), Pg::SystemP | Pg::User) && draft.kind(at + 2) == Pg::ValueP => {
+            draft.drop(at..at + 3);
+        }
         Pg::Select if nothing_selected(draft, at) => draft.put(at, &["SELECT", "1"]),
         _ => {}
     }

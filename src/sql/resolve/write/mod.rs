@@ -18,7 +18,8 @@ use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DeleteStmt, ReturningClause, UpdateStmt};
-use target::{Doing, Target};
+pub use target::Doing;
+use target::Target;
 
 /// What a statement that writes came to.
 #[derive(Debug)]

@@ -92,6 +92,15 @@ async fn statements_of_one_person_at_once_are_bounded() {
         assert_eq!(two.query("select 1 as x").await[1], "D 1");
         assert_eq!(two.query("select 1/0").await[0], "E 22012 division by zero");
     }
+    // a batch of one connection runs one after the other
+    two.send(&command("P b | select 2 as y")).await;
+    for _ in 0..20 {
+        two.send(&command("B | b")).await;
+        two.send(&command("E")).await;
+    }
+    two.send(&command("S")).await;
+    let batch = two.until_ready(1).await;
+    assert_eq!(batch.iter().filter(|line| *line == "D 2").count(), 20, "{batch:?}");
     gate.stop().await;
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Admitted {
     /// Where the results of its EXECUTE and FETCH come from.
     pub through: Vec<(usize, Source)>,
     /// Its place among the person's running statements, if these are limited.
-    pub counted: Option<Counted>,
+    pub counted: Option<Arc<Counted>>,
 }
 
 impl Session<'_> {
@@ -51,7 +51,12 @@ impl Session<'_> {
         }
         let mut counted = None;
         if let Some(limit) = self.state.rights.concurrent_statements {
-            counted = self.shared.running.begin(&self.state.login, limit);
+            // what this session has sent already runs before this does, not beside it
+            counted = self.turn.upgrade();
+            if counted.is_none() {
+                counted = self.shared.running.begin(&self.state.login, limit).map(Arc::new);
+                self.turn = counted.as_ref().map(Arc::downgrade).unwrap_or_default();
+            }
             if counted.is_none() {
                 let refusal = Refusal::new(
                     "too-many-statements",

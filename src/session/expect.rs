@@ -64,7 +64,7 @@ pub(super) struct Run {
     pub silenced: bool,
     /// Its place among the person's running statements.
     #[expect(dead_code, reason = "held until the run is dropped")]
-    pub counted: Option<Counted>,
+    pub counted: Option<Arc<Counted>>,
     /// It can change what later judgements depend on.
     pub has_effects: bool,
     /// It has a row limit.

@@ -290,6 +290,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         queue: Queue::default(),
         passing: super::rows::Passing::default(),
         overflow: None,
+        turn: std::sync::Weak::new(),
         copying: false,
         cache: super::judging::Cache::default(),
         person,

@@ -92,6 +92,8 @@ struct Session<'s> {
     passing: rows::Passing,
     /// A result has reached the policy's row limit.
     overflow: Option<overflow::Overflow>,
+    /// The session's place among the person's running statements, while something of it runs.
+    turn: std::sync::Weak<shared::Counted>,
     /// The database waits for the data of COPY FROM STDIN.
     copying: bool,
     cache: judging::Cache,

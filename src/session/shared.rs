@@ -49,13 +49,13 @@ impl Shared {
     }
 }
 
-/// How many statements of each person run at once.
+/// How many statements of each person run at once: what a connection has in its queue runs one after the other.
 #[derive(Default, Clone)]
 pub struct Running {
     counts: Arc<Mutex<HashMap<String, u32>>>,
 }
 
-/// One statement that runs; dropped when it has ended, however that happens.
+/// One session in which something runs; dropped when that has ended, however that happens.
 pub(super) struct Counted {
     running: Running,
     login: String,

@@ -124,6 +124,12 @@ fn meets(want: &str, sql: &str, gate: &Answer, seat: &Seat, prime: &mut Client, 
     }
 }
 
+fn writes(sql: &str) -> bool {
+    ["INSERT", "UPDATE", "DELETE", "MERGE"]
+        .iter()
+        .any(|w| sql.starts_with(w) || sql.starts_with("WITH") && sql.contains(&format!("({w}")))
+}
+
 fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<Vec<String>> {
     let mut wrong = Vec::new();
     let mut gate = server.connect(&attack.login)?;
@@ -140,8 +146,8 @@ fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<
                 return Ok(wrong);
             }
         };
-        // what rowgate must refuse is not done to D′ either
-        let as_if = if want.contains("as-if") || !want.contains("refused") {
+        // what rowgate must refuse is not done to D′ either, and what is written is written to D alone
+        let as_if = if want.contains("as-if") || !want.contains("refused") && !writes(sql) {
             prime.simple(sql)?
         } else {
             Answer::default()

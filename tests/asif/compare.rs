@@ -46,7 +46,10 @@ impl Verdict {
 /// Sends one step.
 pub fn send(client: &mut Client, step: &Step, mode: Mode) -> std::io::Result<Answer> {
     if step.simple || mode == Mode::Simple {
-        return client.simple(&step.sql);
+        client.copy_data.clone_from(&step.data);
+        let answer = client.simple(&step.sql);
+        client.copy_data = None;
+        return answer;
     }
     let values: Vec<Option<String>> = step.params.iter().map(|p| p.value.clone()).collect();
     client.extended(&step.sql, &[], &values, mode == Mode::ExtendedBinary, step.row_limit)

@@ -87,6 +87,8 @@ pub struct Client {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
     pub address: Address,
+    /// What the next COPY … FROM STDIN gets; where nothing is set, it is told that there is nothing.
+    pub copy_data: Option<Vec<u8>>,
 }
 
 fn cstr(out: &mut Vec<u8>, text: &str) {
@@ -154,6 +156,7 @@ impl Client {
             reader: BufReader::with_capacity(1 << 16, stream.try_clone()?),
             writer: stream,
             address: address.clone(),
+            copy_data: None,
         };
         let mut body = 196_608u32.to_be_bytes().to_vec();
         for (key, value) in [
@@ -351,11 +354,22 @@ impl Client {
                     answer.error = Some(error);
                 }
                 b'N' => answer.notices.push(report(&body)),
-                b'G' => {
-                    let mut fail = Vec::new();
-                    cstr(&mut fail, "no");
-                    self.writer.write_all(&frame(b'f', &fail))?;
-                }
+                b'G' => match self.copy_data.take() {
+                    Some(data) => {
+                        let mut out = Vec::new();
+                        // pieces that end anywhere
+                        for piece in data.chunks(23) {
+                            out.extend(frame(b'd', piece));
+                        }
+                        out.extend(frame(b'c', b""));
+                        self.writer.write_all(&out)?;
+                    }
+                    None => {
+                        let mut fail = Vec::new();
+                        cstr(&mut fail, "no");
+                        self.writer.write_all(&frame(b'f', &fail))?;
+                    }
+                },
                 b'Z' => {
                     answer.status = at.u8();
                     if current != ResultSet::default() {

@@ -20,6 +20,8 @@ pub struct Step {
     pub row_limit: i32,
     /// What D′ is asked instead, where its answer is that of other words.
     pub prime: Option<String>,
+    /// What a COPY … FROM STDIN sends.
+    pub data: Option<Vec<u8>>,
 }
 
 impl Step {
@@ -32,6 +34,7 @@ impl Step {
             simple: false,
             row_limit: 0,
             prime: None,
+            data: None,
         }
     }
 

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Stack of every thread: judgements recurse.
-const THREAD_STACK: usize = 8 << 20;
+/// Stack of every thread: judgements recurse, and a short text's must not need a stack of its own. What is never
+/// touched costs nothing.
+const THREAD_STACK: usize = 32 << 20;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! Judges texts, once for each world and session state, on a stack that is big enough, and survives a panic.
+//! Judges texts, once for each world and session state, and survives a panic.
 
 use super::{End, Session};
 use crate::audit::StatementText;
@@ -11,10 +11,6 @@ use std::sync::{Arc, OnceLock};
 
 /// Texts up to this length are judged where they are; longer ones on a thread that may take its time.
 const SHORT: usize = 2 << 10;
-/// Texts up to this length cannot nest deeper than a thread's own stack allows.
-const SHALLOW: usize = 1 << 10;
-/// Stack for the others.
-const STACK: usize = 64 << 20;
 /// Texts that a session remembers.
 const REMEMBERED: usize = 512;
 /// Bytes of them.
@@ -192,11 +188,11 @@ impl Session<'_> {
                 statements: Vec::new(),
             }
         } else if text.len() <= SHORT {
-            guarded(text.len(), || gate::judge(text, &who, &view, types, &world))?
+            guarded(|| gate::judge(text, &who, &view, types, &world))?
         } else {
             let (text, types, view) = (text.to_owned(), types.to_vec(), Arc::clone(&view));
             let (who, world) = (Arc::clone(&who), Arc::clone(&world));
-            tokio::task::spawn_blocking(move || guarded(text.len(), || gate::judge(&text, &who, &view, &types, &world)))
+            tokio::task::spawn_blocking(move || guarded(|| gate::judge(&text, &who, &view, &types, &world)))
                 .await
                 .unwrap_or_else(|_| Err(broken()))?
         };
@@ -213,16 +209,9 @@ impl Session<'_> {
     }
 }
 
-/// Runs a judgement with enough stack; a panic in it is a refusal and nothing else.
-fn guarded(length: usize, judge: impl FnOnce() -> Result<Judgement, Refusal>) -> Result<Judgement, Refusal> {
-    catch_unwind(AssertUnwindSafe(|| {
-        if length <= SHALLOW {
-            judge()
-        } else {
-            stacker::grow(STACK, judge)
-        }
-    }))
-    .unwrap_or_else(|_| Err(broken()))
+/// Runs a judgement, which sees to its stack itself; a panic in it is a refusal and nothing else.
+fn guarded(judge: impl FnOnce() -> Result<Judgement, Refusal>) -> Result<Judgement, Refusal> {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Err(broken()))
 }
 
 fn broken() -> Refusal {

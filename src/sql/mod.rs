@@ -67,7 +67,7 @@ fn stages(
             placed,
         }
     };
-    if let Err(disagreement) = agree::agree(&parsed.text, &parsed.tree, &parsed.scanned) {
+    if let Err(disagreement) = agree::agree(&parsed.text, &parsed.tree, parsed.scanned.tokens()) {
         // PostgreSQL's own tree shows that nothing but open catalogue relations is read
         if statements.iter().any(|s| !s.reads.is_empty() || s.touches_protected) {
             return Err(Refusal::unsupported("parsers-disagree", "statement cannot be secured")
@@ -75,7 +75,7 @@ fn stages(
                 .hint("Write the statement another way."));
         }
     }
-    let text = verify::verify(&parsed.text, text, placed, who, session, world)?;
+    let text = verify::verify(&parsed.scanned, text, placed, who, session, world)?;
     if statements.len() != parsed.tree.stmts.len() {
         return Err(Refusal::new(
             "lost",

@@ -29,9 +29,37 @@ pub struct Parsed {
     /// Its tokens, comments left out.
     pub tokens: Tokens,
     /// Its tokens as the scanner gave them, comments included.
-    pub scanned: Vec<ScanToken>,
+    pub scanned: Scanned,
     /// Its tree.
     pub tree: ParseResult,
+}
+
+/// A text and its tokens as PostgreSQL's scanner cuts them, comments included.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    text: Arc<str>,
+    tokens: Vec<ScanToken>,
+}
+
+impl Scanned {
+    /// Scans a text; 42601 where that cannot be done.
+    pub fn of(text: &str) -> Result<Self, Refusal> {
+        let scanned = pg_query::scan(text).map_err(|e| syntax_error(&e))?;
+        Ok(Self {
+            text: Arc::from(text),
+            tokens: scanned.tokens,
+        })
+    }
+
+    /// The text.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Its tokens.
+    pub fn tokens(&self) -> &[ScanToken] {
+        &self.tokens
+    }
 }
 
 /// Scans and parses a text, refusing what is too large, too deep or uses rowgate's private names.
@@ -53,15 +81,15 @@ pub fn parse(text: &str) -> Result<Parsed, Refusal> {
         .at(at));
     }
     check_comments(text)?;
-    let scanned = pg_query::scan(text).map_err(|e| syntax_error(&e))?;
-    let text: Arc<str> = Arc::from(text);
-    let tokens = Tokens::new(&text, &scanned.tokens)?;
+    let scanned = Scanned::of(text)?;
+    let text = Arc::clone(scanned.text());
+    let tokens = Tokens::new(&text, scanned.tokens())?;
     tokens.check_bounds()?;
     let tree = pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| syntax_error(&e))?;
     Ok(Parsed {
         text,
         tokens,
-        scanned: scanned.tokens,
+        scanned,
         tree: tree.protobuf,
     })
 }

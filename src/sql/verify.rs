@@ -18,6 +18,7 @@ use crate::policy::{Access, ColumnView, Rows, TableView};
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::{Census, RelationRef, census};
 use crate::sql::lists;
+use crate::sql::parse::Scanned;
 use crate::sql::rewrite::splice::Placed;
 use crate::world::World;
 use bodies::Short;
@@ -75,7 +76,7 @@ impl Verified {
 /// in it stands inside a guard with exactly the predicate and the masks of the policy; no relation is left to be
 /// looked up by the server but the names of common table expressions.
 pub fn verify(
-    original: &str,
+    client: &Scanned,
     text: String,
     splices: Vec<Placed>,
     who: &Principal,
@@ -83,7 +84,8 @@ pub fn verify(
     world: &World,
 ) -> Result<Verified, Refusal> {
     let check = Check {
-        original,
+        original: client.text(),
+        tokens: client.tokens(),
         text: &text,
         splices: &splices,
         who,
@@ -120,6 +122,8 @@ type GuardRef<'a> = (&'a RelationRef, Arc<Relation>, Arc<TableView>);
 
 struct Check<'a> {
     original: &'a str,
+    /// The client's own tokens.
+    tokens: &'a [ScanToken],
     text: &'a str,
     splices: &'a [Placed],
     who: &'a Principal,
@@ -163,17 +167,14 @@ impl Check<'_> {
         if self.splices.is_empty() {
             return Ok(Vec::new());
         }
-        let scan = |text: &str| {
-            pg_query::scan(text)
-                .map(|s| s.tokens)
-                .map_err(|e| broken(&format!("the scanner refuses it: {e}")))
-        };
-        let theirs = scan(self.original)?;
-        let ours = scan(self.text)?;
+        let theirs = self.tokens;
+        let ours = pg_query::scan(self.text)
+            .map_err(|e| broken(&format!("the scanner refuses it: {e}")))?
+            .tokens;
         let span = |t: &ScanToken| t.start.max(0) as usize..t.end.max(0) as usize;
         let mut expected = Vec::with_capacity(theirs.len());
         let (mut next, mut shift) = (0usize, 0isize);
-        for token in &theirs {
+        for token in theirs {
             let at = span(token);
             // splices stand in order: those that end before this token have shifted it
             while let Some(placed) = self.splices.get(next).filter(|p| p.client.end <= at.start) {

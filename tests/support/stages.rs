@@ -68,7 +68,8 @@ impl Rewritten {
     /// The last stage alone.
     pub fn verify(&self, sql: &str, who: &Principal, world: &World) -> Result<(), Refusal> {
         let (text, splices) = (self.text.clone(), self.splices.clone());
-        rowgate::sql::verify::verify(sql, text, splices, who, &fresh(), world).map(|_| ())
+        let client = parse::Scanned::of(sql)?;
+        rowgate::sql::verify::verify(&client, text, splices, who, &fresh(), world).map(|_| ())
     }
 
     /// What one splice says.

@@ -104,6 +104,7 @@ fn verified(text: &str, who: &Principal, session: &SessionView, world: &World) -
     }];
     let check = Check {
         original: "",
+        tokens: &[],
         text,
         splices: &whole,
         who,

@@ -69,14 +69,12 @@ impl Check<'_> {
             .writes(open)
             .filter(|p| p.kind == SpliceKind::Guard && self.text.get(p.sent.start..open).is_some_and(is_blank));
         let Some(replaced) = replaced else { return Ok(()) };
-        let client = self.original.get(replaced.client.clone()).unwrap_or_default();
-        let scanned = pg_query::scan(client).map_err(|e| broken(&format!("the scanner refuses it: {e}")))?;
-        let found = scanned.tokens.iter().any(|token| {
-            let word = usize::try_from(token.start)
-                .ok()
-                .zip(usize::try_from(token.end).ok())
-                .and_then(|(start, end)| client.get(start..end));
-            word.is_some_and(|word| split_identifiers(word).first().is_some_and(|first| first == name))
+        let place = |at: i32| usize::try_from(at).unwrap_or(usize::MAX);
+        let first = self.tokens.partition_point(|t| place(t.start) < replaced.client.start);
+        let words = self.tokens.iter().skip(first).map(|t| place(t.start)..place(t.end));
+        let found = words.take_while(|word| word.end <= replaced.client.end).any(|word| {
+            let word = self.original.get(word).unwrap_or_default();
+            split_identifiers(word).first().is_some_and(|first| first == name)
         });
         if found {
             Ok(())

@@ -51,6 +51,17 @@ pub struct Judgement {
     pub statements: Vec<Judged>,
 }
 
+impl Judgement {
+    /// Would it send the same to the database as another one?
+    pub fn sends_as(&self, other: &Judgement) -> bool {
+        let staged = |j: &Judgement| -> Vec<String> {
+            let staged = j.statements.iter().filter_map(|s| s.staged.as_ref());
+            staged.map(|s| s.insert.text.text().to_owned()).collect()
+        };
+        self.text.text() == other.text.text() && staged(self) == staged(other)
+    }
+}
+
 /// One statement of a judged text.
 #[derive(Debug, Clone)]
 pub struct Judged {

@@ -98,11 +98,15 @@ async fn play(port: u16, login: &str, database: &str, case: &Case) -> Vec<Vec<St
 }
 
 async fn run(file: &str) {
+    run_under(file, OPEN_POLICY).await;
+}
+
+async fn run_under(file: &str, policies: &[(&str, &str)]) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let cases = read(&text);
     let database = Database::new().await;
-    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let gate = Gate::start(&database, policies).await;
     let update = std::env::var_os("UPDATE").is_some();
     let (mut written, mut wrong) = (header(&text), String::new());
     for case in &cases {
@@ -163,6 +167,34 @@ async fn extended() {
 #[tokio::test]
 async fn transactions() {
     run("transactions.txt").await;
+}
+
+/// A representative who sees everything and writes what is theirs: each write is checked, and none is forbidden.
+const WRITER: &[(&str, &str)] = &[
+    (
+        "tables.toml",
+        "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n\
+         [customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\n\
+         [contacts]\nrelation = \"public.contacts\"\nkey = \"id\"\n\
+         parent = { table = \"customers\", column = \"customer_id\" }\n",
+    ),
+    (
+        "directory.toml",
+        "[directory]\nusers = \"SELECT login, user_id, 'rep'::text AS role, team_id, manager_id, active FROM crm.users\"\n",
+    ),
+    (
+        "roles/rep.toml",
+        "title = \"Representative\"\n\
+         [customers]\nview = [\"all\"]\ninsert = [\"own\"]\nedit = [\"own\"]\ndelete = [\"own\"]\nexport = [\"all\"]\n\
+         [customers.columns]\nowner_id = { transfer = [\"all\"] }\n\
+         [contacts]\nview = [\"all\"]\ninsert = [\"parent:own\"]\nedit = [\"parent:own\"]\ndelete = [\"parent:own\"]\n\
+         export = [\"all\"]\n[contacts.columns]\ncustomer_id = { transfer = [\"all\"] }\n",
+    ),
+];
+
+#[tokio::test]
+async fn writes() {
+    run_under("writes.txt", WRITER).await;
 }
 
 #[tokio::test]

@@ -97,6 +97,11 @@ impl Connection {
         put(&mut self.channel.output, b'Q', |out| put_cstr(out, text.text()));
     }
 
+    /// `Q` with one of rowgate's own commands.
+    pub fn own_query(&mut self, text: &'static str) {
+        put(&mut self.channel.output, b'Q', |out| put_cstr(out, text));
+    }
+
     /// `P` with judged text.
     pub fn parse(&mut self, name: &str, text: &Verified, types: &[u32]) {
         put(&mut self.channel.output, b'P', |out| {

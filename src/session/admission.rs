@@ -164,7 +164,7 @@ impl Session<'_> {
             .judge_under(&text.client, &text.types, Arc::clone(&text.view))
             .await;
         match again {
-            Ok(again) if again.judgement.text.text() == text.judgement.text.text() => Ok(()),
+            Ok(again) if again.judgement.sends_as(&text.judgement) => Ok(()),
             _ => Err(Refusal::forbidden(
                 "rights-changed",
                 "permission denied: your rights have changed since this cursor was opened",

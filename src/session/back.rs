@@ -1,5 +1,6 @@
 //! What the database's messages do.
 
+use super::enclosure::Enclosure;
 use super::expect::{Expect, Run, Source};
 use super::judging::Text;
 use super::state::{Portal, Prepared};
@@ -21,7 +22,7 @@ impl Session<'_> {
             if !self.pass()? {
                 return Ok(());
             }
-            if self.overflow.as_ref().is_some_and(super::overflow::Overflow::has_ended) {
+            if self.overflow.as_ref().is_some_and(super::overflow::Overflow::has_ended) || self.enclosed_has_ended() {
                 return Ok(());
             }
             match self.has_rows()? {
@@ -316,15 +317,13 @@ impl Session<'_> {
             _ => return Err(out_of_order()),
         };
         self.state.status = status;
-        if status == b'I' {
-            self.state.portals.retain(|_, portal| portal.by_sql);
-            if self.state.touched {
-                self.state.touched = false;
-                self.state.stale = true;
-            }
-        }
+        self.transaction_ended();
         if let Some(overflow) = &mut self.overflow {
             overflow.ready();
+            return Ok(());
+        }
+        if self.enclosure.is_some() {
+            self.enclosure = Some(Enclosure::Ended);
             return Ok(());
         }
         if let Some(own) = own {
@@ -332,6 +331,18 @@ impl Session<'_> {
         }
         self.relay(b'Z', &[status]);
         Ok(())
+    }
+
+    /// What holds for a transaction alone is gone with it.
+    pub(super) fn transaction_ended(&mut self) {
+        if self.state.status != b'I' {
+            return;
+        }
+        self.state.portals.retain(|_, portal| portal.by_sql);
+        if self.state.touched {
+            self.state.touched = false;
+            self.state.stale = true;
+        }
     }
 
     /// What a statement that has succeeded does to the session.

@@ -69,6 +69,8 @@ pub(super) struct Run {
     pub has_effects: bool,
     /// It has a row limit.
     pub is_limited: bool,
+    /// What it did must be undone when a result of its is cut off.
+    pub undoes: bool,
     /// It asks the client for data.
     pub copies: bool,
     /// It came as a Query, although the database runs it by messages of the extended protocol.
@@ -107,6 +109,8 @@ pub(super) struct Queue {
     pub effects: usize,
     /// Entries with a row limit.
     pub limited: usize,
+    /// Entries of which what they did must be undone when a result is cut off.
+    pub undoing: usize,
     /// Entries that ask the client for data.
     pub copies: usize,
     /// A Flush was sent because the queue is long.
@@ -131,6 +135,7 @@ impl Queue {
             self.effects += usize::from(run.has_effects);
             self.limited += usize::from(run.is_limited);
             self.copies += usize::from(run.copies);
+            self.undoing += usize::from(run.undoes);
         }
         self.entries.push_back(entry);
     }
@@ -156,6 +161,7 @@ impl Queue {
             self.effects -= usize::from(run.has_effects);
             self.limited -= usize::from(run.is_limited);
             self.copies -= usize::from(run.copies);
+            self.undoing -= usize::from(run.undoes);
         }
         if self.entries.is_empty() {
             self.flushed = false;

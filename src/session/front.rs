@@ -101,6 +101,9 @@ impl Session<'_> {
         if run.text.staged().is_some() {
             return self.begin_staged(run).await;
         }
+        if !self.enclose(&run).await? {
+            return Ok(());
+        }
         self.back.query(&run.text.judgement.text);
         self.state.segment_open = false;
         self.state.executes = 0;
@@ -295,7 +298,8 @@ impl Session<'_> {
     async fn sync(&mut self) -> Result<(), End> {
         // with a row limit under way, what came before in the same implicit transaction must not be committed
         // behind an error that the client is going to get
-        if self.queue.limited > 0 && self.state.status == b'I' && self.state.executes > 1 {
+        let several = self.state.executes > 1 || self.queue.undoing > 0;
+        if self.enclosure.is_some() || self.queue.limited > 0 && self.state.status == b'I' && several {
             self.drain().await?;
         }
         self.back.sync();
@@ -326,7 +330,15 @@ impl Session<'_> {
         let is_limited = text.judgement.statements.iter().any(|s| s.row_limit.is_some())
             || through.iter().any(|(_, source)| limit(source));
         let copies = |s: &Judged| s.effect == Effect::CopyIn;
+        let writes = |s: &Judged| s.writes;
+        let undoes = is_limited
+            && (text.has_effects(true)
+                || text.judgement.statements.iter().any(writes)
+                || through
+                    .iter()
+                    .any(|(_, source)| source.text.statement(source.statement).is_some_and(writes)));
         Run {
+            undoes,
             copies: text.judgement.statements.iter().any(copies),
             as_query: false,
             has_effects: text.has_effects(self.state.touched),

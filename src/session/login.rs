@@ -292,6 +292,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         overflow: None,
         turn: std::sync::Weak::new(),
         copying: false,
+        enclosure: None,
         cache: super::judging::Cache::default(),
         person,
         process: registration.key.0,
@@ -355,7 +356,8 @@ impl Session<'_> {
     /// Says why, and gives the connection back if it is in a known state.
     async fn end(self, end: End, registration: Registration) {
         registration.end().await;
-        let idle = self.queue.is_empty() && self.overflow.is_none() && !self.state.segment_open;
+        let idle =
+            self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() && !self.state.segment_open;
         let target = self.back.key();
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
         let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));

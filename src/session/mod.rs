@@ -8,6 +8,7 @@ mod admission;
 mod back;
 mod cancel;
 mod copying;
+mod enclosure;
 mod expect;
 mod front;
 mod internal;
@@ -94,6 +95,8 @@ struct Session<'s> {
     overflow: Option<overflow::Overflow>,
     /// The session's place among the person's running statements, while something of it runs.
     turn: std::sync::Weak<shared::Counted>,
+    /// A Query runs in a transaction that rowgate has opened for it.
+    enclosure: Option<enclosure::Enclosure>,
     /// The database waits for the data of COPY FROM STDIN.
     copying: bool,
     cache: judging::Cache,

@@ -122,7 +122,9 @@ impl Session<'_> {
         if let Some(cancel) = overflow.cancel {
             let _ = cancel.await;
         }
-        if overflow.synced {
+        if overflow.synced && self.enclosure.is_some() {
+            self.end_enclosed(true).await?;
+        } else if overflow.synced {
             if self.state.status == b'T' {
                 self.fail_quietly(false).await?;
             }

@@ -30,6 +30,10 @@ impl Session<'_> {
                 self.end_overflow().await?;
                 continue;
             }
+            if self.enclosed_has_ended() {
+                self.end_enclosed(false).await?;
+                continue;
+            }
             match self.take_client_message().await? {
                 Taken::Message => continue,
                 Taken::Nothing if self.client.ended() => {
@@ -81,7 +85,7 @@ impl Session<'_> {
 
     /// Waits until everything that was forwarded is answered.
     pub(super) async fn drain(&mut self) -> Result<(), End> {
-        if self.queue.is_empty() && self.overflow.is_none() {
+        if self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() {
             return Ok(());
         }
         if self.state.segment_open {
@@ -91,6 +95,10 @@ impl Session<'_> {
             self.read_upstream()?;
             if self.overflow.as_ref().is_some_and(|o| o.has_ended()) {
                 Box::pin(self.end_overflow()).await?;
+                continue;
+            }
+            if self.enclosed_has_ended() {
+                Box::pin(self.end_enclosed(false)).await?;
                 continue;
             }
             if self.queue.is_empty() {

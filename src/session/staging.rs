@@ -117,6 +117,9 @@ impl Session<'_> {
 
     fn staged_failed(&mut self, run: &Run, mut fields: Fields) {
         let code = self.filter_error(&mut fields, Some(&run.text), true);
+        if fields.sqlstate() == "25006" {
+            fields.set(b'M', "cannot execute COPY FROM in a read-only transaction");
+        }
         self.record_error(run, code, &fields);
         fields.encode(b'E', &mut self.client.output);
         if run.as_query {

@@ -66,6 +66,11 @@ fn guarded(
     let check = writes.copy_check(relation, &set);
     if check == CopyCheck::Staged {
         let staged = stage(analysis, relation, writes, &given)?;
+        analysis.notes.push(format!(
+            "{}: the data goes into a temporary table, and from there by this statement: {}",
+            relation.name,
+            staged.1.insert.text.text()
+        ));
         into(analysis, var, &staged.0.to_sql(), None)?;
         return Ok(Some(Arc::new(staged.1)));
     }

@@ -3,6 +3,7 @@
 
 use pg_query::protobuf::{FuncCall, Node, ParseResult};
 use serde::ser::{self, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 
 /// A relation reference as it is written.
@@ -72,7 +73,15 @@ fn count<T: Serialize>(tree: &T) -> Census {
     let mut frames = Counter::default();
     // the counter never fails: its error type has no constructor that it uses
     let _ = tree.serialize(&mut frames);
-    frames.census
+    let mut census = frames.census;
+    // the source of `SET (a, b) = (SELECT …)` stands in the tree once for each column
+    let (mut relations, mut columns, mut functions) = (HashSet::new(), HashSet::new(), HashSet::new());
+    census
+        .relations
+        .retain(|r| r.location < 0 || relations.insert(r.location));
+    census.columns.retain(|c| c.location < 0 || columns.insert(c.location));
+    census.functions.retain(|(_, at)| *at < 0 || functions.insert(*at));
+    census
 }
 
 #[derive(Default)]

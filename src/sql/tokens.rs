@@ -229,6 +229,8 @@ impl Tokens {
                 | Token::On
                 | Token::Using,
             ) => !(self.kind(i) == Some(Token::From) && self.is_distinct_from(i)),
+            // of MERGE; those of CASE are stepped over
+            Some(Token::When) => i == 0 || self.kind(i - 1) != Some(Token::As),
             Some(Token::GroupP) => i == 0 || self.kind(i - 1) != Some(Token::Within),
             Some(Token::Left | Token::Right | Token::Full | Token::InnerP) => {
                 matches!(next, Some(Token::Join | Token::OuterP))
@@ -277,19 +279,6 @@ impl Tokens {
             i = self.step(i);
         }
         None
-    }
-
-    /// The end (exclusive index) of an assignment's value that begins at a token.
-    pub fn value_end(&self, start: usize) -> usize {
-        let mut i = start;
-        while i < self.list.len() {
-            let ends = matches!(self.kind(i), Some(Token::Ascii44 | Token::When)) || self.ends_clause(i);
-            if ends {
-                return i;
-            }
-            i = self.step(i);
-        }
-        i
     }
 
     /// Splits a condition (token indexes) at the ANDs of its own level; one part where an OR stands there.

@@ -4,6 +4,7 @@
 pub mod bodies;
 mod copying;
 mod inside;
+mod merges;
 mod search;
 mod writes;
 
@@ -208,9 +209,12 @@ impl Check<'_> {
     fn relations(&self, tree: &ParseResult, census: &Census, tokens: &[ScanToken]) -> Result<(), Refusal> {
         let statements = tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref());
         let (writings, in_writes) = self.judge_writes(statements, census, tokens)?;
-        let copied = self.copies(tree.stmts.iter())?;
+        let mut named = self.copies(tree.stmts.iter())?;
+        named.extend(Self::is_truncated(
+            tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref()),
+        ));
         let is_target =
-            |r: &RelationRef| writings.iter().any(|w| w.location() == r.location) || copied.contains(&r.location);
+            |r: &RelationRef| writings.iter().any(|w| w.location() == r.location) || named.contains(&r.location);
         let mut guards = self.guards(census)?;
         guards.retain(|(r, _, _)| !is_target(r));
         let mut explained = self.explained(&guards);

@@ -5,6 +5,7 @@ mod decide;
 mod print;
 
 pub use copying::CopyCheck;
+pub use print::new_or_changed;
 
 use super::decision::Rows;
 use crate::name::QualifiedName;
@@ -94,6 +95,21 @@ struct Reference {
 }
 
 impl Writes {
+    /// The value of a column that may not be set: NULL, as it would be anyway, or it raises before anything is stored.
+    pub fn unset_value(&self, at: usize) -> Option<(&'static str, String)> {
+        let right = self.columns.get(at)?;
+        let raise = Raise::Column {
+            table: self.table.name.clone(),
+            column: right.name.clone(),
+        };
+        let closing = format!(
+            ") IS NULL THEN NULL::{0} ELSE ({1})::{0} END",
+            right.base_sql,
+            raise.sql()
+        );
+        Some(("CASE WHEN (", closing))
+    }
+
     /// May an UPDATE of these columns stand as the client wrote it, its target's condition aside?
     pub fn assigns_freely(&self, set: &BTreeSet<usize>) -> bool {
         let right = |at: &usize| self.columns.get(*at);
@@ -117,10 +133,22 @@ impl Writes {
         given.iter().find(denied).and_then(|at| self.columns.get(*at))
     }
 
-    fn settable(&self, at: usize) -> bool {
+    /// May the person set a column in an INSERT, on some rows at least?
+    pub fn settable(&self, at: usize) -> bool {
         self.seats
             .iter()
             .any(|seat| seat.settable.get(at).is_some_and(|rows| *rows != Rows::None))
+    }
+
+    /// The first column that an INSERT of the others leaves to a default, although the row's scope depends on it.
+    pub fn left_to_default(&self, given: &BTreeSet<usize>) -> Option<&ColumnRight> {
+        let left = |(at, c): &(usize, &ColumnRight)| !given.contains(at) && c.decides && c.has_default;
+        self.columns.iter().enumerate().find(left).map(|(_, c)| c)
+    }
+
+    /// Do triggers change a row before it is stored, so that what is proposed says nothing of it?
+    pub fn changes_before(&self) -> bool {
+        self.before_insert || self.before_update
     }
 
     /// Is every row of the relation one that the person may delete?

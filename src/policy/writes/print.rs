@@ -1,6 +1,7 @@
 //! The SQL of checks: what a RETURNING and an assignment must hold, over the row that is written.
 
 use super::{ColumnRight, NEW_ALIAS, Same, Update, Writes};
+use crate::catalog::{Relation, RelationKind};
 use crate::name::quote_ident;
 use crate::policy::decision::{ROW_ALIAS, Rows};
 use crate::sql::raise::Raise;
@@ -77,43 +78,24 @@ impl Writes {
 
     /// The same for an UPDATE of these columns: the new row must still be one that the person may edit.
     pub fn update_check(&self, set: &BTreeSet<usize>) -> Option<String> {
-        let decided = self.before_update || set.iter().any(|at| self.columns.get(*at).is_some_and(|c| c.decides));
-        let mut handed = set
-            .iter()
-            .filter_map(|at| self.columns.get(*at))
-            .flat_map(|c| match &c.update {
-                Update::Transfer(ways) => ways.iter().map(|(_, to)| to).collect(),
-                Update::Free | Update::On(_) => Vec::new(),
-            });
-        // a row that was handed over leaves its author's scope: the assignment has looked to whom it goes
-        let mut elsewhere = String::new();
-        if handed.clone().any(|to| *to == Rows::All) {
-            return None;
-        }
-        for to in handed.by_ref() {
-            if let Rows::Where(sql) = to {
-                elsewhere.push_str(&format!(" AND ({sql}) IS NOT TRUE"));
-            }
-        }
-        match &self.edit {
-            Rows::Where(edit) if decided => {
-                case(&[format!("({edit}) IS NOT TRUE{elsewhere} THEN {}", self.row_raise())])
-            }
-            Rows::None if decided => case(&[format!("TRUE THEN {}", self.row_raise())]),
-            Rows::All | Rows::None | Rows::Where(_) => None,
-        }
+        let unkept = self.unkept(set)?;
+        case(&[format!("{unkept} THEN {}", self.row_raise())])
     }
 
     /// What an UPDATE of these columns assigns to each, in their order, where the value that the client wants for
-    /// the column stands under [`NEW_ALIAS`] as a column named by its place in the list, from 1.
-    pub fn assignments(&self, set: &[usize]) -> Vec<String> {
+    /// the column stands under [`NEW_ALIAS`] as a column named by its place in the list, from 1. `checked`: the new row
+    /// is checked here, because nothing returns it (MERGE).
+    pub fn assignments(&self, set: &[usize], checked: bool) -> Vec<String> {
         let rights: Vec<&ColumnRight> = set.iter().filter_map(|at| self.columns.get(*at)).collect();
         let mut values: Vec<String> = rights
             .iter()
             .enumerate()
             .map(|(place, right)| self.assignment(right, &new(place), set))
             .collect();
-        let bad = self.row_faults(set);
+        let mut bad = self.row_faults(set);
+        if checked {
+            bad.extend(self.leaves_scope(set));
+        }
         if let (Some(first), Some(right), false) = (values.first_mut(), rights.first(), bad.is_empty()) {
             let raises: Vec<String> = bad
                 .iter()
@@ -157,6 +139,63 @@ impl Writes {
                 format!("CASE {kept}{allowed} {} END", denied(raise))
             }
         }
+    }
+
+    /// The new row is none that the person may leave behind.
+    fn leaves_scope(&self, set: &[usize]) -> Option<(String, Raise)> {
+        let fault = self.unkept(&set.iter().copied().collect())?;
+        let raise = Raise::Row {
+            table: self.table.name.clone(),
+        };
+        Some((self.on_new_row(&fault, set), raise))
+    }
+
+    /// The condition under which a row after an UPDATE of these columns is none that the person may leave behind.
+    fn unkept(&self, set: &BTreeSet<usize>) -> Option<String> {
+        let decided = self.before_update || set.iter().any(|at| self.columns.get(*at).is_some_and(|c| c.decides));
+        let mut handed = set
+            .iter()
+            .filter_map(|at| self.columns.get(*at))
+            .flat_map(|c| match &c.update {
+                Update::Transfer(ways) => ways.iter().map(|(_, to)| to).collect(),
+                Update::Free | Update::On(_) => Vec::new(),
+            });
+        // a row that was handed over leaves its author's scope: the assignment has looked to whom it goes
+        let mut elsewhere = String::new();
+        if handed.clone().any(|to| *to == Rows::All) {
+            return None;
+        }
+        for to in handed.by_ref() {
+            if let Rows::Where(sql) = to {
+                elsewhere.push_str(&format!(" AND ({sql}) IS NOT TRUE"));
+            }
+        }
+        match &self.edit {
+            Rows::Where(edit) if decided => Some(format!("({edit}) IS NOT TRUE{elsewhere}")),
+            Rows::None if decided => Some("TRUE".to_owned()),
+            Rows::All | Rows::None | Rows::Where(_) => None,
+        }
+    }
+
+    /// A query over the row that a MERGE proposes, whose values stand as SQL for the columns given: NULL of type text,
+    /// or it raises.
+    pub fn proposed_check(&self, given: &[(usize, String)]) -> Option<String> {
+        let set: BTreeSet<usize> = given.iter().map(|(at, _)| *at).collect();
+        let check = self.insert_check(&set, false)?;
+        let fields: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, right)| {
+                let value = given.iter().find(|(g, _)| *g == at).map_or("NULL", |(_, sql)| sql);
+                format!("({value})::{} AS {}", right.type_sql, quote_ident(&right.name))
+            })
+            .collect();
+        let row = quote_ident(ROW_ALIAS);
+        Some(format!(
+            "((SELECT {check} FROM (SELECT {}) AS {row}) IS NULL)",
+            fields.join(", ")
+        ))
     }
 
     fn way(&self, from: &Rows, to: &Rows, set: &[usize]) -> String {
@@ -261,6 +300,21 @@ impl ColumnRight {
         };
         format!("(({equal}) IS TRUE OR ({value} IS NULL AND {other} IS NULL))")
     }
+}
+
+/// The check of a row that ON CONFLICT either made or changed. One that was not there before has never been locked, so
+/// that its xmax is 0; PostgreSQL does not tell it of rows of a partitioned table, where both checks must hold.
+pub fn new_or_changed(relation: &Relation, new: Option<String>, changed: Option<String>) -> Option<String> {
+    let (Some(new), Some(changed)) = (&new, &changed) else {
+        return new.or(changed);
+    };
+    if relation.kind == RelationKind::PartitionedTable {
+        return Some(format!("CASE WHEN ({new}) IS NULL THEN ({changed}) END"));
+    }
+    Some(format!(
+        "CASE WHEN ({}.xmax)::pg_catalog.text OPERATOR(pg_catalog.=) '0'::pg_catalog.text THEN ({new}) ELSE ({changed}) END",
+        quote_ident(ROW_ALIAS)
+    ))
 }
 
 /// The place of the client's value for an assignment.

@@ -15,6 +15,10 @@ pub(super) fn read(tree: &ParseResult) -> Result<Seen, Disagreement> {
         .map_err(|Unreadable| Disagreement::StatementKind)?;
     let mut seen = walk.seen;
     seen.sort();
+    // the source of `SET (a, b) = (SELECT …)` stands in the tree once for each column
+    for list in [&mut seen.relations, &mut seen.columns, &mut seen.functions] {
+        list.dedup();
+    }
     Ok(seen)
 }
 

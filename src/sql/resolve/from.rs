@@ -34,7 +34,7 @@ impl Analysis<'_> {
                 && scope
                     .items
                     .iter()
-                    .any(|i| i.name == item.name && matches!(i.source, Source::Guard(_)))
+                    .any(|i| i.name == item.name && matches!(i.source, Source::Guard(_) | Source::Target(_)))
             {
                 return Err(Refusal::unsupported(
                     "twice-named",

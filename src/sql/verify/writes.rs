@@ -2,7 +2,7 @@
 //! rows that they leave are held to the policy word for word.
 
 use super::{Check, broken};
-use crate::catalog::Relation;
+use crate::catalog::{ForeignKey, Relation};
 use crate::name::QualifiedName;
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
@@ -11,7 +11,8 @@ use crate::sql::census::{Census, extent};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    InsertStmt, Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause, ScanToken, Token, WithClause,
+    DropBehavior, InsertStmt, Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause, ScanToken, Token,
+    TruncateStmt, WithClause,
 };
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -89,9 +90,15 @@ impl Check<'_> {
         census: &Census,
         tokens: &[ScanToken],
     ) -> Result<(Vec<Writing<'t>>, Vec<Range<usize>>), Refusal> {
-        let found = writings(statements);
+        let statements: Vec<&'t NodeEnum> = statements.collect();
+        let found = writings(statements.iter().copied());
         if found.len() != census.writes {
             return Err(broken("a statement that writes in a place of its own"));
+        }
+        for statement in &statements {
+            if let NodeEnum::TruncateStmt(truncate) = statement {
+                self.truncated(truncate)?;
+            }
         }
         let walk = Walk::new(self.text, tokens);
         let mut explained = Vec::new();
@@ -115,6 +122,57 @@ impl Check<'_> {
         }
         self.masks_in_place(&judged, &mut explained);
         Ok((judged, explained))
+    }
+
+    /// Every row of every table that a TRUNCATE reaches may be deleted.
+    fn truncated(&self, truncate: &TruncateStmt) -> Result<(), Refusal> {
+        let catalog = &self.world.catalog;
+        let policies = &self.world.policies;
+        let mut open = Vec::new();
+        for node in &truncate.relations {
+            let Some(NodeEnum::RangeVar(var)) = node.node.as_ref() else {
+                return Err(broken("a TRUNCATE of no relation"));
+            };
+            if var.schemaname != "pg_temp" {
+                let relation = catalog.relation(&QualifiedName::new(&var.schemaname, &var.relname));
+                open.push(relation.ok_or_else(|| broken("a TRUNCATE of nothing that is known"))?);
+            }
+        }
+        let cascades = truncate.behavior() == DropBehavior::DropCascade;
+        let mut seen = BTreeSet::new();
+        while let Some(relation) = open.pop() {
+            if !seen.insert(relation.oid) {
+                continue;
+            }
+            let administers = policies.rights(self.who).directory;
+            let writes = policies.writes(self.who, relation, catalog, &self.world.directory);
+            let may = writes.map_or_else(|| policies.writes_unprotected(relation), |w| w.deletes_all());
+            if !may || policies.is_directory(relation.oid) && !administers {
+                return Err(broken("a TRUNCATE of rows that may not be deleted"));
+            }
+            if cascades {
+                let refers = |keys: &[ForeignKey]| keys.iter().any(|k| k.target == relation.oid);
+                let referring = catalog.foreign_keys.iter().filter(|(_, keys)| refers(keys));
+                let oids = referring.map(|(oid, _)| oid).chain(&relation.children);
+                open.extend(oids.filter_map(|oid| catalog.relations.get(oid)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a TRUNCATE name this relation?
+    pub(super) fn is_truncated<'t>(statements: impl Iterator<Item = &'t NodeEnum>) -> Vec<i32> {
+        let truncates = statements.filter_map(|s| match s {
+            NodeEnum::TruncateStmt(t) => Some(t),
+            _ => None,
+        });
+        let relations = truncates.flat_map(|t| &t.relations);
+        relations
+            .filter_map(|r| match r.node.as_ref() {
+                Some(NodeEnum::RangeVar(var)) => Some(var.location),
+                Some(_) | None => None,
+            })
+            .collect()
     }
 
     /// What holds a target: nothing where all that the statement does is free.
@@ -156,6 +214,14 @@ impl Check<'_> {
                         && writes.insert_check(&all, true).is_none()
                         && writes.unsettable(&all).is_none()
                 }
+                NodeEnum::MergeStmt(_) => {
+                    writes.edit == Rows::All
+                        && writes.delete == Rows::All
+                        && writes.assigns_freely(&all)
+                        && writes.update_check(&all).is_none()
+                        && writes.insert_check(&all, false).is_none()
+                        && writes.unsettable(&all).is_none()
+                }
                 _ => false,
             };
         if free {
@@ -180,7 +246,7 @@ impl Check<'_> {
             NodeEnum::UpdateStmt(update) => {
                 self.reached(&writes.edit, walk, first, end, explained)?;
                 let set = columns_named(&update.target_list, relation)?;
-                self.stored(&update.target_list, relation, writes, walk, explained)?;
+                self.stored(&update.target_list, relation, writes, false, walk, explained)?;
                 let check = writes.update_check(&set);
                 self.checked(check.as_deref(), update.returning_clause.as_ref(), explained)
             }
@@ -190,6 +256,7 @@ impl Check<'_> {
             }
             NodeEnum::InsertStmt(insert) => {
                 let given = self.given(insert, relation, view)?;
+                self.unset(insert, relation, writes, &given, walk)?;
                 let returns = insert
                     .returning_clause
                     .as_ref()
@@ -197,18 +264,13 @@ impl Check<'_> {
                 let mut check = writes.insert_check(&given, returns);
                 if let Some(conflict) = insert.on_conflict_clause.as_deref() {
                     let after = self.in_conflict(conflict, relation, writes, walk, first, end, explained)?;
-                    check = match (check, after) {
-                        (Some(new), Some(after)) => Some(format!(
-                            "CASE WHEN (\"rowgate:row\".xmax)::pg_catalog.text OPERATOR(pg_catalog.=) \
-                             '0'::pg_catalog.text THEN ({new}) ELSE ({after}) END"
-                        )),
-                        (new, after) => new.or(after),
-                    };
+                    check = crate::policy::writes::new_or_changed(relation, check, after);
                 }
                 let checked = self.checked(check.as_deref(), insert.returning_clause.as_ref(), explained);
                 writing.given = given;
                 checked
             }
+            NodeEnum::MergeStmt(merge) => self.merged_rows(merge, (relation, writes), walk, first, explained),
             _ => Err(broken("a write of an unknown kind")),
         }
     }
@@ -255,16 +317,17 @@ impl Check<'_> {
     }
 
     /// The assignments: free ones, or a list in which each value has passed what the policy says of its column.
-    fn stored(
+    pub(super) fn stored(
         &self,
         list: &[Node],
         relation: &Relation,
         writes: &Writes,
+        checked: bool,
         walk: &Walk<'_>,
         explained: &mut Vec<Range<usize>>,
     ) -> Result<(), Refusal> {
         let set = columns_named(list, relation)?;
-        if writes.assigns_freely(&set) {
+        if writes.assigns_freely(&set) && !(checked && writes.update_check(&set).is_some()) {
             return Ok(());
         }
         let mut kept = Vec::new();
@@ -294,7 +357,7 @@ impl Check<'_> {
             .ok_or_else(|| broken("assignments at no place"))?;
         let head = format!(
             "(SELECT {} FROM ((SELECT) AS \"rowgate:set\"",
-            writes.assignments(&kept).join(", ")
+            writes.assignments(&kept, checked).join(", ")
         );
         if !self.text.get(at..).is_some_and(|t| t.starts_with(&head)) {
             return Err(broken("assignments of other values"));
@@ -365,15 +428,11 @@ impl Check<'_> {
             }
             (0..relation.columns.len()).collect()
         } else {
-            let names = insert.cols.iter().map(|node| match node.node.as_ref() {
-                Some(NodeEnum::ResTarget(column)) => column_place(relation, &column.name),
-                Some(_) | None => Err(broken("an INSERT of an unknown column")),
-            });
-            names.collect::<Result<_, _>>()?
+            columns_in_order(&insert.cols, relation)?
         };
         let ours = |value: &Node| {
-            let at = extent(value).and_then(|(at, _)| self.writes(at));
-            at.is_some_and(|p| p.kind == SpliceKind::Insert)
+            let ends = extent(value).map(|(first, last)| (self.writes(first), self.writes(last)));
+            ends.is_some_and(|(first, last)| first.is_some_and(|p| p.kind == SpliceKind::Insert) && first == last)
         };
         let of_row = |row: &Node, place: usize| match row.node.as_ref() {
             Some(NodeEnum::List(list)) => list
@@ -396,6 +455,59 @@ impl Check<'_> {
             .collect())
     }
 
+    /// Columns that the person may not set get NULL, or their value fails before it is stored.
+    fn unset(
+        &self,
+        insert: &InsertStmt,
+        relation: &Relation,
+        writes: &Writes,
+        given: &BTreeSet<usize>,
+        walk: &Walk<'_>,
+    ) -> Result<(), Refusal> {
+        let columns: Vec<usize> = if insert.cols.is_empty() {
+            (0..relation.columns.len()).collect()
+        } else {
+            columns_in_order(&insert.cols, relation)?
+        };
+        let rows = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
+            Some(NodeEnum::SelectStmt(select)) => select.values_lists.as_slice(),
+            Some(_) | None => &[],
+        };
+        for (place, at) in columns.iter().enumerate().filter(|(_, at)| given.contains(at)) {
+            if writes.settable(*at) {
+                continue;
+            }
+            if rows.is_empty() {
+                return Err(broken("a column that may not be set"));
+            }
+            let (_, closing) = writes.unset_value(*at).ok_or_else(|| broken("an unknown column"))?;
+            for row in rows {
+                let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                    return Err(broken("a row of no values"));
+                };
+                let held = match list.items.get(place).and_then(|v| v.node.as_ref()) {
+                    None | Some(NodeEnum::SetToDefault(_)) => true,
+                    Some(NodeEnum::AConst(constant)) => constant.isnull,
+                    Some(NodeEnum::CaseExpr(case)) => {
+                        let case = usize::try_from(case.location).ok().and_then(|c| walk.at(c));
+                        case.is_some_and(|case| {
+                            let bracket = walk.step(case + 2);
+                            let end = walk.finish(bracket - 1).saturating_sub(1);
+                            walk.kind(case + 1) == Some(Token::When)
+                                && walk.kind(case + 2) == Some(Token::Ascii40)
+                                && self.text.get(end..).is_some_and(|t| t.starts_with(&closing))
+                        })
+                    }
+                    Some(_) => false,
+                };
+                if !held {
+                    return Err(broken("a column that may not be set"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// ON CONFLICT DO UPDATE: rows that the person may not edit fail, and what is stored is held. The check of the row
     /// as it is then.
     #[allow(clippy::too_many_arguments)]
@@ -413,7 +525,7 @@ impl Check<'_> {
             return Ok(None);
         }
         let set = columns_named(&conflict.target_list, relation)?;
-        self.stored(&conflict.target_list, relation, writes, walk, explained)?;
+        self.stored(&conflict.target_list, relation, writes, false, walk, explained)?;
         let doing = walk
             .top_level(first, end, Token::Do)
             .ok_or_else(|| broken("a conflict without an action"))?;
@@ -497,7 +609,12 @@ impl Check<'_> {
                 let wrong = match column.parts.as_slice() {
                     [name] => veiled(name).is_some() || name == "excluded",
                     [first, name] if first == "excluded" => {
-                        name == "*" || veiled(name).is_some_and(|at| !writing.given.contains(&at))
+                        let from_elsewhere = |at: usize| {
+                            let has_default = relation.columns.get(at).is_none_or(|c| c.has_default);
+                            let hidden = view.columns.get(at) == Some(&ColumnView::Hidden);
+                            hidden || !writing.given.contains(&at) && (has_default || relation.before_insert)
+                        };
+                        name == "*" || veiled(name).is_some_and(from_elsewhere)
                     }
                     _ => false,
                 };
@@ -510,18 +627,22 @@ impl Check<'_> {
     }
 }
 
-fn column_place(relation: &Relation, name: &str) -> Result<usize, Refusal> {
+pub(super) fn column_place(relation: &Relation, name: &str) -> Result<usize, Refusal> {
     let at = relation.columns.iter().position(|c| c.name == name);
     at.ok_or_else(|| broken("a write to an unknown column"))
 }
 
-fn columns_named(list: &[Node], relation: &Relation) -> Result<BTreeSet<usize>, Refusal> {
+fn columns_in_order(list: &[Node], relation: &Relation) -> Result<Vec<usize>, Refusal> {
     list.iter()
         .map(|node| match node.node.as_ref() {
             Some(NodeEnum::ResTarget(column)) => column_place(relation, &column.name),
-            Some(_) | None => Err(broken("an assignment of an unknown kind")),
+            Some(_) | None => Err(broken("a column of an unknown kind")),
         })
         .collect()
+}
+
+fn columns_named(list: &[Node], relation: &Relation) -> Result<BTreeSet<usize>, Refusal> {
+    Ok(columns_in_order(list, relation)?.into_iter().collect())
 }
 
 /// Where a returned value that is a CASE begins.
@@ -536,7 +657,7 @@ fn case_at(item: &Node) -> Option<usize> {
 }
 
 /// A walk over the tokens of the text that will be sent, comments left out.
-struct Walk<'t> {
+pub(super) struct Walk<'t> {
     tokens: Vec<&'t ScanToken>,
     length: usize,
 }
@@ -550,23 +671,23 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn kind(&self, index: usize) -> Option<Token> {
+    pub(super) fn kind(&self, index: usize) -> Option<Token> {
         self.tokens.get(index).map(|t| t.token())
     }
 
-    fn start(&self, index: usize) -> usize {
+    pub(super) fn start(&self, index: usize) -> usize {
         self.tokens
             .get(index)
             .map_or(self.length, |t| usize::try_from(t.start).unwrap_or(0))
     }
 
-    fn finish(&self, index: usize) -> usize {
+    pub(super) fn finish(&self, index: usize) -> usize {
         self.tokens
             .get(index)
             .map_or(self.length, |t| usize::try_from(t.end).unwrap_or(0))
     }
 
-    fn at(&self, byte: usize) -> Option<usize> {
+    pub(super) fn at(&self, byte: usize) -> Option<usize> {
         let byte = i32::try_from(byte).ok()?;
         self.tokens.binary_search_by_key(&byte, |t| t.start).ok()
     }
@@ -576,7 +697,7 @@ impl<'t> Walk<'t> {
     }
 
     /// One past a token, a bracket or a CASE.
-    fn step(&self, index: usize) -> usize {
+    pub(super) fn step(&self, index: usize) -> usize {
         let (open, close) = match self.kind(index) {
             Some(Token::Ascii40) => (Token::Ascii40, Token::Ascii41),
             Some(Token::Ascii91) => (Token::Ascii91, Token::Ascii93),
@@ -594,7 +715,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The end of the statement or bracket in which a token stands.
-    fn end(&self, from: usize) -> usize {
+    pub(super) fn end(&self, from: usize) -> usize {
         let mut i = from;
         while let Some(kind) = self.kind(i) {
             if matches!(kind, Token::Ascii41 | Token::Ascii59) {
@@ -605,7 +726,7 @@ impl<'t> Walk<'t> {
         i
     }
 
-    fn top_level(&self, from: usize, end: usize, kind: Token) -> Option<usize> {
+    pub(super) fn top_level(&self, from: usize, end: usize, kind: Token) -> Option<usize> {
         let mut i = from;
         while i < end {
             if self.kind(i) == Some(kind) && !self.is_name(i) {

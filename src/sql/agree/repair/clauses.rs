@@ -8,7 +8,10 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
     match draft.kind(at) {
         Pg::Only => only(draft, at),
         Pg::Table => table(draft, at),
-        Pg::Using => using_alias(draft, at),
+        Pg::Using => {
+            using_alias(draft, at);
+            merge_source(draft, at);
+        }
         Pg::As => column_definitions(draft, at),
         Pg::Rows => rows_from(draft, at),
         Pg::Tablesample => sample(draft, at),
@@ -19,6 +22,7 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
         Pg::For => locking(draft, at),
         Pg::Exclude => frame_exclusion(draft, at),
         Pg::Search | Pg::Cycle => recursion(draft, at),
+        Pg::Ascii91 => part_of_target(draft, at),
         Pg::Local | Pg::Global
             if matches!(draft.kind(at + 1), Pg::Temp | Pg::Temporary)
                 && matches!(draft.before(at), Pg::Into | Pg::Create) =>
@@ -37,6 +41,33 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
     {
         // `t *` says what `t` says
         draft.drop(end..end + 1);
+    }
+}
+
+/// `MERGE … USING (VALUES …) AS s(a, b) ON`: the names of the source's columns.
+fn merge_source(draft: &mut Draft<'_>, at: usize) {
+    let Some(close) = draft.closing(at + 1).filter(|_| draft.kind(at + 1) == Pg::Ascii40) else {
+        return;
+    };
+    let name = close + 1 + usize::from(draft.kind(close + 1) == Pg::As);
+    if draft.kind(name + 1) == Pg::Ascii40
+        && let Some(end) = draft.closing(name + 1)
+        && draft.kind(end + 1) == Pg::On
+    {
+        draft.drop(name + 1..end + 1);
+    }
+}
+
+/// `SET a[1] = …` says `SET a = …`; what a subscript refers to is missed by the comparison.
+fn part_of_target(draft: &mut Draft<'_>, at: usize) {
+    let of_set = at
+        .checked_sub(2)
+        .is_some_and(|at| matches!(draft.kind(at), Pg::Set | Pg::Ascii44));
+    if of_set
+        && let Some(close) = draft.closing(at)
+        && draft.kind(close + 1) == Pg::Ascii61
+    {
+        draft.drop(at..close + 1);
     }
 }
 

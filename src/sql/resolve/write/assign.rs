@@ -89,12 +89,14 @@ fn is_default(node: &Node) -> bool {
 }
 
 impl Analysis<'_> {
-    /// Reads a SET and holds it to what may be stored; the places of the columns that it names.
+    /// Reads a SET and holds it to what may be stored; the places of the columns that it names. `checked`: the new row
+    /// is checked with it.
     pub fn assign(
         &mut self,
         list: &[Assignment<'_>],
         target: &Target,
         scope: &Scope<'_>,
+        checked: bool,
     ) -> Result<BTreeSet<usize>, Refusal> {
         let relation = &target.relation;
         let mut facts: Vec<(usize, Facts)> = Vec::new();
@@ -130,8 +132,9 @@ impl Analysis<'_> {
             }
         }
         let set: BTreeSet<usize> = facts.iter().map(|(at, _)| *at).collect();
-        if let Some(writes) = target.writes().filter(|w| !w.assigns_freely(&set)) {
-            self.hold(list, target, writes, &facts)?;
+        let free = |w: &Writes| w.assigns_freely(&set) && !(checked && w.update_check(&set).is_some());
+        if let Some(writes) = target.writes().filter(|w| !free(w)) {
+            self.hold(list, target, writes, &facts, checked)?;
         }
         Ok(set)
     }
@@ -177,13 +180,14 @@ impl Analysis<'_> {
         target: &Target,
         writes: &Writes,
         facts: &[(usize, Facts)],
+        checked: bool,
     ) -> Result<(), Refusal> {
         let mut held = Held::default();
         let mut facts = facts.iter();
         for (source, assignment) in (1..).zip(list) {
             let (start, value) = self.assignment_tokens(assignment)?;
             let tokens = self.tokens()?;
-            let whole = tokens.bytes(value..tokens.value_end(value)).ok_or_else(lost)?;
+            let whole = tokens.bytes(value..tokens.item_end(value)).ok_or_else(lost)?;
             held.start.get_or_insert(start);
             held.end = whole.end;
             let columns = assignment.columns.iter().zip(facts.by_ref());
@@ -204,7 +208,7 @@ impl Analysis<'_> {
                     let mut places = self.value_tokens(assignment, value)?;
                     for ((column, (at, read)), expression) in columns.zip(values) {
                         let tokens = self.tokens()?;
-                        let end = tokens.value_end(places);
+                        let end = tokens.item_end(places);
                         let bytes = tokens.bytes(places..end).ok_or_else(lost)?;
                         places = end + 1;
                         if is_default(expression) {
@@ -232,7 +236,7 @@ impl Analysis<'_> {
                 }
             }
         }
-        held.place(writes, self)
+        held.place(writes, self, checked)
     }
 
     /// The token at which the first value of an assignment begins, brackets around several left out.
@@ -342,13 +346,13 @@ struct Held {
 }
 
 impl Held {
-    fn place(self, writes: &Writes, analysis: &mut Analysis<'_>) -> Result<(), Refusal> {
+    fn place(self, writes: &Writes, analysis: &mut Analysis<'_>, checked: bool) -> Result<(), Refusal> {
         let names = self.columns.iter().filter_map(|at| writes.columns.get(*at));
         let names: Vec<String> = names.map(|c| quote_ident(&c.name)).collect();
         let mut text = format!(
             "({}) = (SELECT {} FROM ((SELECT) AS \"rowgate:set\"",
             names.join(", "),
-            writes.assignments(&self.columns).join(", ")
+            writes.assignments(&self.columns, checked).join(", ")
         );
         let splices = &mut analysis.unit_mut()?.splices;
         let mut from = self.start.ok_or_else(lost)?;

@@ -2,10 +2,11 @@
 
 use super::assign;
 use super::target::{Doing, Target};
+use crate::name::quote_ident;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
 use crate::sql::raise::{Raise, column_denied};
-use crate::sql::resolve::scope::{Item, Scope, Source};
+use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
@@ -36,14 +37,7 @@ impl Analysis<'_> {
             return Err(self.denied_to(&target.relation, Doing::Update));
         }
         let after = self.update_in_conflict(conflict, target, scope, Some((writes, view, given)))?;
-        let (Some(check), Some(after)) = (&check, &after) else {
-            return Ok(check.or(after));
-        };
-        // a row that was not there before has never been locked or changed
-        Ok(Some(format!(
-            "CASE WHEN (\"rowgate:row\".xmax)::pg_catalog.text OPERATOR(pg_catalog.=) '0'::pg_catalog.text \
-             THEN ({check}) ELSE ({after}) END"
-        )))
+        Ok(crate::policy::writes::new_or_changed(&target.relation, check, after))
     }
 
     /// The columns whose values are looked for must show in clear: whether a value is there would tell of it.
@@ -119,7 +113,7 @@ impl Analysis<'_> {
         };
         inside.items.push(Rc::new(excluded(target, held)));
         let list = assign::read(&conflict.target_list)?;
-        let set = self.assign(&list, target, &inside)?;
+        let set = self.assign(&list, target, &inside, false)?;
         if let Some(condition) = conflict.where_clause.as_deref() {
             let facts = self.expression(condition, &inside)?;
             self.note(&facts);
@@ -159,18 +153,19 @@ impl Analysis<'_> {
 fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>)>) -> Item {
     let mut columns = Vec::new();
     for (at, column) in target.relation.columns.iter().enumerate() {
-        let offered =
-            held.is_none_or(|(_, view, given)| view.columns.get(at) == Some(&ColumnView::Clear) || given.contains(&at));
-        let mut item = super::super::scope::Col {
-            name: column.name.clone(),
-            text: format!("excluded.{}", crate::name::quote_ident(&column.name)),
-            ty: Some(column.type_oid),
-            typmod: column.typmod,
-            ..Default::default()
-        };
+        let offered = held.is_none_or(|(_, view, given)| {
+            let shown = view.columns.get(at);
+            let proposed = given.contains(&at) || !column.has_default && !target.relation.before_insert;
+            shown == Some(&ColumnView::Clear) || proposed && shown != Some(&ColumnView::Hidden)
+        });
         if offered {
-            item.origin = None;
-            columns.push(item);
+            columns.push(Col {
+                name: column.name.clone(),
+                text: format!("excluded.{}", quote_ident(&column.name)),
+                ty: Some(column.type_oid),
+                typmod: column.typmod,
+                ..Col::default()
+            });
         }
     }
     Item {

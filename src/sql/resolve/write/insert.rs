@@ -14,6 +14,7 @@ use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{InsertStmt, Node, ResTarget, SelectStmt, SetOperation, Token};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// The columns of an INSERT, in its order.
@@ -64,6 +65,7 @@ impl Analysis<'_> {
             if let Some(column) = writes.unsettable(&given.valued) {
                 return Err(column_denied(&target.relation.name.name, &column.name));
             }
+            self.hold_unsettable(select, &given, &target, writes)?;
             let filled = self.fill(select, &given, &target, writes)?;
             let mut set = given.valued.clone();
             set.extend(&filled);
@@ -205,6 +207,73 @@ impl Analysis<'_> {
         Ok(left_out.into_iter().map(|(at, _)| at).collect())
     }
 
+    /// A column that the person may not set gets NULL or fails before anything is stored: afterwards a unique
+    /// constraint would have told of others' values.
+    fn hold_unsettable(
+        &mut self,
+        select: Option<&SelectStmt>,
+        given: &Given,
+        target: &Target,
+        writes: &Writes,
+    ) -> Result<(), Refusal> {
+        let unset: Vec<(usize, usize)> = given
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, at)| given.valued.contains(at) && !writes.settable(**at))
+            .map(|(place, at)| (place, *at))
+            .collect();
+        let Some((_, first)) = unset.first() else {
+            return Ok(());
+        };
+        let denied = |at: &usize| {
+            let name = writes.columns.get(*at).map_or("", |c| c.name.as_str());
+            column_denied(&target.relation.name.name, name)
+        };
+        let select = select
+            .filter(|s| !s.values_lists.is_empty())
+            .ok_or_else(|| denied(first))?;
+        let rows = self.value_places(select, target)?;
+        for (row, places) in select.values_lists.iter().zip(rows) {
+            let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                return Err(lost());
+            };
+            for (place, at) in &unset {
+                let (Some(value), Some(bytes)) = (list.items.get(*place), places.get(*place)) else {
+                    continue;
+                };
+                if is_null_or_default(value) {
+                    continue;
+                }
+                let (opening, closing) = writes.unset_value(*at).ok_or_else(lost)?;
+                self.write_at(bytes.start, opening.to_owned(), SpliceKind::Insert)?;
+                self.write_at(bytes.end, closing, SpliceKind::Assignment)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of every value of VALUES, row by row.
+    fn value_places(&self, select: &SelectStmt, target: &Target) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
+        let tokens = self.tokens()?;
+        let end = tokens.statement_end(target.first)?;
+        let mut open = tokens.top_level(target.first, end, Token::Values).ok_or_else(lost)? + 1;
+        let mut rows = Vec::new();
+        for _ in &select.values_lists {
+            let close = tokens.past_closing(open).ok_or_else(lost)?;
+            let mut row = Vec::new();
+            let mut value = open + 1;
+            while value < close {
+                let end = tokens.item_end(value);
+                row.push(tokens.bytes(value..end).ok_or_else(lost)?);
+                value = end + 1;
+            }
+            rows.push(row);
+            open = close + 1;
+        }
+        Ok(rows)
+    }
+
     fn fill_values(
         &mut self,
         select: Option<&SelectStmt>,
@@ -251,6 +320,15 @@ impl Analysis<'_> {
             end += 2;
         }
         Ok(end)
+    }
+}
+
+/// Is a value the literal NULL, or DEFAULT?
+fn is_null_or_default(value: &Node) -> bool {
+    match value.node.as_ref() {
+        Some(NodeEnum::SetToDefault(_)) => true,
+        Some(NodeEnum::AConst(constant)) => constant.isnull,
+        Some(_) | None => false,
     }
 }
 

@@ -76,7 +76,7 @@ impl Analysis<'_> {
         })?;
         scope.items.push(std::rc::Rc::clone(&target.item));
         self.from_clause(&update.from_clause, &mut scope)?;
-        let set = self.assign(&list, &target, &scope)?;
+        let set = self.assign(&list, &target, &scope, false)?;
         self.row_filter(&target, update.where_clause.as_deref(), &scope)?;
         let check = target.writes().and_then(|w| w.update_check(&set));
         self.returning(update.returning_clause.as_ref(), &target, &scope, check, place)

@@ -59,12 +59,12 @@ pub const PEOPLE: [Person; 9] = [
 ];
 
 /// What the directory says of a person, as SQL constants.
-struct Standing {
-    me: String,
-    team: String,
-    tree: String,
-    reports: String,
-    countries: String,
+pub struct Standing {
+    pub me: String,
+    pub team: String,
+    pub tree: String,
+    pub reports: String,
+    pub countries: String,
 }
 
 fn one(client: &mut Client, sql: &str) -> String {
@@ -76,7 +76,7 @@ fn one(client: &mut Client, sql: &str) -> String {
 }
 
 impl Standing {
-    fn read(client: &mut Client, login: &str) -> Self {
+    pub fn read(client: &mut Client, login: &str) -> Self {
         let me = one(
             client,
             &format!("SELECT user_id FROM crm.users WHERE login = '{login}'"),
@@ -113,7 +113,7 @@ impl Standing {
         }
     }
 
-    fn fill(&self, sql: &str) -> String {
+    pub fn fill(&self, sql: &str) -> String {
         sql.replace(":me", &self.me)
             .replace(":team", &self.team)
             .replace(":tree", &format!("'{}'::int[]", self.tree))

@@ -81,6 +81,15 @@ const MANAGER_PARENT: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id 
 const DESK_PARENT: &str =
     "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND p.country = ANY (:countries))";
 
+/// Own, shared with the person or their team, or of their team.
+const STEWARD_EDITS: &str = "ROW.owner_id = :me OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = ROW.id \
+    AND (m.user_id = :me OR m.team_id = :team))";
+const STEWARD_ROWS: &str = "ROW.owner_id = :me OR ROW.team_id = :team OR EXISTS (SELECT FROM public.customer_members m \
+    WHERE m.customer_id = ROW.id AND (m.user_id = :me OR m.team_id = :team))";
+const STEWARD_PARENT: &str = "EXISTS (SELECT FROM public.customers p WHERE p.id = ROW.customer_id AND (p.owner_id = :me OR p.team_id = :team \
+    OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = p.id AND (m.user_id = :me OR m.team_id = :team))))";
+const STEWARD_PARENT_EDITS: &str = REP_PARENT;
+
 const EMAIL: &str = "CASE WHEN strpos(ROW.email, '@') > 0 THEN left(ROW.email, 1) || '***@' || split_part(ROW.email, '@', 2) \
     WHEN ROW.email IS NOT NULL THEN '***' END";
 const PHONE_3_4: &str = "CASE WHEN length(ROW.phone) <= 7 THEN repeat('*', length(ROW.phone)) \
@@ -96,7 +105,7 @@ const BANK_0_4: &str = "CASE WHEN length(ROW.bank_account) <= 4 THEN repeat('*',
 const TAX_2_3: &str = "CASE WHEN length(ROW.tax_id) <= 5 THEN repeat('*', length(ROW.tax_id)) \
     ELSE left(ROW.tax_id, 2) || repeat('*', length(ROW.tax_id) - 5) || right(ROW.tax_id, 3) END";
 
-const ROLES: [Role; 5] = [
+const ROLES: [Role; 6] = [
     Role {
         name: "sales_rep",
         edits: &[
@@ -370,6 +379,66 @@ const ROLES: [Role; 5] = [
             all("public.activities"),
             all("public.customer_members"),
             all("public.products"),
+            all("crm.users"),
+            all("crm.teams"),
+        ],
+    },
+    // no shipped role: it has what those do not use (tests/asif_writes/roles)
+    Role {
+        name: "steward",
+        edits: &[
+            ("public.customers", STEWARD_EDITS),
+            ("public.contacts", STEWARD_PARENT_EDITS),
+            ("public.opportunities", "ROW.team_id = :team"),
+            ("public.activities", "ROW.owner_id = :me"),
+            ("public.products", "true"),
+        ],
+        derived: false,
+        tables: &[
+            Table {
+                name: "public.customers",
+                rows: STEWARD_ROWS,
+                columns: &[
+                    ("name", Mask("left(ROW.name, 3)", "ROW.team_id = :team")),
+                    ("phone", Mask(PHONE_3_4, "ROW.owner_id = :me")),
+                    ("email", Mask(EMAIL, NEVER)),
+                    ("tax_id", Mask("'secret'", NEVER)),
+                    ("credit_limit", Mask("floor(ROW.credit_limit / 1000) * 1000", NEVER)),
+                    ("founded_on", Mask("date_trunc('year', ROW.founded_on)::date", NEVER)),
+                    ("profile", HiddenExcept("ROW.owner_id = :me")),
+                ],
+            },
+            Table {
+                name: "public.contacts",
+                rows: STEWARD_PARENT,
+                columns: &[
+                    (
+                        "birthday",
+                        Mask("date_trunc('month', ROW.birthday)::date", REP_PARENT_OWN),
+                    ),
+                    ("email", Mask("NULL", NEVER)),
+                    ("preferences", Hidden),
+                ],
+            },
+            Table {
+                name: "public.opportunities",
+                rows: "ROW.team_id = :team OR ROW.owner_id = :me",
+                columns: &[
+                    ("amount", Mask("round(ROW.amount, -2)", "ROW.owner_id = :me")),
+                    ("notes", Mask("NULL", NEVER)),
+                ],
+            },
+            all("public.activities"),
+            Table {
+                name: "public.customer_members",
+                rows: STEWARD_PARENT,
+                columns: &[],
+            },
+            Table {
+                name: "public.products",
+                rows: "true",
+                columns: &[("list_price", Mask("round(ROW.list_price, 0)", NEVER))],
+            },
             all("crm.users"),
             all("crm.teams"),
         ],

@@ -173,6 +173,7 @@ async fn make(
             directory: Arc::new(people),
             generation,
             bodies: Arc::default(),
+            rights: Arc::default(),
         },
         users,
         teams,

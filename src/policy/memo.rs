@@ -1,6 +1,5 @@
 //! Decisions already made: a person asks the same of the same relation again and again.
 
-use super::decision::Access;
 use crate::catalog::Oid;
 use crate::identity::Principal;
 use std::collections::HashMap;
@@ -9,26 +8,41 @@ use std::sync::{PoisonError, RwLock};
 /// The most decisions that are kept; beyond it all are forgotten and made anew.
 const MOST: usize = 4096;
 
-/// Decisions by login and relation. A set of policies has its own, so that nothing outlives the set.
-#[derive(Debug, Default)]
-pub(super) struct Memo(RwLock<Held>);
+/// Decisions by login and relation. What they depend on beside the person has its own, so that nothing outlives it.
+#[derive(Debug)]
+pub struct Memo<T>(RwLock<Held<T>>);
 
-#[derive(Debug, Default)]
-struct Held {
-    people: HashMap<String, Person>,
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    people: HashMap<String, Person<T>>,
     count: usize,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self {
+            people: HashMap::new(),
+            count: 0,
+        }
+    }
 }
 
 /// What was decided for somebody, and who they were then.
 #[derive(Debug)]
-struct Person {
+struct Person<T> {
     who: Principal,
-    decided: HashMap<Oid, Access>,
+    decided: HashMap<Oid, T>,
 }
 
-impl Memo {
+impl<T: Clone> Memo<T> {
     /// The decision, made now unless it was made for exactly this person before.
-    pub(super) fn get_or(&self, who: &Principal, relation: Oid, decide: impl FnOnce() -> Access) -> Access {
+    pub fn get_or(&self, who: &Principal, relation: Oid, decide: impl FnOnce() -> T) -> T {
         if let Some(known) = self.known(who, relation) {
             return known;
         }
@@ -37,13 +51,13 @@ impl Memo {
         decided
     }
 
-    fn known(&self, who: &Principal, relation: Oid) -> Option<Access> {
+    fn known(&self, who: &Principal, relation: Oid) -> Option<T> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let person = held.people.get(&who.login)?;
         (person.who == *who).then(|| person.decided.get(&relation).cloned())?
     }
 
-    fn keep(&self, who: &Principal, relation: Oid, decided: &Access) {
+    fn keep(&self, who: &Principal, relation: Oid, decided: &T) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if held.count >= MOST {
             *held = Held::default();
@@ -61,10 +75,11 @@ impl Memo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Access;
 
     #[test]
     fn somebody_else_under_the_same_login_is_judged_anew() {
-        let memo = Memo::default();
+        let memo = Memo::<Access>::default();
         let rep = Principal {
             login: "ann".to_owned(),
             roles: vec!["rep".to_owned()],
@@ -83,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let memo = Memo::default();
+        let memo = Memo::<Access>::default();
         let who = Principal::default();
         for relation in 0..2 * MOST {
             memo.get_or(&who, u32::try_from(relation).unwrap(), || Access::Open);

@@ -30,7 +30,7 @@ pub use writes::{Update, Writes};
 
 use crate::identity::Principal;
 use bound::Bound;
-use memo::Memo;
+pub use memo::Memo;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use written::Written;
@@ -40,7 +40,7 @@ use written::Written;
 pub struct PolicySet {
     written: Arc<Written>,
     bound: Arc<Bound>,
-    memo: Arc<Memo>,
+    memo: Arc<Memo<Access>>,
 }
 
 impl PolicySet {

@@ -81,7 +81,7 @@ impl Check<'_> {
                 false => Err(broken("a COPY into a relation that is not open")),
             };
         }
-        let writes = policies.writes(self.who, relation, &self.world.catalog, &self.world.directory);
+        let writes = self.world.writes(self.who, relation);
         let writes = writes.ok_or_else(|| broken("a COPY without rights"))?;
         let mut given = BTreeSet::new();
         for node in &copy.attlist {

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A protected table that is written, what shows of it, and what may be written.
-type Held = (Arc<Relation>, Arc<TableView>, Box<Writes>);
+type Held = (Arc<Relation>, Arc<TableView>, Arc<Writes>);
 
 /// A statement that writes, where it stands.
 pub(super) struct Writing<'t> {
@@ -145,7 +145,7 @@ impl Check<'_> {
                 continue;
             }
             let administers = policies.rights(self.who).directory;
-            let writes = policies.writes(self.who, relation, catalog, &self.world.directory);
+            let writes = self.world.writes(self.who, relation);
             let may = writes.map_or_else(|| policies.writes_unprotected(relation), |w| w.deletes_all());
             if !may || policies.is_directory(relation.oid) && !administers {
                 return Err(broken("a TRUNCATE of rows that may not be deleted"));
@@ -195,10 +195,10 @@ impl Check<'_> {
                 Err(broken("a write to a relation that is not open"))
             };
         };
-        let writes = policies.writes(self.who, relation, &self.world.catalog, &self.world.directory);
+        let writes = self.world.writes(self.who, relation);
         let writes = writes.ok_or_else(|| broken("a write to a relation without rights"))?;
         if named_in_place {
-            return Ok(Some((Arc::clone(relation), view, Box::new(writes))));
+            return Ok(Some((Arc::clone(relation), view, writes)));
         }
         let open = !view.hides_rows() && view.all_columns_clear();
         let all: BTreeSet<usize> = (0..writes.columns.len()).collect();

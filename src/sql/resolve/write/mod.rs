@@ -118,7 +118,7 @@ impl Analysis<'_> {
             columns = super::select::columns_of(targets, self.first_own);
             // only rows that were written are returned: nothing of a hidden one
             columns.iter_mut().for_each(|c| c.reach = Reach::default());
-            if let Some((_, view)) = target.guarded() {
+            if let Some(view) = &target.view {
                 self.limit_rows(&target.relation, view);
             }
         }

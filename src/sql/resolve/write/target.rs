@@ -31,7 +31,7 @@ pub enum Doing {
 }
 
 /// What shows of a table, and what may be written to it.
-type Rights = (Arc<TableView>, Box<Writes>);
+type Rights = (Arc<TableView>, Arc<Writes>);
 
 /// The table that a statement writes.
 pub struct Target {
@@ -43,6 +43,8 @@ pub struct Target {
     pub first: usize,
     /// It is an own temporary table.
     pub temp: bool,
+    /// What shows of it, where it is protected.
+    pub view: Option<Arc<TableView>>,
     guarded: Option<Rights>,
 }
 
@@ -78,6 +80,7 @@ impl Analysis<'_> {
                 item,
                 first,
                 temp,
+                view: None,
                 guarded: None,
             });
         }
@@ -90,6 +93,7 @@ impl Analysis<'_> {
                 relation,
                 first,
                 temp,
+                view: None,
                 guarded: None,
             });
         };
@@ -102,6 +106,7 @@ impl Analysis<'_> {
                 relation,
                 first,
                 temp,
+                view: Some(view),
                 guarded: None,
             });
         }
@@ -121,6 +126,7 @@ impl Analysis<'_> {
             item,
             first,
             temp,
+            view: Some(Arc::clone(&view)),
             guarded: Some((view, writes)),
         })
     }
@@ -143,8 +149,9 @@ impl Analysis<'_> {
         }
         match policies.access(self.who, relation, &catalog) {
             Access::Guarded(view) => {
-                let writes = policies
-                    .writes(self.who, relation, &catalog, &self.world.directory)
+                let writes = self
+                    .world
+                    .writes(self.who, relation)
                     .ok_or_else(|| self.place(self.denied(relation), var.location))?;
                 let may = match doing {
                     Doing::Insert => writes.inserts(),
@@ -159,7 +166,7 @@ impl Analysis<'_> {
                 if relation.has_rules {
                     return Err(self.place(unsupported("writing to a table with rules"), var.location));
                 }
-                Ok(Some((view, Box::new(writes))))
+                Ok(Some((view, writes)))
             }
             Access::Open | Access::Denied => {
                 let plain = matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)

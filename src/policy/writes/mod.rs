@@ -103,7 +103,7 @@ impl Writes {
             column: right.name.clone(),
         };
         let closing = format!(
-            ") IS NULL THEN NULL::{0} ELSE ({1})::{0} END",
+            ")::{0} IS NULL THEN NULL::{0} ELSE ({1})::{0} END",
             right.base_sql,
             raise.sql()
         );

@@ -305,15 +305,21 @@ impl ColumnRight {
 /// The check of a row that ON CONFLICT either made or changed. One that was not there before has never been locked, so
 /// that its xmax is 0; PostgreSQL does not tell it of rows of a partitioned table, where both checks must hold.
 pub fn new_or_changed(relation: &Relation, new: Option<String>, changed: Option<String>) -> Option<String> {
-    let (Some(new), Some(changed)) = (&new, &changed) else {
-        return new.or(changed);
-    };
+    if new.is_none() && changed.is_none() {
+        return None;
+    }
+    let or_null = |check: Option<String>| check.unwrap_or_else(|| "NULL".to_owned());
     if relation.kind == RelationKind::PartitionedTable {
-        return Some(format!("CASE WHEN ({new}) IS NULL THEN ({changed}) END"));
+        return Some(match (new, changed) {
+            (Some(new), Some(changed)) => format!("CASE WHEN ({new}) IS NULL THEN ({changed}) END"),
+            (one, other) => or_null(one.or(other)),
+        });
     }
     Some(format!(
-        "CASE WHEN ({}.xmax)::pg_catalog.text OPERATOR(pg_catalog.=) '0'::pg_catalog.text THEN ({new}) ELSE ({changed}) END",
-        quote_ident(ROW_ALIAS)
+        "CASE WHEN ({}.xmax)::pg_catalog.text OPERATOR(pg_catalog.=) '0'::pg_catalog.text THEN ({}) ELSE ({}) END",
+        quote_ident(ROW_ALIAS),
+        or_null(new),
+        or_null(changed)
     ))
 }
 

@@ -66,6 +66,7 @@ impl Analysis<'_> {
                 return Err(column_denied(&target.relation.name.name, &column.name));
             }
             self.hold_unsettable(select, &given, &target, writes)?;
+            self.fill_defaults(select, &given, &target, writes)?;
             let filled = self.fill(select, &given, &target, writes)?;
             let mut set = given.valued.clone();
             set.extend(&filled);
@@ -272,6 +273,45 @@ impl Analysis<'_> {
             open = close + 1;
         }
         Ok(rows)
+    }
+
+    /// DEFAULT means what the policy fills in.
+    fn fill_defaults(
+        &mut self,
+        select: Option<&SelectStmt>,
+        given: &Given,
+        target: &Target,
+        writes: &Writes,
+    ) -> Result<(), Refusal> {
+        let Some(select) = select.filter(|s| !s.values_lists.is_empty()) else {
+            return Ok(());
+        };
+        let filled: Vec<(usize, String)> = given
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, at)| Some((place, writes.columns.get(*at)?.default.clone()?)))
+            .collect();
+        if filled.is_empty() {
+            return Ok(());
+        }
+        let rows = self.value_places(select, target)?;
+        for (row, places) in select.values_lists.iter().zip(rows) {
+            let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                return Err(lost());
+            };
+            for (place, value) in &filled {
+                let is_default = list
+                    .items
+                    .get(*place)
+                    .is_some_and(|v| matches!(v.node.as_ref(), Some(NodeEnum::SetToDefault(_))));
+                if let (true, Some(bytes)) = (is_default, places.get(*place)) {
+                    let splices = &mut self.unit_mut()?.splices;
+                    splices.replace(bytes.clone(), value.clone(), SpliceKind::Insert);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn fill_values(

@@ -262,7 +262,8 @@ impl Check<'_> {
                     .as_ref()
                     .is_some_and(|r| r.exprs.len() > 1 || r.exprs.first().is_some_and(|e| !self.is_check(e)));
                 let mut check = writes.insert_check(&given, returns);
-                if let Some(conflict) = insert.on_conflict_clause.as_deref() {
+                let updates = |c: &&OnConflictClause| c.action() == OnConflictAction::OnconflictUpdate;
+                if let Some(conflict) = insert.on_conflict_clause.as_deref().filter(updates) {
                     let after = self.in_conflict(conflict, relation, writes, walk, first, end, explained)?;
                     check = crate::policy::writes::new_or_changed(relation, check, after);
                 }
@@ -521,9 +522,6 @@ impl Check<'_> {
         end: usize,
         explained: &mut Vec<Range<usize>>,
     ) -> Result<Option<String>, Refusal> {
-        if conflict.action() != OnConflictAction::OnconflictUpdate {
-            return Ok(None);
-        }
         let set = columns_named(&conflict.target_list, relation)?;
         self.stored(&conflict.target_list, relation, writes, false, walk, explained)?;
         let doing = walk

@@ -230,3 +230,79 @@ async fn rows_that_hang_on_others_go_by_a_table_in_between() {
     assert!(got[0].starts_with("E 0A000"), "{got:?}");
     front.stop().await;
 }
+
+#[tokio::test]
+async fn ways_round_are_refused() {
+    let database = Database::new().await;
+    let front = database.rowgate().await;
+    let mut alice = Copier::login(front.port(), "alice", &database).await;
+    for (sql, expected) in [
+        ("copy customers (name) from stdin where true", "E 0A000"),
+        ("copy customers (name) from stdin where owner_id = 1 or true", "E 0A000"),
+        ("copy customers (name) from stdin with (freeze)", "E 0A000"),
+        ("copy customers (name) from stdin with (encoding 'latin1')", "E 0A000"),
+        ("copy customers (name) from stdin with (default 'x')", "E 0A000"),
+        ("copy customers (name) from stdin with (on_error ignore)", "E 0A000"),
+        ("copy customers from '/etc/passwd'", "E 42501"),
+        ("copy customers from program 'id'", "E 42501"),
+        ("copy contracts (number) from stdin", "E 42501"),
+        ("copy crm.users (login) from stdin", "E 42501"),
+        ("copy pg_catalog.pg_authid from stdin", "E 42501"),
+        ("copy key_customers from stdin", "E 42809"),
+        ("copy public.no_such_table from stdin", "E 42P01"),
+        ("copy customers (name, no_such_column) from stdin", "E 42703"),
+        ("copy service_records_2024 (subject) from stdin", "E 42501"),
+        ("explain copy customers (name) from stdin", "E 42601"),
+        ("prepare x as copy customers (name) from stdin", "E 42601"),
+        ("with x as (copy customers (name) from stdin) select 1", "E 42601"),
+    ] {
+        for got in [alice.raw.query(sql).await, alice.copy_extended(sql, &[]).await] {
+            assert!(got.iter().any(|l| l.starts_with(expected)), "{sql}: {got:?}");
+            assert!(!got.iter().any(|l| l.starts_with('G')), "{sql}: {got:?}");
+        }
+    }
+    assert_eq!(
+        alice.raw.query("select 1 as x").await,
+        ["T x:23", "D 1", "C SELECT 1", "Z I"]
+    );
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn a_driver_copies_in_the_extended_protocol() {
+    let database = Database::new().await;
+    let front = database.rowgate().await;
+    let admin = database.superuser().await;
+    let me = one(&admin, "select user_id::text from crm.users where login = 'alice'").await;
+    let alice = database.through(&front, "alice").await;
+    let data = |n: u32| {
+        let row = customer(n, &me).replace("\\t", "\t") + "\n";
+        bytes::Bytes::from(row.into_bytes())
+    };
+    for (sql, row, count) in [
+        (CUSTOMERS, data(1), 1),
+        ("copy pg_temp.own from stdin", bytes::Bytes::from_static(b"1\n"), 1),
+        (
+            "copy activities (customer_id, owner_id, summary, happened_at) from stdin csv",
+            bytes::Bytes::from(format!(
+                "{},{me},New,2026-01-01\n",
+                one(
+                    &admin,
+                    &format!("select min(id)::text from public.customers where owner_id = {me}")
+                )
+                .await
+            )),
+            1,
+        ),
+    ] {
+        if sql.contains("pg_temp") {
+            alice.batch_execute("create temp table own (a int)").await.unwrap();
+        }
+        let sink = alice.copy_in(sql).await.unwrap();
+        futures::pin_mut!(sink);
+        futures::SinkExt::send(&mut sink, row).await.unwrap();
+        assert_eq!(sink.finish().await.unwrap(), count, "{sql}");
+        assert_eq!(one(&alice, "select 'on'").await, "on");
+    }
+    front.stop().await;
+}

@@ -189,6 +189,8 @@ pub enum Effect {
         /// DISCARD ALL also drops prepared statements, cursors, LISTEN and temp tables.
         all: bool,
     },
+    /// `RESET name` and `SET name TO DEFAULT`: what the client asked for at startup holds again.
+    ResetSetting(String),
     /// `COPY … TO STDOUT`
     CopyOut,
     /// `COPY … FROM STDIN`

@@ -130,6 +130,26 @@ async fn a_row_limit_ends_the_result_and_the_transaction_but_not_the_session() {
     }
     raw.query("rollback").await;
 
+    // what a message has written goes with the result that is cut off, and stays where none is
+    raw.query("create temp table t (x int)").await;
+    let got = raw.query(&format!("insert into t values (1); {all}; select 1")).await;
+    assert_eq!(shape(&got)[2..], ["100 rows", LIMIT, "Z I"]);
+    let got = raw.query(&format!("{all}; insert into t values (2)")).await;
+    assert_eq!(shape(&got)[1..], ["100 rows", LIMIT, "Z I"]);
+    assert_eq!(raw.query("select count(*) from t").await[1], "D 0");
+    let got = raw.query(&format!("insert into t values (3); {all} limit 5")).await;
+    assert_eq!(shape(&got)[2..], ["5 rows", "C SELECT 5", "Z I"]);
+    assert_eq!(raw.query("select x from t").await[1], "D 3");
+    let got = raw
+        .query(&format!("begin; insert into t values (4); {all}; commit"))
+        .await;
+    assert!(got[0].starts_with("E 0A000"), "{got:?}");
+    let got = raw
+        .query(&format!("insert into t values (5); {all} limit 5; select 1 / 0"))
+        .await;
+    assert_eq!(shape(&got)[4..], ["E 22012 division by zero", "Z I"]);
+    assert_eq!(raw.query("select count(*) from t").await[1], "D 1");
+
     // a result that would go on for long is cancelled
     let started = Instant::now();
     let endless = raw
@@ -462,6 +482,18 @@ async fn startup_settings_are_in_force_and_come_back_after_reset() {
         raw.query("select login from users where user_id = 1").await[1],
         "D grace"
     );
+    raw.query("set timezone to 'UTC'").await;
+    for sql in ["show datestyle", "reset datestyle", "set datestyle to default"] {
+        raw.query("set datestyle to iso").await;
+        raw.query(sql).await;
+        let expected = if sql == "show datestyle" {
+            "D ISO, DMY"
+        } else {
+            "D SQL, DMY"
+        };
+        assert_eq!(raw.query("show datestyle").await[1], expected, "after {sql}");
+        assert_eq!(raw.query("show timezone").await[1], "D UTC", "after {sql}");
+    }
     for sql in ["show datestyle", "reset all", "discard all"] {
         raw.query(sql).await;
         assert_eq!(raw.query("show datestyle").await[1], "D SQL, DMY", "after {sql}");

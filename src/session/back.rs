@@ -390,6 +390,7 @@ impl Session<'_> {
                     },
                 );
             }
+            Effect::ResetSetting(name) => self.state.settings_reset.push(name.clone()),
             Effect::Reset { all } => {
                 self.state.stale = true;
                 self.state.settings_lost = true;

@@ -3,8 +3,9 @@
 
 use super::expect::Run;
 use super::{End, Session};
-use crate::gate::Effect;
+use crate::gate::{Effect, Judged};
 use crate::net::Fields;
+use crate::refusal::Refusal;
 use crate::wire::answer;
 
 /// How far such a Query is.
@@ -14,6 +15,22 @@ pub(super) enum Enclosure {
     Open,
     /// The database is ready again: the transaction has to end.
     Ended,
+}
+
+/// A write, a result with a row limit and the end or beginning of a transaction in one Query: what follows a result
+/// that is cut off would run all the same, and a COMMIT among it would keep the write.
+pub(super) fn cannot_undo(run: &Run) -> Option<Refusal> {
+    let statements = &run.text.judgement.statements;
+    let controls = |s: &Judged| s.effect == Effect::Transaction;
+    let writes = |s: &Judged| s.writes && !controls(s);
+    let mixed = run.undoes && statements.iter().any(controls) && statements.iter().any(writes);
+    mixed.then(|| {
+        Refusal::unsupported(
+            "limit-in-transaction",
+            "a write beside a result with a row limit is not supported in a message that begins or ends a transaction",
+        )
+        .hint("Send the statements one by one.")
+    })
 }
 
 impl Session<'_> {

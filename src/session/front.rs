@@ -1,6 +1,7 @@
 //! What a client's messages do.
 
 use super::admission::{Admitted, no_such_statement};
+use super::enclosure::cannot_undo;
 use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
 use super::state::{MOST_BYTES, MOST_NAMES, Portal, Prepared};
@@ -101,6 +102,9 @@ impl Session<'_> {
         if run.text.staged().is_some() {
             return self.begin_staged(run).await;
         }
+        if let Some(refusal) = cannot_undo(&run) {
+            return self.deny_query(Verdict::Refused(refusal), text, started).await;
+        }
         if !self.enclose(&run).await? {
             return Ok(());
         }
@@ -199,7 +203,8 @@ impl Session<'_> {
             self.refuse_extended(&no_such_statement(name), None);
             return Ok(None);
         };
-        if self.state.is_current(&prepared.text) {
+        // in an aborted block the database itself runs nothing but the block's end
+        if self.state.is_current(&prepared.text) || self.is_aborted().await? {
             return Ok(Some(Arc::clone(&prepared.text)));
         }
         match self.judge_again(name, &prepared).await? {

@@ -95,7 +95,7 @@ impl Session<'_> {
         if self.state.skipping {
             return Ok(Some(Verdict::Skipped));
         }
-        if (self.state.settings_lost || self.state.limits_changed)
+        if (self.state.settings_lost() || self.state.limits_changed)
             && let Err(fields) = self.put_settings_in_force().await?
         {
             return Ok(Some(self.failed(fields, None)));
@@ -138,12 +138,32 @@ impl Session<'_> {
     /// Replaces a statement of the extended protocol: what its columns were, and what they are now.
     pub(super) async fn replace_statement(&mut self, name: &str, text: &Text) -> Result<Result<Shapes, Fields>, End> {
         let synced = !self.state.segment_open;
-        self.back.describe(b'S', name);
+        let before = match self.shape_before(name, synced).await? {
+            Ok(shape) => shape,
+            Err(fields) => return Ok(Err(fields)),
+        };
         self.back.close(b'S', name);
         self.back.parse(name, &text.judgement.text, &text.types);
         self.back.describe(b'S', name);
         self.end_own(synced);
-        self.two_shapes(synced).await
+        self.with_shape_after(before, synced).await
+    }
+
+    /// The columns of a statement that is about to be replaced; `None` where what it names is gone, which is no error
+    /// of its successor's.
+    async fn shape_before(&mut self, name: &str, synced: bool) -> Result<Result<Option<Shape>, Fields>, End> {
+        self.back.describe(b'S', name);
+        self.end_own(synced);
+        match self.exchange(synced, (b'T', 1)).await? {
+            Ok(answers) => Self::last_shape(&answers).map(Ok),
+            Err(_) if synced && self.state.status != b'E' => Ok(Ok(None)),
+            Err(fields) => Ok(Err(fields)),
+        }
+    }
+
+    fn last_shape(answers: &[(u8, BytesMut)]) -> Result<Option<Shape>, End> {
+        let last = answers.iter().rev().find(|(tag, _)| matches!(tag, b'T' | b'n'));
+        last.map_or(Ok(None), |(tag, body)| Self::shape_of(*tag, body))
     }
 
     /// Replaces a statement made by PREPARE, by its command with the new text.
@@ -153,27 +173,22 @@ impl Session<'_> {
         command: &Verified,
     ) -> Result<Result<Shapes, Fields>, End> {
         let synced = !self.state.segment_open;
-        self.back.describe(b'S', name);
+        let before = match self.shape_before(name, synced).await? {
+            Ok(shape) => shape,
+            Err(fields) => return Ok(Err(fields)),
+        };
         self.back.close(b'S', name);
         self.own_command(command);
         self.back.describe(b'S', name);
         self.end_own(synced);
-        self.two_shapes(synced).await
+        self.with_shape_after(before, synced).await
     }
 
-    async fn two_shapes(&mut self, synced: bool) -> Result<Result<Shapes, Fields>, End> {
-        let answers = match self.exchange(synced, (b'T', 2)).await? {
-            Ok(answers) => answers,
-            Err(fields) => return Ok(Err(fields)),
-        };
-        let mut shapes = Vec::new();
-        for (tag, body) in &answers {
-            if matches!(tag, b'T' | b'n') {
-                shapes.push(Self::shape_of(*tag, body)?);
-            }
-        }
-        let after = shapes.pop().flatten();
-        Ok(Ok((shapes.pop().flatten(), after)))
+    async fn with_shape_after(&mut self, before: Option<Shape>, synced: bool) -> Result<Result<Shapes, Fields>, End> {
+        Ok(match self.exchange(synced, (b'T', 1)).await? {
+            Ok(answers) => Ok((before, Self::last_shape(&answers)?)),
+            Err(fields) => Err(fields),
+        })
     }
 
     /// An error in one of rowgate's own messages within a client's statement is that statement's error.

@@ -52,6 +52,7 @@ impl Text {
             | Effect::Prepare { .. }
             | Effect::Deallocate(_)
             | Effect::DeclareCursor { .. }
+            | Effect::ResetSetting(_)
             | Effect::Reset { .. } => true,
         })
     }
@@ -139,7 +140,7 @@ impl Session<'_> {
                 return Ok(Some(Verdict::Skipped));
             }
         }
-        let outdated = self.state.stale || self.state.settings_lost || self.state.limits_changed;
+        let outdated = self.state.stale || self.state.settings_lost() || self.state.limits_changed;
         if outdated && self.state.status != b'E' {
             return self.reread().await;
         }
@@ -149,6 +150,9 @@ impl Session<'_> {
     /// Judges a client's text.
     pub(super) async fn judge(&mut self, text: &str, types: &[u32]) -> Result<Verdict, End> {
         if let Some(verdict) = self.settle().await? {
+            return Ok(verdict);
+        }
+        if let Some(verdict) = self.refused_in_aborted(text).await? {
             return Ok(verdict);
         }
         if let Some(known) = self.cache.find(text, types, &self.state) {

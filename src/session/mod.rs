@@ -4,6 +4,7 @@
 //! [`expect::Expect`] waits in a queue, and what the database answers (`back`) is matched against it. When a
 //! judgement depends on the outcome of what is still under way, the queue is drained first.
 
+mod aborted;
 mod admission;
 mod back;
 mod cancel;

@@ -47,7 +47,7 @@ impl Session<'_> {
                         return Err(End::Upstream(fields));
                     }
                     self.state.stale |= name == "search_path";
-                    self.state.settings.push(verified);
+                    self.state.settings.push((name, verified));
                 }
                 Verdict::Refused(_) if IGNORED.contains(&name.as_str()) => {}
                 Verdict::Refused(mut refusal) => {
@@ -72,15 +72,17 @@ impl Session<'_> {
             return Ok(Err(fields));
         }
         self.state.limits_changed = false;
-        if self.state.settings_lost {
-            let settings: Vec<Verified> = self.state.settings.clone();
-            for text in &settings {
-                if let Err(fields) = self.run_quietly(text).await? {
-                    return Ok(Err(fields));
-                }
+        let (all, some) = (
+            std::mem::take(&mut self.state.settings_lost),
+            std::mem::take(&mut self.state.settings_reset),
+        );
+        let settings: Vec<(String, Verified)> = self.state.settings.clone();
+        for (_, text) in settings.iter().filter(|(name, _)| all || some.contains(name)) {
+            if let Err(fields) = self.run_quietly(text).await? {
+                self.state.settings_lost = true;
+                return Ok(Err(fields));
             }
         }
-        self.state.settings_lost = false;
         Ok(Ok(()))
     }
 

@@ -73,7 +73,9 @@ pub(super) struct State {
     pub statements: HashMap<String, Arc<Prepared>>,
     pub portals: HashMap<String, Portal>,
     /// What the client asked for in its startup packet, judged.
-    pub settings: Vec<crate::gate::Verified>,
+    pub settings: Vec<(String, crate::gate::Verified)>,
+    /// Those of them that a RESET has taken away.
+    pub settings_reset: Vec<String>,
 }
 
 impl State {
@@ -104,7 +106,13 @@ impl State {
             statements: HashMap::new(),
             portals: HashMap::new(),
             settings: Vec::new(),
+            settings_reset: Vec::new(),
         }
+    }
+
+    /// Has something been taken away that has to be put in force again?
+    pub fn settings_lost(&self) -> bool {
+        self.settings_lost || !self.settings_reset.is_empty()
     }
 
     /// Is this text's judgement still the one that would be made now?

@@ -17,6 +17,8 @@ use crate::gate::{Judgement, SessionView};
 use crate::identity::Principal;
 use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
+use pg_query::NodeEnum;
+use pg_query::protobuf::TransactionStmtKind;
 use resolve::Analysis;
 use rewrite::print_unit;
 use std::sync::Arc;
@@ -36,6 +38,25 @@ pub fn secure(
 ) -> Result<Judgement, Refusal> {
     let need = STACK_BASE + text.len().min(parse::MAX_TOKENS) * STACK_PER_BYTE;
     stacker::maybe_grow(need, need, || stages(text, who, session, parameter_types, world))
+}
+
+/// May a text run in a transaction that is aborted: does its first statement, if there is one, end the transaction
+/// or go back to a savepoint? The refusal is the syntax error that comes first.
+pub fn ends_aborted(text: &str) -> Result<bool, Refusal> {
+    let need = STACK_BASE + text.len().min(parse::MAX_TOKENS) * STACK_PER_BYTE;
+    let parsed = stacker::maybe_grow(need, need, || parse::parse(text))?;
+    let first = parsed.tree.stmts.first().and_then(|s| s.stmt.as_ref());
+    Ok(match first.and_then(|s| s.node.as_ref()) {
+        None => true,
+        Some(NodeEnum::TransactionStmt(statement)) => matches!(
+            statement.kind(),
+            TransactionStmtKind::TransStmtCommit
+                | TransactionStmtKind::TransStmtRollback
+                | TransactionStmtKind::TransStmtRollbackTo
+                | TransactionStmtKind::TransStmtPrepare
+        ),
+        Some(_) => false,
+    })
 }
 
 fn stages(

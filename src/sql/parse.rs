@@ -1,7 +1,7 @@
 //! The client's text as PostgreSQL's own scanner and grammar read it, within bounds.
 
 use crate::refusal::{Refusal, SqlState};
-use crate::sql::tokens::Tokens;
+use crate::sql::tokens::{Tok, Tokens};
 use pg_query::ParserOptions;
 use pg_query::protobuf::{ParseResult, ScanToken};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ pub const MAX_TOKENS: usize = 120_000;
 pub const MAX_NESTING: usize = 200;
 /// How many operators may stand in one unbroken chain at one bracket level; each deepens the tree by one.
 pub const MAX_CHAIN: usize = 4_000;
+
+/// The longest text in which the place of a syntax error is looked for, in bytes.
+const LONGEST_PLACED: usize = 64 << 10;
 
 /// How many bytes the scanner may read again for comments that open inside comments.
 const MAX_COMMENT_WORK: usize = 20_000_000;
@@ -44,7 +47,7 @@ pub struct Scanned {
 impl Scanned {
     /// Scans a text; 42601 where that cannot be done.
     pub fn of(text: &str) -> Result<Self, Refusal> {
-        let scanned = pg_query::scan(text).map_err(|e| syntax_error(&e))?;
+        let scanned = pg_query::scan(text).map_err(|e| placed(syntax_error(&e), text, &[]))?;
         Ok(Self {
             text: Arc::from(text),
             tokens: scanned.tokens,
@@ -85,7 +88,8 @@ pub fn parse(text: &str) -> Result<Parsed, Refusal> {
     let text = Arc::clone(scanned.text());
     let tokens = Tokens::new(&text, scanned.tokens())?;
     tokens.check_bounds()?;
-    let tree = pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| syntax_error(&e))?;
+    let tree =
+        pg_query::parse(&text, ParserOptions::DEFAULT).map_err(|e| placed(syntax_error(&e), &text, tokens.list()))?;
     Ok(Parsed {
         text,
         tokens,
@@ -115,6 +119,39 @@ fn check_comments(text: &str) -> Result<(), Refusal> {
         behind = byte;
     }
     Ok(())
+}
+
+/// The same with the place that PostgreSQL would give, which its parser tells and the crate around it does not: the
+/// end of the text, the rest of it that cannot be scanned, or the first token with which the grammar fails.
+fn placed(refusal: Refusal, text: &str, tokens: &[Tok]) -> Refusal {
+    let message = refusal.message.clone();
+    if message.ends_with(" at end of input") {
+        return refusal.at(text.len());
+    }
+    let Some((what, near)) = message.split_once(" at or near \"") else {
+        return refusal;
+    };
+    let near = near.strip_suffix('"').unwrap_or(near);
+    if what != "syntax error" {
+        return match text.strip_suffix(near) {
+            Some(before) => refusal.at(before.len()),
+            None => refusal,
+        };
+    }
+    let fails_with = |tok: &Tok| {
+        let upto = text.get(..tok.end).unwrap_or(text);
+        let error = pg_query::parse(upto, ParserOptions::DEFAULT).err();
+        error.is_some_and(|e| !syntax_error(&e).message.ends_with(" at end of input"))
+    };
+    let first = if text.len() > LONGEST_PLACED {
+        None
+    } else {
+        tokens.get(tokens.partition_point(|tok| !fails_with(tok)))
+    };
+    match first.filter(|tok| text.get(tok.start..tok.end) == Some(near)) {
+        Some(tok) => refusal.at(tok.start),
+        None => refusal,
+    }
 }
 
 fn syntax_error(error: &pg_query::Error) -> Refusal {

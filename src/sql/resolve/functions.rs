@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::scope::{Col, Scope};
 use super::{Analysis, lost, name_parts, oid};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
+use crate::name::QualifiedName;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::census_of_call;
 use crate::sql::lists::{self, FunctionRule, Setting, Totality};
@@ -213,7 +214,7 @@ impl Analysis<'_> {
     }
 
     fn builtin_allowed(&self, schema: &str, name: &str, arguments: usize, at: i32) -> Result<Place, Refusal> {
-        let full = crate::name::QualifiedName::new(schema, name);
+        let full = QualifiedName::new(schema, name);
         let allowed = match lists::function(schema, name, arguments) {
             FunctionRule::Allowed | FunctionRule::CurrentSetting | FunctionRule::SetConfig => true,
             FunctionRule::Sleep => self.rights.sleep,
@@ -244,21 +245,35 @@ impl Analysis<'_> {
         match lists::function("pg_catalog", name, arguments.len()) {
             FunctionRule::CurrentSetting => {
                 let setting = arguments.first().and_then(|a| a.literal.as_deref());
-                if setting.is_some_and(lists::setting_is_readable) {
+                if setting.is_some_and(lists::setting_is_readable)
+                    || arguments.first().is_some_and(|a| self.names_setting(a))
+                {
                     return Ok(());
                 }
                 Err(self.refuse_function(name, at))
             }
             FunctionRule::SetConfig => {
                 let setting = arguments.first().and_then(|a| a.literal.as_deref());
-                let constant = arguments.get(1).is_some_and(|a| a.literal.is_some());
-                if constant && setting.is_some_and(|s| matches!(lists::setting(s), Setting::Allowed)) {
+                // a column's value could be that of a hidden row, and would be read back by SHOW
+                let of_no_row = arguments.get(1).is_some_and(|a| !a.columns && a.reach.is_empty());
+                if of_no_row && setting.is_some_and(|s| matches!(lists::setting(s), Setting::Allowed)) {
                     return Ok(());
                 }
                 Err(self.refuse_function(name, at))
             }
             FunctionRule::Allowed | FunctionRule::Sleep | FunctionRule::Named | FunctionRule::Refused => Ok(()),
         }
+    }
+
+    /// Is it the name of a setting as `pg_settings` lists it, beside its value?
+    fn names_setting(&self, argument: &Facts) -> bool {
+        let listed = self
+            .world
+            .catalog
+            .relation(&QualifiedName::new("pg_catalog", "pg_settings"));
+        argument
+            .origin
+            .is_some_and(|o| o.column == 1 && listed.is_some_and(|r| r.oid == o.table))
     }
 
     /// A built-in name that a function of another schema on the path shares gets its schema, so that no later

@@ -245,6 +245,7 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
         };
         match option.defname.as_str() {
             "costs" | "summary" | "timing" | "analyze" => {}
+            _ if is_off(option) => {}
             "format" if value_of(option) == Some("text") => {}
             other => return Err(unsupported(&format!("EXPLAIN option {}", other.to_uppercase()))),
         }
@@ -257,7 +258,7 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
     let executes = explain
         .options
         .iter()
-        .any(|o| matches!(o.node.as_ref(), Some(NodeEnum::DefElem(d)) if d.defname == "analyze"));
+        .any(|o| matches!(o.node.as_ref(), Some(NodeEnum::DefElem(d)) if d.defname == "analyze" && !is_off(d)));
     if executes && !analysis.guards.is_empty() {
         // row counts below a guard are those of hidden rows, too
         return Err(unsupported("EXPLAIN ANALYZE of relations with hidden rows or columns"));
@@ -269,6 +270,16 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
         row_limit: None,
         ..inner
     })
+}
+
+/// Is an option switched off?
+fn is_off(option: &DefElem) -> bool {
+    match option.arg.as_ref().and_then(|a| a.node.as_ref()) {
+        Some(NodeEnum::Integer(number)) => number.ival == 0,
+        Some(NodeEnum::Boolean(value)) => !value.boolval,
+        Some(NodeEnum::String(word)) => ["off", "false"].iter().any(|w| word.sval.eq_ignore_ascii_case(w)),
+        Some(_) | None => false,
+    }
 }
 
 /// The word that an option is set to.

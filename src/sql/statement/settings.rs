@@ -22,7 +22,14 @@ pub fn set(analysis: &mut Analysis<'_>, set: &VariableSetStmt) -> Result<Judged,
             Setting::Clamped(_) if analysis.rights.limits.contains_key(&name) => {
                 Err(refused(&name).detail("Your role has a limit for it, which RESET would lift."))
             }
-            Setting::Allowed | Setting::Only(_) | Setting::Clamped(_) => Ok(judged(analysis, "RESET", Effect::None)),
+            Setting::Allowed | Setting::Only(_) | Setting::Clamped(_) => {
+                let effect = if set.is_local {
+                    Effect::None
+                } else {
+                    Effect::ResetSetting(name)
+                };
+                Ok(judged(analysis, "RESET", effect))
+            }
             Setting::Refused => Err(refused(&name)),
         },
         VariableSetKind::VarSetValue => {

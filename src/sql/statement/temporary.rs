@@ -3,13 +3,15 @@
 use super::{judged, storing};
 use crate::catalog::{Relation, TypeKind};
 use crate::gate::{Effect, Judged};
-use crate::refusal::Refusal;
+use crate::name::quote_ident;
+use crate::refusal::{Refusal, SqlState};
 use crate::sql::resolve::scope::Scope;
 use crate::sql::resolve::{Analysis, lost, name_parts, oid, unsupported, writes_later};
+use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     ColumnDef, ConstrType, CreateStmt, CreateTableAsStmt, DropStmt, IndexStmt, IntoClause, Node, ObjectType, RangeVar,
-    SelectStmt, VacuumStmt,
+    SelectStmt, Token, VacuumStmt,
 };
 use std::sync::Arc;
 
@@ -175,21 +177,61 @@ pub fn drop(analysis: &mut Analysis<'_>, drop: &DropStmt) -> Result<Judged, Refu
     if drop.remove_type() != ObjectType::ObjectTable {
         return Err(super::refuse_kind(&NodeEnum::DropStmt(drop.clone())));
     }
-    for object in &drop.objects {
+    for (index, object) in drop.objects.iter().enumerate() {
         let Some(NodeEnum::List(list)) = object.node.as_ref() else {
             return Err(lost());
         };
         let parts = name_parts(&list.items).ok_or_else(lost)?;
         match parts.as_slice() {
             ["pg_temp", _] => {}
-            [_] => {
-                return Err(unsupported("DROP TABLE without a schema")
-                    .hint("Only own temporary tables may be dropped: write DROP TABLE pg_temp.name."));
+            [name] => {
+                let var = RangeVar {
+                    relname: (*name).to_owned(),
+                    location: -1,
+                    ..RangeVar::default()
+                };
+                match analysis.find_relation(&var) {
+                    Ok((_, true)) => {}
+                    Ok((_, false)) => return Err(not_owner(name)),
+                    Err(_) if drop.missing_ok => {}
+                    Err(_) => {
+                        let message = format!("table \"{name}\" does not exist");
+                        return Err(Refusal::new("no-relation", SqlState::UndefinedTable, message));
+                    }
+                }
+                qualify_dropped(analysis, index, name)?;
             }
-            _ => return Err(writes_later("DROP TABLE")),
+            [.., name] => return Err(not_owner(name)),
+            [] => return Err(lost()),
         }
     }
     Ok(judged(analysis, "DROP TABLE", Effect::TempRelations))
+}
+
+fn not_owner(name: &str) -> Refusal {
+    Refusal::forbidden("drop-table", format!("must be owner of table {name}"))
+        .hint("Only own temporary tables may be dropped.")
+}
+
+/// Names the own temporary table in place `index` of DROP's list, whose nodes have no place in the text.
+fn qualify_dropped(analysis: &mut Analysis<'_>, index: usize, name: &str) -> Result<(), Refusal> {
+    let tokens = analysis.tokens()?;
+    let mut drops = (0..tokens.list().len()).filter(|&i| tokens.kind(i) == Some(Token::Drop));
+    let (Some(first), None) = (drops.next(), drops.next()) else {
+        return Err(unsupported("DROP TABLE of a name without a schema beside another DROP")
+            .hint("Write DROP TABLE pg_temp.name."));
+    };
+    let mut at = first + 2;
+    if tokens.kind(at) == Some(Token::IfP) {
+        at += 2;
+    }
+    for _ in 0..index {
+        at = tokens.name_end(at) + 1;
+    }
+    let bytes = tokens.bytes(at..tokens.name_end(at)).ok_or_else(lost)?;
+    let text = format!("pg_temp.{}", quote_ident(name));
+    analysis.unit_mut()?.splices.replace(bytes, text, SpliceKind::Qualifier);
+    Ok(())
 }
 
 /// `CREATE INDEX ON t (columns)`

@@ -519,6 +519,10 @@ impl One<'_> {
             Ruling::TimedOut => tally.timed_out += 1,
             ruling => {
                 let failure = self.failure(&made, &outcome, ruling.clone(), &tape, index, tally);
+                if self.plan.progress {
+                    let (login, smallest) = (failure.login, failure.smallest.join("; "));
+                    eprintln!("case {index} as {login}: {}\n    {smallest}", failure.last);
+                }
                 tally.failures.push(failure);
             }
         }

@@ -1,7 +1,7 @@
 //! The attacks: readable cases of what a hostile person with psql would try, each with the answer that it must get.
 //!
-//! A case in `attacks/*.md` is a heading, `as LOGIN`, and statements (`> …`, continued by `>> …`), each followed by
-//! what must come of it (`= …`):
+//! A case in `attacks/*.md` is a heading, `as LOGIN`, and statements (`> …`, continued by `>> …`; `| …` is a line of data
+//! for COPY), each followed by what must come of it (`= …`):
 //!
 //! - `as-if`: what PostgreSQL answers on the person's D′; `as-if SQL`: what it answers there to other words
 //! - `refused`: a refusal by rowgate itself (42501 or 0A000); `refused CODE`: with this SQLSTATE
@@ -37,6 +37,7 @@ mod world;
 
 use compare::{Verdict, judge, leaked, own};
 use generate::case::Step;
+use std::collections::HashMap;
 use wire::{Answer, Client};
 use world::{Seat, World};
 
@@ -47,6 +48,8 @@ struct Attack {
     name: String,
     login: String,
     steps: Vec<(String, String)>,
+    /// Data for COPY, by the number of the step.
+    data: HashMap<usize, String>,
 }
 
 fn read(text: &str) -> Vec<Attack> {
@@ -57,6 +60,7 @@ fn read(text: &str) -> Vec<Attack> {
                 name: name.to_owned(),
                 login: String::new(),
                 steps: Vec::new(),
+                data: HashMap::new(),
             });
             continue;
         }
@@ -69,6 +73,10 @@ fn read(text: &str) -> Vec<Attack> {
             last.0.push_str(more);
         } else if let Some(sql) = line.strip_prefix("> ") {
             attack.steps.push((sql.to_owned(), String::new()));
+        } else if let Some(more) = line.strip_prefix("| ") {
+            let data = attack.data.entry(attack.steps.len() - 1).or_default();
+            data.push_str(more);
+            data.push('\n');
         } else if let Some(want) = line.strip_prefix("= ") {
             attack.steps.last_mut().expect("a statement").1 = want.trim().to_owned();
         }
@@ -125,7 +133,7 @@ fn meets(want: &str, sql: &str, gate: &Answer, seat: &Seat, prime: &mut Client, 
 }
 
 fn writes(sql: &str) -> bool {
-    ["INSERT", "UPDATE", "DELETE", "MERGE"]
+    ["INSERT", "UPDATE", "DELETE", "MERGE", "COPY"]
         .iter()
         .any(|w| sql.starts_with(w) || sql.starts_with("WITH") && sql.contains(&format!("({w}")))
 }
@@ -138,7 +146,8 @@ fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<
         gate.simple(text)?;
         prime.simple(text)?;
     }
-    for (sql, want) in &attack.steps {
+    for (at, (sql, want)) in attack.steps.iter().enumerate() {
+        gate.copy_data = attack.data.get(&at).map(|d| d.clone().into_bytes());
         let answer = match gate.simple(sql) {
             Ok(answer) => answer,
             Err(e) => {
@@ -152,7 +161,11 @@ fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<
         } else {
             Answer::default()
         };
-        if let Some(mark) = leaked(&answer, &as_if, &seat.hidden, sql) {
+        let said = attack
+            .data
+            .get(&at)
+            .map_or_else(|| sql.clone(), |data| format!("{sql}\n{data}"));
+        if let Some(mark) = leaked(&answer, &as_if, &seat.hidden, &said) {
             wrong.push(format!("{sql}\n    LEAKED {mark}: {}", shown(&answer)));
         }
         if !want

@@ -225,3 +225,33 @@ fn who_comes_second_is_told() {
     let lost = ends.iter().filter(|e| told(e) == "40001").count();
     assert_eq!(lost, 1, "one of two must give way");
 }
+
+/// A row whose scope another row decides: the other has left meanwhile. In READ COMMITTED that other row is the one that
+/// the statement began with, as in PostgreSQL's own row security; stricter isolation tells.
+#[test]
+fn a_row_whose_parent_left_meanwhile_is_told_of() {
+    let stage = Stage::set();
+    let mut scene = Scene::set(&stage, "w_parent");
+    let away = "UPDATE customers SET owner_id = 1, team_id = 1 WHERE id = 5; UPDATE contacts SET title = 'theirs' WHERE id = 5";
+    for sql in [
+        "UPDATE contacts SET title = 'late' WHERE id = 5",
+        "MERGE INTO contacts c USING (VALUES (5)) s(id) ON c.id = s.id WHEN MATCHED THEN UPDATE SET title = 'late'",
+    ] {
+        let begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM contacts"];
+        let answer = scene.after(away, "alice", &begin, sql);
+        assert_eq!(told(&answer), "40001", "{sql}");
+        assert_eq!(scene.one("SELECT title FROM contacts WHERE id = 5"), "theirs");
+        let back = "UPDATE customers SET owner_id = 36, team_id = 14 WHERE id = 5";
+        run(&mut scene.admin, back);
+    }
+    // afterwards it is not theirs any more
+    run(
+        &mut scene.admin,
+        "UPDATE customers SET owner_id = 1, team_id = 1 WHERE id = 5",
+    );
+    let mut alice = scene.server.connect("alice").expect("rowgate");
+    let late = alice
+        .simple("UPDATE contacts SET title = 'late' WHERE id = 5")
+        .expect("rowgate");
+    assert_eq!(told(&late), "UPDATE 0");
+}

@@ -1,0 +1,134 @@
+# A throwaway PostgreSQL with the demonstration's data, and what stands before it. For script/bench.
+
+tools=$(dirname "$(readlink -f "$(command -v initdb || ls -1d /usr/lib/postgresql/*/bin/initdb | sort -V | tail -1)")")
+place=$(mktemp -d)
+started=()
+export PGHOST=127.0.0.1 PGUSER=postgres PGPASSWORD=bench PGDATABASE=crm
+
+# the server and PgBouncer refuse to run as root
+unprivileged() { if [ "$(id -u)" = 0 ]; then runuser -u "$account" -- "$@"; else "$@"; fi; }
+
+free_port() {
+    local port
+    for port in $(shuf -i 20000-60000 -n 50); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
+}
+
+until_open() { # PORT
+    for _ in $(seq 200); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+        sleep 0.1
+    done
+    echo "nothing listens on port $1" >&2
+    return 1
+}
+
+finish() {
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    [ -d "$place/data" ] && unprivileged "$tools/pg_ctl" -D "$place/data" -m immediate stop >/dev/null 2>&1 || true
+    rm -rf "$place"
+}
+
+server_version() { "$tools/postgres" --version | sed 's/^postgres (PostgreSQL) /PostgreSQL /; s/ (.*//'; }
+
+begin() {
+    trap finish EXIT
+    account=$(getent passwd postgres >/dev/null && echo postgres || echo nobody)
+    chmod 755 "$place"
+    install -d -o "$(id -u "$([ "$(id -u)" = 0 ] && echo "$account" || id -un)")" "$place/data" "$place/bouncer"
+    direct=$(free_port)
+    echo bench >"$place/password"
+    unprivileged "$tools/initdb" -D "$place/data" -U postgres -A scram-sha-256 --pwfile="$place/password" >/dev/null
+    unprivileged "$tools/pg_ctl" -D "$place/data" -l "$place/data/log" -w start >/dev/null \
+        -o "-p $direct -k '' -c fsync=off -c shared_buffers=256MB -c max_connections=200 -c max_wal_size=4GB"
+    export PGPORT=$direct
+    psql -qd postgres -c "CREATE DATABASE crm"
+    "$program" demo --database "postgresql://postgres:bench@127.0.0.1:$direct/crm" --fill-only --scale "$scale" >&2
+    "$tools/pgbench" -i -s 1 -q >/dev/null 2>&1
+    # a representative's team holds the accounts, and somebody owns one customer in five hundred
+    psql -q <<'SQL'
+UPDATE pgbench_accounts SET bid = 14;
+CREATE INDEX ON pgbench_accounts (bid);
+GRANT SELECT ON pgbench_accounts TO rowgate;
+INSERT INTO crm.teams VALUES (20, 7, 'Bench', 'Shanghai', '{CN}');
+INSERT INTO crm.users VALUES (61, 'tiny', 'Tiny', '{sales_rep}', 20, 15, 'tiny@example.com', '2020-01-01', true);
+UPDATE customers SET owner_id = 61, team_id = 20 WHERE id % 500 = 0;
+UPDATE contracts SET owner_id = 61, team_id = 20 WHERE customer_id % 500 = 0;
+UPDATE opportunities SET owner_id = 61, team_id = 20 WHERE customer_id % 500 = 0;
+CREATE ROLE bench_rls LOGIN PASSWORD 'bench';
+GRANT USAGE ON SCHEMA public, crm TO bench_rls;
+GRANT SELECT ON ALL TABLES IN SCHEMA public, crm TO bench_rls;
+VACUUM ANALYZE;
+SQL
+    policies
+    gate
+}
+
+# the shipped policies, and what they say of pgbench's table
+policies() {
+    cp -r policies "$place/policies"
+    printf '\n[accounts]\nrelation = "public.pgbench_accounts"\nkey = "aid"\nteam = "bid"\n' >>"$place/policies/tables.toml"
+    printf '\n[accounts]\nview = ["team"]\n[accounts.columns]\nfiller = { mask = "null" }\n' >>"$place/policies/roles/sales_rep.toml"
+    printf '\n[accounts]\nview = ["team_tree"]\n' >>"$place/policies/roles/sales_manager.toml"
+    printf '\n[accounts]\nview = ["all"]\n' >>"$place/policies/roles/executive.toml"
+}
+
+gate() {
+    rowgate=$(free_port)
+    cat >"$place/rowgate.toml" <<TOML
+[listen]
+port = $rowgate
+[upstream]
+host = "127.0.0.1"
+port = $direct
+database = "crm"
+user = "rowgate"
+password = "rowgate-demo"
+[policies]
+directory = "$place/policies"
+[login]
+auth_query = "SELECT login, verifier FROM rowgate.verifier(\$1)"
+[audit]
+output = "off"
+TOML
+    RUST_LOG=warn "$program" serve --config "$place/rowgate.toml" 2>"$place/rowgate.log" &
+    rowgate_pid=$!
+    started+=("$rowgate_pid")
+    until_open "$rowgate"
+}
+
+bouncer() { # MODE -> sets bouncer_port and bouncer_pid
+    local mode=$1
+    bouncer_port=$(free_port)
+    cat >"$place/bouncer/$mode.ini" <<INI
+[databases]
+crm = host=127.0.0.1 port=$direct dbname=crm
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $bouncer_port
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = $place/bouncer/users
+pool_mode = $mode
+default_pool_size = 50
+logfile = /dev/null
+INI
+    echo '"postgres" "bench"' >"$place/bouncer/users"
+    chmod 644 "$place/bouncer"/*
+    unprivileged pgbouncer -q "$place/bouncer/$mode.ini" &
+    until_open "$bouncer_port"
+    bouncer_pid=$(pgrep -n -f "pgbouncer -q $place/bouncer/$mode.ini")
+    started+=("$bouncer_pid")
+}
+
+# processor time of a process in microseconds
+cpu() { awk -v tick="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); print ($12 + $13) * 1000000 / tick }' "/proc/$1/stat"; }
+
+# median, least and greatest of the numbers on standard input
+spread() { # FORMAT
+    sort -g | awk -v f="$1" '{ v[NR] = $1 } END {
+        if (!NR) { print "-"; exit }
+        m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+        printf f " (" f "–" f ")\n", m, v[1], v[NR] }'
+}

@@ -1,0 +1,103 @@
+# What a statement and a large result cost the process in between. For script/bench.
+
+# name, port, login, password, process
+endpoints() {
+    [ -n "${bouncer_session:-}" ] || {
+        bouncer session; bouncer_session="$bouncer_port|$bouncer_pid"
+        bouncer transaction; bouncer_transaction="$bouncer_port|$bouncer_pid"
+    }
+    echo "direct|$direct|postgres|bench|"
+    echo "PgBouncer, session|${bouncer_session%|*}|postgres|bench|${bouncer_session#*|}"
+    echo "PgBouncer, transaction|${bouncer_transaction%|*}|postgres|bench|${bouncer_transaction#*|}"
+    echo "rowgate, executive|$rowgate|grace|grace-demo|$rowgate_pid"
+    echo "rowgate, representative|$rowgate|alice|alice-demo|$rowgate_pid"
+    echo "rowgate, manager|$rowgate|bob|bob-demo|$rowgate_pid"
+}
+
+# one run: transactions per second, latency in ms, processor time per transaction in µs
+run() { # PORT LOGIN PASSWORD PROCESS MODE FILE CLIENTS SECONDS
+    local before=0 after=0 out
+    [ -z "$4" ] || before=$(cpu "$4")
+    out=$(PGPASSWORD=$3 "$tools/pgbench" -n -h 127.0.0.1 -p "$1" -U "$2" -M "$5" -f "$6" -c "$7" -j 1 -T "$8" crm 2>&1) ||
+        { echo "$out" >&2; return; }
+    [ -z "$4" ] || after=$(cpu "$4")
+    echo "$out" | awk -v cpu="$((${after%.*} - ${before%.*}))" '
+        /actually processed/ { split($NF, p, "/"); n = p[1] }
+        /latency average/ { latency = $4 }
+        /^tps/ { tps = $3 }
+        END { if (n) printf "%.1f %.4f %.2f\n", tps, latency, cpu / n }'
+}
+
+relay() {
+    local round mode endpoint name port login password process base list
+    endpoints >"$place/endpoints"
+    printf '\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n' >"$place/account.sql"
+    printf '\\set id random(1, 2000)\nSELECT id, name, phone, level FROM customers WHERE id = :id;\n' >"$place/customer.sql"
+    for text in account customer; do
+        for mode in simple extended prepared; do
+            for ((round = 0; round < rounds; round++)); do
+                shuf "$place/endpoints" >"$place/order"
+                while IFS='|' read -r name port login password process; do
+                    # PgBouncer before 1.21 has no prepared statements in transaction mode
+                    [ "$mode|$name" != "prepared|PgBouncer, transaction" ] || continue
+                    run "$port" "$login" "$password" "$process" "$mode" "$place/$text.sql" 8 "$seconds" \
+                        >>"$place/run.$text.$mode.${name// /}" </dev/null
+                done <"$place/order"
+            done
+            echo
+            echo "## $([ $text = account ] && echo 'pgbench -S' || echo 'Customer by key'), $mode, 8 clients"
+            echo
+            echo "| | CPU per query, µs | / PgBouncer | latency, ms | queries per second |"
+            echo "| --- | --- | --- | --- | --- |"
+            base=transaction
+            [ "$mode" != prepared ] || base=session
+            base=$(cut -d' ' -f3 "$place/run.$text.$mode.PgBouncer,$base" | spread %.1f | cut -d' ' -f1)
+            while IFS='|' read -r name _; do
+                list="$place/run.$text.$mode.${name// /}"
+                [ -s "$list" ] || continue
+                echo "| $name | $(cut -d' ' -f3 "$list" | spread %.1f) |" \
+                    "$(cut -d' ' -f3 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
+                    "$(cut -d' ' -f2 "$list" | spread %.3f) | $(cut -d' ' -f1 "$list" | spread %.0f) |"
+            done <"$place/endpoints"
+        done
+    done
+}
+
+# 50 MB in rows of about 500 bytes
+stream() {
+    local round name port login password process base list
+    endpoints >"$place/endpoints"
+    echo "SELECT g, repeat('x', 500) FROM generate_series(1, 100000) AS g;" >"$place/stream.sql"
+    for ((round = 0; round < rounds; round++)); do
+        shuf "$place/endpoints" >"$place/order"
+        while IFS='|' read -r name port login password process; do
+            run "$port" "$login" "$password" "$process" simple "$place/stream.sql" 1 "$seconds" \
+                >>"$place/stream.${name// /}" </dev/null
+        done <"$place/order"
+    done
+    echo
+    echo "## 50 MB result"
+    echo
+    echo "| | CPU, ms | / PgBouncer | MB/s | / direct |"
+    echo "| --- | --- | --- | --- | --- |"
+    base=$(cut -d' ' -f3 "$place/stream.PgBouncer,session" | spread %.1f | cut -d' ' -f1)
+    straight=$(cut -d' ' -f1 "$place/stream.direct" | spread %.3f | cut -d' ' -f1)
+    while IFS='|' read -r name _; do
+        list="$place/stream.${name// /}"
+        echo "| $name | $(cut -d' ' -f3 "$list" | awk '{ print $1 / 1000 }' | spread %.1f) |" \
+            "$(cut -d' ' -f3 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
+            "$(cut -d' ' -f1 "$list" | awk '{ print $1 * 51.4 }' | spread %.0f) |" \
+            "$(cut -d' ' -f1 "$list" | awk -v d="$straight" '{ print $1 / d }' | spread %.2f) |"
+    done <"$place/endpoints"
+}
+
+judging() {
+    echo
+    echo "## Judging"
+    echo
+    echo '```'
+    if command -v cargo >/dev/null; then
+        cargo bench --locked --quiet --bench judge -- 127.0.0.1 "$direct" postgres bench crm
+    fi
+    echo '```'
+}

@@ -1,0 +1,125 @@
+# What the text that rowgate sends costs PostgreSQL, beside a filter written by hand, row-level security and
+# security_barrier views. For script/bench.
+
+people=(tiny lukas bob grace)
+
+# which rows a person sees, as an administrator would write it; no masks
+by_hand() { # LOGIN TABLE ALIAS
+    local row=$3 own member managed
+    case $1 in
+        tiny) own="$row.owner_id = 61"; member="m.user_id = 61 OR m.team_id = 20" ;;
+        lukas) own="$row.team_id = 17 OR $row.owner_id IN (18, 48, 49, 50, 51)"; member="m.user_id = 18 OR m.team_id = 17" ;;
+        bob) own="$row.team_id IN (7, 14, 15, 20) OR $row.owner_id IN (10, 15, 16, 36, 37, 38, 39, 40, 41, 42, 43, 61)"
+             member="m.user_id = 10 OR m.team_id = 7" ;;
+        grace) echo TRUE; return ;;
+    esac
+    managed=; [ "$1" = tiny ] || managed=" OR $row.owner_id IS NULL"
+    case $2 in
+        customers) echo "$own$managed OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = $row.id AND ($member))" ;;
+        contracts) echo "$own" ;;
+        opportunities)
+            if [ "$1" = tiny ]; then
+                echo "$own OR EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND p.owner_id = 61)"
+            else
+                echo "$own OR EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND ($(by_hand "$1" customers p)))"
+            fi ;;
+        contacts) echo "EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND ($(by_hand "$1" customers p)))" ;;
+    esac
+}
+
+# name, tables with aliases, text before the filter, text behind it
+questions() {
+    cat <<'Q'
+customer by key;customers c;SELECT c.id, c.name, c.city FROM customers c WHERE c.id = 1500;
+contact by key;contacts k;SELECT k.id, k.name FROM contacts k WHERE k.id = 4500;
+contract by number;contracts t;SELECT t.id, t.number, t.status FROM contracts t WHERE t.id = 1500;
+top 50 by date;contracts t;SELECT t.id, t.number, t.signed_on FROM contracts t WHERE t.signed_on IS NOT NULL;ORDER BY t.signed_on DESC LIMIT 50
+top 50 contacts;contacts k;SELECT k.id, k.name FROM contacts k WHERE k.id > 0;ORDER BY k.id DESC LIMIT 50
+join by key;customers c,contacts k;SELECT c.id, c.name, k.name FROM customers c JOIN contacts k ON k.customer_id = c.id WHERE c.id = 1500;
+three-join aggregate;customers c,opportunities o,contracts t;SELECT c.country, count(*), sum(t.paid), max(o.expected_on) FROM customers c JOIN opportunities o ON o.customer_id = c.id JOIN contracts t ON t.customer_id = c.id WHERE c.country <> 'XX';GROUP BY c.country
+LIKE on a plain column;customers c;SELECT count(*) FROM customers c WHERE c.city LIKE 'S%' AND c.name LIKE '%an%';
+Q
+}
+
+# latency in ms of a text, straight to the server
+latency() { # LOGIN FILE
+    PGPASSWORD=bench "$tools/pgbench" -n -U "$1" -M simple -f "$2" -c 1 -T 1 crm 2>&1 |
+        sed -n 's/^latency average = \([0-9.]*\) ms.*/\1/p'
+}
+
+planning() { # FILE
+    { echo -n "EXPLAIN (SUMMARY ON) "; cat "$1"; } >"$1.explain"
+    for _ in 1 2 3 4 5; do psql -qAtf "$1.explain"; done | sed -n 's/^Planning Time: \([0-9.]*\) ms/\1/p' | sort -g | head -1
+}
+
+rewritten() { # LOGIN SQL
+    "$program" explain --config "$place/rowgate.toml" --as "$1" "$2" | sed -n '/^sent to the database/,$p' | sed '1d; s/^  //'
+}
+
+native() { # LOGIN: row-level security and security_barrier views for this person
+    local table
+    for table in customers contacts contracts opportunities; do
+        cat <<SQL
+DROP POLICY IF EXISTS bench ON public.$table;
+CREATE POLICY bench ON public.$table FOR SELECT TO bench_rls USING ($(by_hand "$1" $table $table));
+DROP POLICY IF EXISTS everybody ON public.$table;
+CREATE POLICY everybody ON public.$table FOR SELECT TO rowgate USING (TRUE);
+ALTER TABLE public.$table ENABLE ROW LEVEL SECURITY;
+CREATE SCHEMA IF NOT EXISTS bench;
+CREATE OR REPLACE VIEW bench.$table WITH (security_barrier) AS SELECT * FROM public.$table r WHERE $(by_hand "$1" $table r);
+SQL
+    done | psql -q 2>/dev/null
+}
+
+sql_cost() {
+    local login round name tables head tail kind number where table share
+    echo
+    echo "## Cost of the text that is sent ($(psql -Atc 'SELECT count(*) FROM customers') customers)"
+    echo
+    echo "Time of one execution straight on the server, planning included, in ms; in the columns behind, times that" \
+        "of the filter written by hand, and the planning of the text that rowgate sends."
+    for login in "${people[@]}"; do
+        psql -q -c 'DROP SCHEMA IF EXISTS bench CASCADE' 2>/dev/null
+        number=0
+        while IFS=';' read -r name tables head tail; do
+            number=$((number + 1))
+            where=
+            for table in ${tables//,/ }; do
+                case $table in
+                    customers | contacts | contracts | opportunities) kind=$table ;;
+                    *) where+=" AND ($(by_hand "$login" "$kind" "$table"))" ;;
+                esac
+            done
+            echo "$head$where $tail" >"$place/q.$number.hand"
+            rewritten "$login" "$head $tail" >"$place/q.$number.rowgate"
+            echo "$head $tail" >"$place/q.$number.rls"
+            echo "$head $tail" | sed -E 's/(FROM|JOIN) (customers|contacts|contracts|opportunities) /\1 bench.\2 /g' >"$place/q.$number.barrier"
+            echo "$name" >"$place/q.$number.name"
+        done < <(questions)
+        native "$login"
+        rm -f "$place"/l.*
+        for ((round = 0; round < rounds; round++)); do
+            for kind in $(shuf -e hand rowgate rls barrier); do
+                for ((i = 1; i <= number; i++)); do
+                    latency "$([ $kind = rls ] && echo bench_rls || echo postgres)" "$place/q.$i.$kind" >>"$place/l.$i.$kind"
+                done
+            done
+        done
+        share=$(psql -Atc "SELECT round(100.0 * count(*) FILTER (WHERE $(by_hand "$login" customers c)) / count(*), 1) FROM customers c")
+        echo
+        echo "### $login, who sees $share % of the customers"
+        echo
+        echo "| | by hand | rowgate | / by hand | row-level security | security_barrier | planning, ms |"
+        echo "| --- | --- | --- | --- | --- | --- | --- |"
+        for ((i = 1; i <= number; i++)); do
+            hand=$(spread %.2f <"$place/l.$i.hand" | cut -d' ' -f1)
+            over() { awk -v h="$hand" '{ print $1 / (h > 0 ? h : 0.01) }' "$place/l.$i.$1" | spread %.2f; }
+            echo "| $(cat "$place/q.$i.name") | $(spread %.2f <"$place/l.$i.hand") | $(spread %.2f <"$place/l.$i.rowgate") |" \
+                "$(over rowgate) | $(over rls) | $(over barrier) | $(planning "$place/q.$i.rowgate") / $(planning "$place/q.$i.hand") |"
+        done
+    done
+    psql -q -c 'DROP SCHEMA IF EXISTS bench CASCADE' 2>/dev/null
+    for table in customers contacts contracts opportunities; do
+        psql -qc "ALTER TABLE public.$table DISABLE ROW LEVEL SECURITY"
+    done
+}

@@ -68,6 +68,7 @@ SQL
 # the shipped policies, and what they say of pgbench's table
 policies() {
     cp -r policies "$place/policies"
+    sed -i '/^concurrent_statements/d' "$place"/policies/roles/*.toml
     printf '\n[accounts]\nrelation = "public.pgbench_accounts"\nkey = "aid"\nteam = "bid"\n' >>"$place/policies/tables.toml"
     printf '\n[accounts]\nview = ["team"]\n[accounts.columns]\nfiller = { mask = "null" }\n' >>"$place/policies/roles/sales_rep.toml"
     printf '\n[accounts]\nview = ["team_tree"]\n' >>"$place/policies/roles/sales_manager.toml"

@@ -63,6 +63,11 @@ impl Subject<'_> {
                 let Access::Guarded(view) = self.world.policies.access(self.who, relation, &self.world.catalog) else {
                     panic!("{} is guarded", relation.name)
                 };
+                let said = |v: &&Arc<TableView>| match &v.rows {
+                    Rows::Where(predicate) => text.contains(&format!(" WHERE ({predicate})")),
+                    Rows::All | Rows::None => true,
+                };
+                let view = Arc::clone(view.wordings().find(said).unwrap_or(&view));
                 found.push((splice, relation.name.to_sql(), view));
             }
         }

@@ -69,12 +69,28 @@ impl PolicySet {
     }
 
     fn guarded(&self, who: &Principal, table: &TableRule, relation: &Relation, catalog: &Catalog) -> Option<TableView> {
-        let scopes = Scopes {
+        let scopes = |by_key| Scopes {
             written: &self.written,
             bound: &self.bound,
             catalog,
             who,
+            by_key,
         };
+        let mut view = self.view_of(who, &scopes(false), table, relation)?;
+        let by_key = self.view_of(who, &scopes(true), table, relation)?;
+        if by_key.rows != view.rows || by_key.columns != view.columns {
+            view.by_key = Some(Arc::new(by_key));
+        }
+        Some(view)
+    }
+
+    fn view_of(
+        &self,
+        who: &Principal,
+        scopes: &Scopes<'_>,
+        table: &TableRule,
+        relation: &Relation,
+    ) -> Option<TableView> {
         let seats: Vec<Seat<'_>> = who
             .roles
             .iter()
@@ -103,7 +119,7 @@ impl PolicySet {
         let edit = union(|said| &said.edit);
         let export = union(|said| &said.export);
         let mut because: Vec<String> = seats.iter().map(why_rows).collect();
-        let columns = self.columns(&scopes, &seats, table, relation, &mut because);
+        let columns = self.columns(scopes, &seats, table, relation, &mut because);
         let max_rows = seats
             .iter()
             .filter(|seat| rows.is_none() || !seat.rows.is_none())
@@ -118,6 +134,7 @@ impl PolicySet {
             rows: rows.rows(),
             columns,
             because,
+            by_key: None,
         })
     }
 

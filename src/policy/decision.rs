@@ -37,6 +37,9 @@ pub struct TableView {
     pub max_rows: Option<u64>,
     /// Why: one line for each rule that gave rows or changed a column, for `rowgate explain`.
     pub because: Vec<String>,
+    /// The same view in words that cost less where few rows are looked at, if there are such: whether a row has a
+    /// visible parent is looked up for it, instead of in a set of all visible parents.
+    pub by_key: Option<Arc<TableView>>,
 }
 
 /// A set of rows of one relation.
@@ -71,6 +74,11 @@ pub enum ColumnView {
 }
 
 impl TableView {
+    /// In its own words and in those for few rows.
+    pub fn wordings(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::once(self).chain(&self.by_key)
+    }
+
     /// Is any row of the relation hidden from this person?
     pub fn hides_rows(&self) -> bool {
         !matches!(self.rows, Rows::All)

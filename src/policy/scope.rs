@@ -1,4 +1,4 @@
-//! Scopes: which rows a word such as `own` or `parent` means, as SQL that never raises and is never correlated.
+//! Scopes: which rows a word such as `own` or `parent` means, as SQL that never raises.
 
 use super::bound::Bound;
 use super::decision::Rows;
@@ -100,6 +100,8 @@ pub(super) struct Scopes<'a> {
     pub bound: &'a Bound,
     pub catalog: &'a Catalog,
     pub who: &'a Principal,
+    /// Whether a row has its parent among the visible ones is looked up for each row, instead of in a set of them.
+    pub by_key: bool,
 }
 
 impl<'a> Scopes<'a> {
@@ -264,7 +266,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// `outer columns = ANY (ARRAY(SELECT inner columns FROM inner relation WHERE condition))`: an InitPlan,
-    /// never a join, so that many guards in one statement do not make planning explode.
+    /// never a join, so that many guards in one statement do not make planning explode. By key, an EXISTS.
     fn in_array(
         &self,
         (outer, outer_alias, mine): (&Relation, &str, &[&str]),
@@ -285,6 +287,19 @@ impl<'a> Scopes<'a> {
             right.push((b, a_family, b_family));
         }
         let from = format!("{} AS {inner_alias}", inner.name.to_sql());
+        if self.by_key {
+            let mut tests: Vec<String> = left
+                .iter()
+                .zip(&right)
+                .map(|(a, (b, ..))| print::op(a, "=", b))
+                .collect();
+            tests.extend(condition.map(|c| format!("({c})")));
+            // as an operand of IS TRUE it is no semi-join either
+            return Some(format!(
+                "((EXISTS (SELECT FROM {from} WHERE {})) IS TRUE)",
+                tests.join(" AND ")
+            ));
+        }
         let filter = condition.map(|c| format!(" WHERE {c}")).unwrap_or_default();
         let array = |select: &str| format!("ARRAY(SELECT {select} FROM {from}{filter})");
         let (first_left, (first_right, ..)) = (left.first()?, right.first()?);

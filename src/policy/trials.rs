@@ -96,6 +96,7 @@ impl PolicySet {
                 bound: &self.bound,
                 catalog,
                 who,
+                by_key: false,
             };
             for said in role.tables.values() {
                 let Some((table, relation)) = self.written.tables.get(&said.table.text).and_then(|t| {

@@ -257,10 +257,22 @@ impl Check<'_> {
             .relations
             .iter()
             .filter(|r| r.alias == ROW_ALIAS)
-            .map(|r| self.guarded(r).map(|(relation, view)| (r, relation, view)))
+            .map(|r| {
+                self.guarded(r)
+                    .map(|(relation, view)| (r, relation, self.wording(r, view)))
+            })
             .collect::<Result<_, _>>()?;
         guards.sort_by_key(|(r, _, _)| r.location);
         Ok(guards)
+    }
+
+    /// The words for what a person sees of a relation that its guard is in, by its predicate.
+    fn wording(&self, reference: &RelationRef, view: Arc<TableView>) -> Arc<TableView> {
+        let said = view
+            .wordings()
+            .find(|v| self.filter(reference, v).is_ok())
+            .map(Arc::clone);
+        said.unwrap_or(view)
     }
 
     /// The protected relation that a guard reads.

@@ -48,6 +48,7 @@ impl PolicySet {
             bound: &self.bound,
             catalog,
             who,
+            by_key: false,
         };
         let says: Vec<Says<'_>> = who
             .roles

@@ -64,6 +64,7 @@ impl Analysis<'_> {
         let mut whole = Facts::of(Some(super::oid::BOOL));
         for term in terms {
             let mut facts = self.expression(term, scope)?;
+            self.note_key(term, scope);
             if facts.total && matches!(clause, Clause::Where | Clause::On) {
                 self.exact_match(term, scope)?;
             }

@@ -8,6 +8,7 @@ pub mod facts;
 mod from;
 mod functions;
 mod json;
+mod keys;
 mod label;
 mod operators;
 mod relation;
@@ -82,6 +83,8 @@ pub struct Analysis<'w> {
     pub units: Vec<Unit>,
     /// Guards of all units.
     pub guards: Vec<Guard>,
+    /// Which columns of guards are given, so that few rows are looked at.
+    pub keys: keys::Keys,
     /// Columns of guards that were named at the level being read, where grouping matters.
     pub used: BTreeSet<(GuardId, usize)>,
     /// Columns of guards that were named anywhere: a guard shows no others.
@@ -151,6 +154,7 @@ impl<'w> Analysis<'w> {
             parameter_uses,
             units: vec![unit],
             guards: Vec::new(),
+            keys: keys::Keys::default(),
             used: BTreeSet::new(),
             named: BTreeSet::new(),
             seen: BTreeSet::new(),

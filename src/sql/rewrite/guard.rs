@@ -8,6 +8,7 @@ use crate::policy::{ColumnView, Rows, TableView};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::GuardId;
 use crate::sql::resolve::{Analysis, Guard, GuardSource, lost, search_column, unsupported};
+use std::collections::BTreeSet;
 
 /// Prints one unit with all its guards and stars.
 pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, Vec<Placed>), Refusal> {
@@ -23,6 +24,7 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
             splices.replace(star.at, star.columns.join(", "), SpliceKind::Star);
         }
     }
+    let by_key = analysis.reached_by_key();
     for id in 0..analysis.guards.len() {
         let Some(guard) = analysis.guards.get(id).filter(|g| g.unit == unit) else {
             continue;
@@ -46,7 +48,7 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
                 Some(quote_ident(&guard.refname))
             },
         );
-        let mut text = guard_text(analysis, id)?;
+        let mut text = guard_text(analysis, id, &by_key)?;
         if let Some(alias) = alias {
             text.push_str(" AS ");
             text.push_str(&alias);
@@ -61,7 +63,7 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
     })
 }
 
-fn guard_text(analysis: &mut Analysis<'_>, id: GuardId) -> Result<String, Refusal> {
+fn guard_text(analysis: &mut Analysis<'_>, id: GuardId, by_key: &BTreeSet<GuardId>) -> Result<String, Refusal> {
     let guard = analysis.guards.get(id).ok_or_else(lost)?;
     match &guard.source {
         GuardSource::Table { relation, view } => {
@@ -71,7 +73,11 @@ fn guard_text(analysis: &mut Analysis<'_>, id: GuardId) -> Result<String, Refusa
                 ));
             }
             let named = |index: usize| guard.wants.all || analysis.named.contains(&(id, index));
-            Ok(table_guard(id, guard, relation, view, named))
+            let by_key = view
+                .by_key
+                .as_ref()
+                .filter(|_| !guard.wants.lock && by_key.contains(&id));
+            Ok(table_guard(id, guard, relation, by_key.unwrap_or(view), named))
         }
         GuardSource::Target { .. } => Err(lost()),
         GuardSource::View { relation, unit } => {

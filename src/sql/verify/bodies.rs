@@ -60,7 +60,7 @@ impl Body {
         let Access::Guarded(view) = world.policies.access(who, &self.relation, &world.catalog) else {
             return false;
         };
-        same_relation && (Arc::ptr_eq(&view, &self.view) || view == self.view)
+        same_relation && view.wordings().any(|v| Arc::ptr_eq(v, &self.view) || *v == self.view)
     }
 }
 

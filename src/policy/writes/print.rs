@@ -253,12 +253,16 @@ impl Writes {
         faults
     }
 
-    /// Does a condition hold on the row as these assignments make it?
+    /// Does a condition hold on the row as these assignments make it? Of its columns those stand there that the
+    /// condition may name.
     fn on_new_row(&self, condition: &str, set: &[usize]) -> String {
+        let row = quote_ident(ROW_ALIAS);
+        let whole = condition.split(&row).skip(1).any(|rest| !rest.starts_with('.'));
         let fields: Vec<String> = self
             .columns
             .iter()
             .enumerate()
+            .filter(|(_, right)| whole || condition.contains(&column(&right.name)))
             .map(|(at, right)| match set.iter().position(|s| *s == at) {
                 Some(place) => format!("({})::{} AS {}", new(place), right.type_sql, quote_ident(&right.name)),
                 None => column(&right.name),

@@ -341,7 +341,9 @@ impl Analysis<'_> {
                 self.no_private_in_join(item)?;
             }
             if item.source == Source::Checked || item.source == Source::Join && self.checks > 0 {
-                return Err(super::unsupported("the whole row of a WITH query that writes"));
+                return Err(super::unsupported(
+                    "the whole row of excluded or of a WITH query that writes",
+                ));
             }
             return Ok(facts);
         };

@@ -1,7 +1,7 @@
 //! Function calls: which function a name means, whether this person may call it, and whether it is total.
 
 use super::facts::Facts;
-use super::scope::{Col, Scope};
+use super::scope::{Col, Scope, Source};
 use super::{Analysis, lost, name_parts, oid};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
 use crate::name::QualifiedName;
@@ -144,6 +144,15 @@ impl Analysis<'_> {
         let Some(column) = item.columns.iter().find(|c| c.name == *name).cloned() else {
             return Ok(None);
         };
+        if let Source::Target(_) = item.source {
+            let tokens = self.tokens()?;
+            let first = tokens.at_location(call.location).ok_or_else(lost)?;
+            let end = tokens.past_closing(first + 1).ok_or_else(lost)?;
+            let bytes = tokens.bytes(first..end).ok_or_else(lost)?;
+            let splices = &mut self.unit_mut()?.splices;
+            splices.replace(bytes, column.text.clone(), SpliceKind::Column);
+            self.renames += 1;
+        }
         Ok(Some(self.column_facts(&column)))
     }
 

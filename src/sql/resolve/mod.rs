@@ -281,10 +281,10 @@ pub fn unsupported(what: &str) -> Refusal {
         .hint("Ask the administrator of rowgate if you need it, or write the statement another way.")
 }
 
-/// A refusal for a write that is not secured yet.
-pub fn writes_later(what: &str) -> Refusal {
-    Refusal::unsupported("write", format!("{what} is not supported"))
-        .detail("Writing through rowgate is not available in this version.")
+/// A refusal for what only the session's own temporary tables may be used for.
+pub fn only_temporary(what: &str) -> Refusal {
+    Refusal::forbidden("not-temporary", format!("permission denied for {what}"))
+        .detail("Only own temporary tables may be used for it.")
 }
 
 /// A refusal for a tree that is not what the grammar promises; nothing goes through on a guess.

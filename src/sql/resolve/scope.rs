@@ -77,7 +77,7 @@ pub enum Source {
     Relation(Oid),
     /// A subquery, CTE, function or VALUES.
     Derived,
-    /// A CTE that writes and has a private column.
+    /// A CTE that writes and has a private column, or the row that ON CONFLICT leaves out: not to be named whole.
     Checked,
     /// A join with its merged and plain columns.
     Join,

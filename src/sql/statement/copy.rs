@@ -6,7 +6,7 @@ use crate::gate::{Effect, Judged};
 use crate::name::quote_ident;
 use crate::policy::{Access, ColumnView};
 use crate::refusal::{Refusal, SqlState};
-use crate::sql::resolve::{Analysis, lost, unsupported, writes_later};
+use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, RangeVar, Token};
@@ -43,7 +43,7 @@ pub fn copy(analysis: &mut Analysis<'_>, copy: &CopyStmt) -> Result<Judged, Refu
     match (&copy.query, &copy.relation) {
         (Some(query), _) => {
             let Some(NodeEnum::SelectStmt(select)) = query.node.as_ref() else {
-                return Err(writes_later("COPY of a write"));
+                return Err(unsupported("COPY of a statement that writes"));
             };
             if select.into_clause.is_some() {
                 return Err(unsupported("SELECT INTO in COPY"));

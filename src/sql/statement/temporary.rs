@@ -6,7 +6,7 @@ use crate::gate::{Effect, Judged};
 use crate::name::quote_ident;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::resolve::scope::Scope;
-use crate::sql::resolve::{Analysis, lost, name_parts, oid, unsupported, writes_later};
+use crate::sql::resolve::{Analysis, lost, name_parts, oid, only_temporary, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -161,11 +161,11 @@ fn constraint(analysis: &mut Analysis<'_>, node: &Node) -> Result<(), Refusal> {
     }
 }
 
-/// The session's own temporary table that a name means; anything else is a write for another day.
+/// The session's own temporary table that a name means; anything else is refused.
 pub(super) fn own_temp(analysis: &mut Analysis<'_>, var: &RangeVar, what: &str) -> Result<Arc<Relation>, Refusal> {
     let (relation, temp) = analysis.find_relation(var)?;
     if !temp {
-        return Err(writes_later(what));
+        return Err(only_temporary(what));
     }
     let written = analysis.written(var)?;
     analysis.qualify(var, &written, "pg_temp")?;

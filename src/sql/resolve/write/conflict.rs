@@ -175,7 +175,12 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
         opaque: false,
         name_visible: true,
         columns_visible: true,
-        source: Source::Derived,
+        // its whole row would show columns that are not offered
+        source: if held.is_some() {
+            Source::Checked
+        } else {
+            Source::Derived
+        },
         qualifier: "excluded".to_owned(),
         shown: Vec::new(),
         locks: Vec::new(),

@@ -3,9 +3,12 @@
 
 pub mod bodies;
 mod copying;
+mod inserts;
 mod inside;
 mod merges;
 mod search;
+mod truncates;
+mod walk;
 mod writes;
 
 pub use copying::staging;
@@ -210,7 +213,7 @@ impl Check<'_> {
         let statements = tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref());
         let (writings, in_writes) = self.judge_writes(statements, census, tokens)?;
         let mut named = self.copies(tree.stmts.iter())?;
-        named.extend(Self::is_truncated(
+        named.extend(Self::truncated_at(
             tree.stmts.iter().filter_map(|s| s.stmt.as_ref()?.node.as_ref()),
         ));
         let is_target =

@@ -1,6 +1,7 @@
 //! MERGE in the text that will be sent: what it matches, changes, removes and proposes is held to the policy.
 
-use super::writes::{Walk, column_place};
+use super::walk::Walk;
+use super::writes::column_place;
 use super::{Check, broken};
 use crate::catalog::Relation;
 use crate::policy::{Rows, Writes};

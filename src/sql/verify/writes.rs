@@ -1,18 +1,17 @@
 //! Statements that write, in the text that will be sent: the rows that they reach, the values that they store and the
 //! rows that they leave are held to the policy word for word.
 
+use super::walk::Walk;
 use super::{Check, broken};
-use crate::catalog::{ForeignKey, Relation};
+use crate::catalog::Relation;
 use crate::name::QualifiedName;
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
-use crate::sql::census::{Census, extent};
-use crate::sql::rewrite::splice::SpliceKind;
+use crate::sql::census::Census;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    DropBehavior, InsertStmt, Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause, ScanToken, Token,
-    TruncateStmt, WithClause,
+    Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause, ScanToken, Token, WithClause,
 };
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -122,57 +121,6 @@ impl Check<'_> {
         }
         self.masks_in_place(&judged, &mut explained);
         Ok((judged, explained))
-    }
-
-    /// Every row of every table that a TRUNCATE reaches may be deleted.
-    fn truncated(&self, truncate: &TruncateStmt) -> Result<(), Refusal> {
-        let catalog = &self.world.catalog;
-        let policies = &self.world.policies;
-        let mut open = Vec::new();
-        for node in &truncate.relations {
-            let Some(NodeEnum::RangeVar(var)) = node.node.as_ref() else {
-                return Err(broken("a TRUNCATE of no relation"));
-            };
-            if var.schemaname != "pg_temp" {
-                let relation = catalog.relation(&QualifiedName::new(&var.schemaname, &var.relname));
-                open.push(relation.ok_or_else(|| broken("a TRUNCATE of nothing that is known"))?);
-            }
-        }
-        let cascades = truncate.behavior() == DropBehavior::DropCascade;
-        let mut seen = BTreeSet::new();
-        while let Some(relation) = open.pop() {
-            if !seen.insert(relation.oid) {
-                continue;
-            }
-            let administers = policies.rights(self.who).directory;
-            let writes = self.world.writes(self.who, relation);
-            let may = writes.map_or_else(|| policies.writes_unprotected(relation), |w| w.deletes_all());
-            if !may || policies.is_directory(relation.oid) && !administers {
-                return Err(broken("a TRUNCATE of rows that may not be deleted"));
-            }
-            if cascades {
-                let refers = |keys: &[ForeignKey]| keys.iter().any(|k| k.target == relation.oid);
-                let referring = catalog.foreign_keys.iter().filter(|(_, keys)| refers(keys));
-                let oids = referring.map(|(oid, _)| oid).chain(&relation.children);
-                open.extend(oids.filter_map(|oid| catalog.relations.get(oid)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Does a TRUNCATE name this relation?
-    pub(super) fn is_truncated<'t>(statements: impl Iterator<Item = &'t NodeEnum>) -> Vec<i32> {
-        let truncates = statements.filter_map(|s| match s {
-            NodeEnum::TruncateStmt(t) => Some(t),
-            _ => None,
-        });
-        let relations = truncates.flat_map(|t| &t.relations);
-        relations
-            .filter_map(|r| match r.node.as_ref() {
-                Some(NodeEnum::RangeVar(var)) => Some(var.location),
-                Some(_) | None => None,
-            })
-            .collect()
     }
 
     /// What holds a target: nothing where all that the statement does is free.
@@ -409,151 +357,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Is a returned value one that rowgate wrote as a check?
-    fn is_check(&self, item: &Node) -> bool {
-        let at = case_at(item).and_then(|at| self.writes(at));
-        at.is_some_and(|p| p.kind == SpliceKind::Check)
-    }
-
-    /// The columns that an INSERT gives values to, those aside that rowgate fills in.
-    fn given(&self, insert: &InsertStmt, relation: &Relation, view: &TableView) -> Result<BTreeSet<usize>, Refusal> {
-        let rows = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
-            None => return Ok(BTreeSet::new()),
-            Some(NodeEnum::SelectStmt(select)) => &select.values_lists,
-            Some(_) => return Err(broken("an INSERT of no query")),
-        };
-        let hides = view.columns.contains(&ColumnView::Hidden);
-        let columns: Vec<usize> = if insert.cols.is_empty() {
-            if hides {
-                return Err(broken("an INSERT without its columns"));
-            }
-            (0..relation.columns.len()).collect()
-        } else {
-            columns_in_order(&insert.cols, relation)?
-        };
-        let ours = |value: &Node| {
-            let ends = extent(value).map(|(first, last)| (self.writes(first), self.writes(last)));
-            ends.is_some_and(|(first, last)| first.is_some_and(|p| p.kind == SpliceKind::Insert) && first == last)
-        };
-        let of_row = |row: &Node, place: usize| match row.node.as_ref() {
-            Some(NodeEnum::List(list)) => list
-                .items
-                .get(place)
-                .is_none_or(|value| matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) || ours(value)),
-            Some(_) | None => false,
-        };
-        let width = |row: &Node| match row.node.as_ref() {
-            Some(NodeEnum::List(list)) => list.items.len(),
-            Some(_) | None => 0,
-        };
-        let widest = rows.iter().map(width).max();
-        Ok(columns
-            .into_iter()
-            .enumerate()
-            .filter(|(place, _)| widest.is_none_or(|w| *place < w))
-            .filter(|(place, _)| rows.is_empty() || !rows.iter().all(|row| of_row(row, *place)))
-            .map(|(_, at)| at)
-            .collect())
-    }
-
-    /// Columns that the person may not set get NULL, or their value fails before it is stored.
-    fn unset(
-        &self,
-        insert: &InsertStmt,
-        relation: &Relation,
-        writes: &Writes,
-        given: &BTreeSet<usize>,
-        walk: &Walk<'_>,
-    ) -> Result<(), Refusal> {
-        let columns: Vec<usize> = if insert.cols.is_empty() {
-            (0..relation.columns.len()).collect()
-        } else {
-            columns_in_order(&insert.cols, relation)?
-        };
-        let rows = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
-            Some(NodeEnum::SelectStmt(select)) => select.values_lists.as_slice(),
-            Some(_) | None => &[],
-        };
-        for (place, at) in columns.iter().enumerate().filter(|(_, at)| given.contains(at)) {
-            if writes.settable(*at) {
-                continue;
-            }
-            if rows.is_empty() {
-                return Err(broken("a column that may not be set"));
-            }
-            let (_, closing) = writes.unset_value(*at).ok_or_else(|| broken("an unknown column"))?;
-            for row in rows {
-                let Some(NodeEnum::List(list)) = row.node.as_ref() else {
-                    return Err(broken("a row of no values"));
-                };
-                let held = match list.items.get(place).and_then(|v| v.node.as_ref()) {
-                    None | Some(NodeEnum::SetToDefault(_)) => true,
-                    Some(NodeEnum::AConst(constant)) => constant.isnull,
-                    Some(NodeEnum::CaseExpr(case)) => {
-                        let case = usize::try_from(case.location).ok().and_then(|c| walk.at(c));
-                        case.is_some_and(|case| {
-                            let bracket = walk.step(case + 2);
-                            let end = walk.finish(bracket - 1).saturating_sub(1);
-                            walk.kind(case + 1) == Some(Token::When)
-                                && walk.kind(case + 2) == Some(Token::Ascii40)
-                                && self.text.get(end..).is_some_and(|t| t.starts_with(&closing))
-                        })
-                    }
-                    Some(_) => false,
-                };
-                if !held {
-                    return Err(broken("a column that may not be set"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// ON CONFLICT DO UPDATE: rows that the person may not edit fail, and what is stored is held. The check of the row
-    /// as it is then.
-    #[allow(clippy::too_many_arguments)]
-    fn in_conflict(
-        &self,
-        conflict: &OnConflictClause,
-        relation: &Relation,
-        writes: &Writes,
-        walk: &Walk<'_>,
-        first: usize,
-        end: usize,
-        explained: &mut Vec<Range<usize>>,
-    ) -> Result<Option<String>, Refusal> {
-        let set = columns_named(&conflict.target_list, relation)?;
-        self.stored(&conflict.target_list, relation, writes, false, walk, explained)?;
-        let doing = walk
-            .top_level(first, end, Token::Do)
-            .ok_or_else(|| broken("a conflict without an action"))?;
-        let clause_end = walk.top_level(doing, end, Token::Returning).unwrap_or(end);
-        match &writes.edit {
-            Rows::All => {}
-            Rows::None => return Err(broken("an update in a conflict without rights")),
-            Rows::Where(edit) => {
-                let place = walk
-                    .top_level(doing, clause_end, Token::Where)
-                    .ok_or_else(|| broken("a conflict without its rows"))?;
-                let head = format!("WHERE CASE WHEN ({edit}) IS NOT TRUE THEN (");
-                let start = walk.start(place);
-                let whole = self.text.get(start..).is_some_and(|t| t.starts_with(&head));
-                if !whole || walk.step(place + 1) != clause_end {
-                    return Err(broken("a conflict of other rows"));
-                }
-                let raise = self.text.get(start + head.len()..).unwrap_or_default();
-                let denied = crate::sql::raise::Raise::Target {
-                    table: relation.name.name.clone(),
-                };
-                if !raise.starts_with(&format!("{})::pg_catalog.bool ELSE (", denied.sql())) {
-                    return Err(broken("a conflict that does not fail"));
-                }
-                explained.push(start..start + head.len());
-            }
-        }
-        Ok(writes.update_check(&set))
-    }
-
     /// Masks and conditions of the tables that are written, where rowgate put them in place of references.
     fn masks_in_place(&self, writings: &[Writing<'_>], explained: &mut Vec<Range<usize>>) {
         for (_, view, writes) in writings.iter().filter_map(|w| w.held.as_ref()) {
@@ -630,7 +433,7 @@ pub(super) fn column_place(relation: &Relation, name: &str) -> Result<usize, Ref
     at.ok_or_else(|| broken("a write to an unknown column"))
 }
 
-fn columns_in_order(list: &[Node], relation: &Relation) -> Result<Vec<usize>, Refusal> {
+pub(super) fn columns_in_order(list: &[Node], relation: &Relation) -> Result<Vec<usize>, Refusal> {
     list.iter()
         .map(|node| match node.node.as_ref() {
             Some(NodeEnum::ResTarget(column)) => column_place(relation, &column.name),
@@ -639,117 +442,17 @@ fn columns_in_order(list: &[Node], relation: &Relation) -> Result<Vec<usize>, Re
         .collect()
 }
 
-fn columns_named(list: &[Node], relation: &Relation) -> Result<BTreeSet<usize>, Refusal> {
+pub(super) fn columns_named(list: &[Node], relation: &Relation) -> Result<BTreeSet<usize>, Refusal> {
     Ok(columns_in_order(list, relation)?.into_iter().collect())
 }
 
 /// Where a returned value that is a CASE begins.
-fn case_at(item: &Node) -> Option<usize> {
+pub(super) fn case_at(item: &Node) -> Option<usize> {
     let Some(NodeEnum::ResTarget(target)) = item.node.as_ref() else {
         return None;
     };
     match target.val.as_ref()?.node.as_ref()? {
         NodeEnum::CaseExpr(case) => usize::try_from(case.location).ok(),
         _ => None,
-    }
-}
-
-/// A walk over the tokens of the text that will be sent, comments left out.
-pub(super) struct Walk<'t> {
-    tokens: Vec<&'t ScanToken>,
-    length: usize,
-}
-
-impl<'t> Walk<'t> {
-    fn new(text: &str, tokens: &'t [ScanToken]) -> Self {
-        let plain = |t: &&ScanToken| !matches!(t.token(), Token::SqlComment | Token::CComment);
-        Self {
-            tokens: tokens.iter().filter(plain).collect(),
-            length: text.len(),
-        }
-    }
-
-    pub(super) fn kind(&self, index: usize) -> Option<Token> {
-        self.tokens.get(index).map(|t| t.token())
-    }
-
-    pub(super) fn start(&self, index: usize) -> usize {
-        self.tokens
-            .get(index)
-            .map_or(self.length, |t| usize::try_from(t.start).unwrap_or(0))
-    }
-
-    pub(super) fn finish(&self, index: usize) -> usize {
-        self.tokens
-            .get(index)
-            .map_or(self.length, |t| usize::try_from(t.end).unwrap_or(0))
-    }
-
-    pub(super) fn at(&self, byte: usize) -> Option<usize> {
-        let byte = i32::try_from(byte).ok()?;
-        self.tokens.binary_search_by_key(&byte, |t| t.start).ok()
-    }
-
-    fn is_name(&self, index: usize) -> bool {
-        index.checked_sub(1).and_then(|i| self.kind(i)) == Some(Token::Ascii46)
-    }
-
-    /// One past a token, a bracket or a CASE.
-    pub(super) fn step(&self, index: usize) -> usize {
-        let (open, close) = match self.kind(index) {
-            Some(Token::Ascii40) => (Token::Ascii40, Token::Ascii41),
-            Some(Token::Ascii91) => (Token::Ascii91, Token::Ascii93),
-            Some(Token::Case) if !self.is_name(index) => (Token::Case, Token::EndP),
-            Some(_) | None => return index + 1,
-        };
-        let mut i = index + 1;
-        while let Some(kind) = self.kind(i) {
-            if kind == close && !(open == Token::Case && self.is_name(i)) {
-                return i + 1;
-            }
-            i = self.step(i);
-        }
-        i
-    }
-
-    /// The end of the statement or bracket in which a token stands.
-    pub(super) fn end(&self, from: usize) -> usize {
-        let mut i = from;
-        while let Some(kind) = self.kind(i) {
-            if matches!(kind, Token::Ascii41 | Token::Ascii59) {
-                break;
-            }
-            i = self.step(i);
-        }
-        i
-    }
-
-    pub(super) fn top_level(&self, from: usize, end: usize, kind: Token) -> Option<usize> {
-        let mut i = from;
-        while i < end {
-            if self.kind(i) == Some(kind) && !self.is_name(i) {
-                return Some(i);
-            }
-            i = self.step(i);
-        }
-        None
-    }
-
-    /// The bytes of the statement or bracket in which a token stands.
-    fn around(&self, from: usize) -> Range<usize> {
-        let end = self.start(self.end(from));
-        let mut depth = 0usize;
-        let mut i = from;
-        while i > 0 {
-            match self.kind(i - 1) {
-                Some(Token::Ascii41) => depth += 1,
-                Some(Token::Ascii40) if depth == 0 => break,
-                Some(Token::Ascii40) => depth -= 1,
-                Some(Token::Ascii59) if depth == 0 => break,
-                Some(_) | None => {}
-            }
-            i -= 1;
-        }
-        self.start(i)..end
     }
 }

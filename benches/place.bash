@@ -63,6 +63,8 @@ VACUUM ANALYZE;
 SQL
     policies
     gate
+    bouncer session
+    bouncer transaction
 }
 
 # the shipped policies, and what they say of pgbench's table
@@ -93,21 +95,23 @@ auth_query = "SELECT login, verifier FROM rowgate.verifier(\$1)"
 [audit]
 output = "off"
 TOML
-    RUST_LOG=warn "$program" serve --config "$place/rowgate.toml" 2>"$place/rowgate.log" &
+    RUST_LOG=warn "$program" serve --config "$place/rowgate.toml" >/dev/null 2>"$place/rowgate.log" &
     rowgate_pid=$!
     started+=("$rowgate_pid")
     until_open "$rowgate"
 }
 
-bouncer() { # MODE -> sets bouncer_port and bouncer_pid
-    local mode=$1
-    bouncer_port=$(free_port)
+declare -A bouncer_port bouncer_pid
+
+bouncer() { # MODE
+    local mode=$1 port
+    port=$(free_port)
     cat >"$place/bouncer/$mode.ini" <<INI
 [databases]
 crm = host=127.0.0.1 port=$direct dbname=crm
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = $bouncer_port
+listen_port = $port
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = $place/bouncer/users
@@ -117,10 +121,12 @@ logfile = /dev/null
 INI
     echo '"postgres" "bench"' >"$place/bouncer/users"
     chmod 644 "$place/bouncer"/*
-    unprivileged pgbouncer -q "$place/bouncer/$mode.ini" &
-    until_open "$bouncer_port"
-    bouncer_pid=$(pgrep -n -f "pgbouncer -q $place/bouncer/$mode.ini")
-    started+=("$bouncer_pid")
+    unprivileged pgbouncer -q "$place/bouncer/$mode.ini" >/dev/null 2>&1 &
+    until_open "$port"
+    bouncer_port[$mode]=$port
+    # not runuser, which waits for it
+    bouncer_pid[$mode]=$(pgrep -f "^pgbouncer -q $place/bouncer/$mode.ini")
+    started+=("${bouncer_pid[$mode]}")
 }
 
 # processor time of a process in microseconds

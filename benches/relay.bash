@@ -2,13 +2,11 @@
 
 # name, port, login, password, process
 endpoints() {
-    [ -n "${bouncer_session:-}" ] || {
-        bouncer session; bouncer_session="$bouncer_port|$bouncer_pid"
-        bouncer transaction; bouncer_transaction="$bouncer_port|$bouncer_pid"
-    }
     echo "direct|$direct|postgres|bench|"
-    echo "PgBouncer, session|${bouncer_session%|*}|postgres|bench|${bouncer_session#*|}"
-    echo "PgBouncer, transaction|${bouncer_transaction%|*}|postgres|bench|${bouncer_transaction#*|}"
+    local mode
+    for mode in session transaction; do
+        echo "PgBouncer, $mode|${bouncer_port[$mode]}|postgres|bench|${bouncer_pid[$mode]}"
+    done
     echo "rowgate, executive|$rowgate|grace|grace-demo|$rowgate_pid"
     echo "rowgate, representative|$rowgate|alice|alice-demo|$rowgate_pid"
     echo "rowgate, manager|$rowgate|bob|bob-demo|$rowgate_pid"

@@ -147,7 +147,8 @@ fn both(step: &Step, g: &Report, p: &Report) -> Ruling {
         for (letter, what) in [(b'n', "constraint"), (b't', "table"), (b's', "schema")] {
             if g.code().starts_with("23") && g.get(letter) != p.get(letter) {
                 // partitions bear the same constraint, and two constraints may be broken at once
-                return if g.get(b'n') != p.get(b'n') && !g.get(b'n').is_empty() || what == "table" {
+                let two = g.get(b'n') != p.get(b'n') && (!g.get(b'n').is_empty() || g.message().contains("partition"));
+                return if two || what == "table" {
                     Ruling::BothFailed(format!("{} of {} for {}", g.code(), g.get(letter), p.get(letter)))
                 } else {
                     Ruling::Different(format!("{what} {} and not {}", g.get(letter), p.get(letter)))
@@ -165,7 +166,9 @@ fn both(step: &Step, g: &Report, p: &Report) -> Ruling {
     let (a, b) = (told(g), told(p));
     // COPY says of a view and of a generated column what INSERT says otherwise
     let copies = step.data.is_some() && matches!(g.code(), "42809" | "42P10");
+    let read = |e: &Report| e.code().starts_with("42") && e.code() != "42501";
     if copies
+        || read(g) && read(p)
         || p.code() == "25P02"
         || own(g) && g.code() == "0A000"
         || by_data(g.code()) && (by_data(p.code()) || own(g))

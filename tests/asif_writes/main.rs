@@ -75,6 +75,7 @@ fn row_security_on_everything_is_as_a_database_without_the_rest() {
     let guarded = run::run(
         &yard::Yard::of(&stage, &one("yun")),
         &|seat| seat.enforced_in_place(),
+        None,
         plan(160),
     );
     guarded.print(plan(0).seed);
@@ -90,6 +91,7 @@ fn row_security_on_everything_is_as_a_database_without_the_rest() {
     let open = run::run(
         &yard::Yard::of(&stage, &one("alice")),
         &|seat| seat.whole.clone(),
+        None,
         plan(120),
     );
     println!("unguarded: {} of {} caught", open.failures.len(), open.cases);
@@ -113,7 +115,16 @@ fn rowgate_writes_as_if_the_rest_did_not_exist() {
         servers[at.expect("a seat")].login(seat.person.login)
     };
     let plan = plan(5000);
-    let tally = run::run(&yard, &gate, plan);
+    let witness = |seat: &yard::Seat| {
+        let at = yard.seats.iter().position(|s| s.person.login == seat.person.login);
+        let server = stage::Server::before(&stage, &seat.without_the_hidden(), policies[at.expect("a seat")].path());
+        let mut client = server.connect(seat.person.login).expect("rowgate");
+        for text in SETTINGS.split(';') {
+            client.simple(text).expect("rowgate");
+        }
+        (server, client)
+    };
+    let tally = run::run(&yard, &gate, Some(&witness), plan);
     tally.print(plan.seed);
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
 }

@@ -119,7 +119,7 @@ impl Part {
             if says.iter().all(Option::is_none) || says.iter().all(|s| matches!(s, Some(Column::Hidden))) {
                 continue;
             }
-            let (mut clear, mut masked) = (Vec::new(), String::new());
+            let (mut clear, mut masked, mut left) = (Vec::new(), String::new(), "NULL");
             for (say, show) in says.iter().zip(&shows) {
                 match say {
                     None => clear.push(show.clone()),
@@ -128,13 +128,15 @@ impl Part {
                     Some(Column::Mask(expression, except)) => {
                         clear.push(format!("({show} AND ({except}) IS TRUE)"));
                         let _ = write!(masked, " WHEN {show} THEN {expression}");
+                        // a row that has just left the person's view still shows masked in RETURNING
+                        left = *expression;
                     }
                 }
             }
             let clear = any(&clear);
             columns.push(Shown {
                 name: name.clone(),
-                value: format!("CASE WHEN {clear} THEN ROW.\"{name}\"{masked} END"),
+                value: format!("CASE WHEN {clear} THEN ROW.\"{name}\"{masked} ELSE {left} END"),
                 clear,
             });
         }

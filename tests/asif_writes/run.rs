@@ -6,6 +6,7 @@ use crate::judge::{Ruling, does_nothing, judge};
 use crate::make::case;
 use crate::mapping;
 use crate::schema::Schema;
+use crate::stage::Server;
 use crate::state::Watch;
 use crate::tape::{Tape, shrink};
 use crate::wire::{Address, Answer, Client, Mode};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Where a person's statements go to be judged.
 pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
+
+/// rowgate before what a person sees of D, rows that are hidden taken out.
+pub type Witness<'a> = &'a (dyn Fn(&Seat) -> (Server, Client) + Sync);
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -176,7 +180,9 @@ impl Tally {
 }
 
 /// The connections of one person.
-struct Bench {
+struct Bench<'a> {
+    witness: Option<Witness<'a>>,
+    seen: Option<(Server, Client)>,
     gate: Client,
     prime: Client,
     enforced: Option<Client>,
@@ -185,9 +191,11 @@ struct Bench {
     worn: u64,
 }
 
-impl Bench {
-    fn open(gate: &Address, seat: &Seat) -> std::io::Result<Self> {
+impl<'a> Bench<'a> {
+    fn open(gate: &Address, seat: &Seat, witness: Option<Witness<'a>>) -> std::io::Result<Self> {
         let mut bench = Self {
+            witness,
+            seen: None,
             gate: Client::connect(gate)?,
             prime: Client::connect(&seat.prime)?,
             enforced: None,
@@ -255,7 +263,7 @@ fn bad(ruling: &Ruling) -> bool {
 }
 
 /// Runs a case on both sides, then looks at everything that stands in D, and puts all back.
-fn attempt(bench: &mut Bench, seat: &Seat, case: &Case, mode: Mode) -> std::io::Result<Outcome> {
+fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::io::Result<Outcome> {
     let mode = case.mode(mode);
     let text: String = case.steps.iter().map(|s| s.sql.as_str()).collect::<Vec<_>>().join("\n");
     if text.contains("INSERT") || text.contains("COPY") {
@@ -298,10 +306,11 @@ fn attempt(bench: &mut Bench, seat: &Seat, case: &Case, mode: Mode) -> std::io::
         .as_ref()
         .and_then(|p| p.error.as_ref())
         .map_or("", |e| e.code());
-    let wrote_before = outcome.step > 0 || case.kind == "several";
+    let text = case.steps.get(outcome.step).map_or("", |s| s.sql.as_str());
+    let wrote_before = outcome.step > 0 || case.kind == "several" || text.contains("opened_at");
     if code == "23503" && wrote_before && matches!(&outcome.ruling, Ruling::Different(how) if how.starts_with("done")) {
-        // a row that was written in the same transaction is held against its foreign keys again, changed or not,
-        // and what a hidden row's key points to is not there in D′
+        // a row that was written in the same transaction, or that moves to another partition, is held against its
+        // foreign keys again, changed or not, and what a hidden row's key points to is not there in D′
         outcome.ruling = Ruling::Conflict("23503 again".to_owned());
     }
     if matches!(outcome.ruling, Ruling::Constraint(_)) || on_a_hidden_row(case, &outcome) {
@@ -311,8 +320,33 @@ fn attempt(bench: &mut Bench, seat: &Seat, case: &Case, mode: Mode) -> std::io::
         bench.gate.simple(text)?;
         bench.prime.simple(text)?;
     }
+    if let (Ruling::OneSided(how), Some(witness)) = (&outcome.ruling, bench.witness) {
+        if bench.seen.is_none() {
+            bench.seen = Some(witness(seat));
+        }
+        if let Some((_, client)) = &mut bench.seen
+            && raises_there(client, case, mode, &outcome)?
+        {
+            outcome.ruling = Ruling::BothFailed(format!("by rows that show: {how}"));
+        }
+    }
     look_around(bench, seat, case, &mut outcome);
     Ok(outcome)
+}
+
+/// Does rowgate before a database without the hidden rows raise the same error? Then none of them did.
+fn raises_there(client: &mut Client, case: &Case, mode: Mode, outcome: &Outcome) -> std::io::Result<bool> {
+    client.simple("BEGIN")?;
+    let mut last = None;
+    for step in case.steps.iter().take(outcome.step + 1) {
+        let ends = ["BEGIN", "START", "COMMIT"].iter().any(|w| step.sql.starts_with(w));
+        if !ends {
+            last = send(client, step, mode)?.error;
+        }
+    }
+    client.simple("ROLLBACK")?;
+    let code = |a: &Option<Answer>| a.as_ref()?.error.as_ref().map(|e| e.code().to_owned());
+    Ok(last.map(|e| e.code().to_owned()) == code(&outcome.gate))
 }
 
 /// ON CONFLICT on a hidden row inserts nothing or fails, where D′ has no such row.
@@ -327,7 +361,7 @@ fn on_a_hidden_row(case: &Case, outcome: &Outcome) -> bool {
 
 /// What PostgreSQL's own row security says in a database that holds everything: constraints act there as in D.
 fn ask_the_enforced(
-    bench: &mut Bench,
+    bench: &mut Bench<'_>,
     seat: &Seat,
     case: &Case,
     mode: Mode,
@@ -378,7 +412,7 @@ fn ask_the_enforced(
 }
 
 /// Compares D with what it must be, and puts both databases back.
-fn look_around(bench: &mut Bench, seat: &Seat, case: &Case, outcome: &mut Outcome) {
+fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Outcome) {
     let (a, b) = (bench.whole.changed(), bench.guarded.changed());
     outcome.changed = !a.is_empty();
     let alike = outcome.ruling.goes_on();
@@ -414,7 +448,7 @@ fn look_around(bench: &mut Bench, seat: &Seat, case: &Case, outcome: &mut Outcom
 }
 
 /// Runs the plan, every person on a thread of their own.
-pub fn run(yard: &Yard, gate: Gate<'_>, plan: Plan) -> Tally {
+pub fn run(yard: &Yard, gate: Gate<'_>, witness: Option<Witness<'_>>, plan: Plan) -> Tally {
     let total = Mutex::new(Tally::default());
     let (done, found) = (AtomicU64::new(0), AtomicU64::new(0));
     let started = Instant::now();
@@ -424,7 +458,7 @@ pub fn run(yard: &Yard, gate: Gate<'_>, plan: Plan) -> Tally {
             let (total, done, found, whole) = (&total, &done, &found, &yard.whole);
             scope.spawn(move || {
                 let address = gate(seat);
-                let mut bench = Bench::open(&address, seat).expect("connections");
+                let mut bench = Bench::open(&address, seat, witness).expect("connections");
                 let mut tally = Tally::default();
                 for index in (at as u64..).step_by(seats as usize) {
                     let late = plan.time.is_some_and(|t| started.elapsed() > t);
@@ -459,15 +493,15 @@ pub fn run(yard: &Yard, gate: Gate<'_>, plan: Plan) -> Tally {
 }
 
 /// One person's next case.
-struct One<'a> {
-    bench: &'a mut Bench,
+struct One<'a, 'b> {
+    bench: &'a mut Bench<'b>,
     address: &'a Address,
     seat: &'a Seat,
     whole: &'a Schema,
     plan: Plan,
 }
 
-impl One<'_> {
+impl One<'_, '_> {
     fn ask(&mut self, case: &Case, mode: Mode) -> Outcome {
         attempt(self.bench, self.seat, case, mode).unwrap_or_else(|e| {
             // the databases are put back before anything else is asked

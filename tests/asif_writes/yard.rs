@@ -287,6 +287,16 @@ impl Seat {
         self.enforce(&name)
     }
 
+    /// The name of a copy of D from which the hidden rows were taken; every column stays.
+    pub fn without_the_hidden(&self) -> String {
+        dprime::witness(
+            &self.superuser,
+            template(&self.person),
+            &self.person,
+            dprime::Hidden::Deleted,
+        )
+    }
+
     /// The same for the person's own D.
     pub fn enforced_in_place(&self) -> Address {
         self.enforce(&self.whole.database)

@@ -207,7 +207,12 @@ impl Writer<'_, '_> {
             .flatten()
             .filter_map(|r| r.get(key).cloned().flatten())
             .collect();
-        let hidden = self.known.hidden.get(&t.root).cloned().unwrap_or_default();
+        let mut hidden = self.known.hidden.get(&t.root).cloned().unwrap_or_default();
+        let mut visible = visible;
+        if t.relation.name == "calls" {
+            // it has no key, and two rows of one number cannot be told apart
+            (hidden, visible) = (Vec::new(), Vec::new());
+        }
         let id = match self.g.tape.weighted(&[55, 20, 25]) {
             0 if !visible.is_empty() => self.g.tape.pick(&visible).clone(),
             1 if !hidden.is_empty() => self.g.tape.pick(&hidden).clone(),
@@ -291,7 +296,10 @@ impl Writer<'_, '_> {
             .flatten()
             .filter_map(|r| r.get(key).cloned().flatten())
             .collect();
-        let hidden = self.known.hidden.get(&t.root).cloned().unwrap_or_default();
+        let mut hidden = self.known.hidden.get(&t.root).cloned().unwrap_or_default();
+        if t.relation.name == "calls" {
+            hidden.clear();
+        }
         let key_type = t.relation.column(key).map_or(Ty::Int, |c| c.ty.clone());
         let mut ids = Vec::new();
         for _ in 0..1 + self.g.tape.below(3) {

@@ -34,13 +34,18 @@ pub fn differs(whole: &mut Watch, prime: &mut Watch, defaults: &Defaults) -> Opt
 
 /// Rows that were hidden and have changed, or that are new; `None` where there are none.
 pub fn beyond(whole: &mut Watch, prime: &Watch) -> Option<String> {
-    let which = whole.changed();
+    let changed = whole.changed();
+    let which = whole.whole_families(&changed);
     let nothing = Rows::new();
     for (table, is) in whole.rows(&which) {
         let was = whole.before.get(table).unwrap_or(&nothing);
         let showed = prime.before.get(table).unwrap_or(&nothing);
+        // a row whose key was changed is the one that is not there any more
+        let mut moved = showed.keys().filter(|k| !is.contains_key(*k)).count();
         for (key, row) in &is {
-            if !showed.contains_key(key) && was.get(key) != Some(row) {
+            if !was.contains_key(key) && moved > 0 {
+                moved -= 1;
+            } else if !showed.contains_key(key) && was.get(key) != Some(row) {
                 return Some(format!("HIDDEN {table} {key} changed or appeared"));
             }
         }

@@ -34,7 +34,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     start_log();
-    let result = runtime().and_then(|runtime| runtime.block_on(serve(config)));
+    let result = runtime().and_then(|runtime| {
+        let served = runtime.block_on(serve(config));
+        // a judgement that is under way has nobody to answer
+        runtime.shutdown_background();
+        served
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

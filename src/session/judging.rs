@@ -5,12 +5,17 @@ use crate::audit::StatementText;
 use crate::gate::{self, Effect, Judged, Judgement, SessionView};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
+use crate::sql::patience;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Texts up to this length are judged where they are; longer ones on a thread that may take its time.
 const SHORT: usize = 2 << 10;
+/// How long a judgement on a thread of its own may take.
+const LONGEST_JUDGEMENT: Duration = Duration::from_secs(20);
 /// Texts that a session remembers.
 const REMEMBERED: usize = 512;
 /// Bytes of them.
@@ -196,9 +201,18 @@ impl Session<'_> {
         } else {
             let (text, types, view) = (text.to_owned(), types.to_vec(), Arc::clone(&view));
             let (who, world) = (Arc::clone(&who), Arc::clone(&world));
-            tokio::task::spawn_blocking(move || guarded(|| gate::judge(&text, &who, &view, &types, &world)))
-                .await
-                .unwrap_or_else(|_| Err(broken()))?
+            let given_up = Arc::new(AtomicBool::new(false));
+            let sign = Arc::clone(&given_up);
+            let judging = tokio::task::spawn_blocking(move || {
+                guarded(|| patience::until(sign, || gate::judge(&text, &who, &view, &types, &world)))
+            });
+            match tokio::time::timeout(LONGEST_JUDGEMENT, judging).await {
+                Ok(judged) => judged.unwrap_or_else(|_| Err(broken()))?,
+                Err(_) => {
+                    given_up.store(true, Ordering::Relaxed);
+                    return Err(patience::took_too_long());
+                }
+            }
         };
         Ok(Text {
             client: text.into(),

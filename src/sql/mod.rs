@@ -5,6 +5,7 @@ pub mod census;
 pub mod explain_output;
 pub mod lists;
 pub mod parse;
+pub mod patience;
 pub mod raise;
 pub mod resolve;
 pub mod rewrite;

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 impl Analysis<'_> {
     /// Reads an expression: resolves its names, checks its functions, operators and types, and tells its facts.
     pub fn expression(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+        crate::sql::patience::check()?;
         stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || self.expression_here(node, scope))
     }
 

@@ -46,6 +46,7 @@ impl Analysis<'_> {
         outermost: bool,
         recursive: Option<&CommonTableExpr>,
     ) -> Result<Vec<Col>, Refusal> {
+        crate::sql::patience::check()?;
         let around = std::mem::replace(&mut self.first_own, self.guards.len());
         let columns = stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
             self.query_here(select, parent, outermost, recursive)

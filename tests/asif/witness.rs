@@ -58,7 +58,8 @@ impl<'a> Witnesses<'a> {
         }
         // these tables decide scopes and are the same in every witness
         let decides = ["users", "teams", "customer_members"];
-        let text = case.steps[step].sql.to_lowercase();
+        // a cursor's query stands in an earlier step
+        let text: String = case.steps.iter().take(step + 1).map(|s| s.sql.to_lowercase()).collect();
         if gives(Hidden::Alone) && !decides.iter().any(|t| text.contains(t)) && !gives(Hidden::Neither) {
             Raised::ByHidden
         } else {

@@ -5,7 +5,7 @@ use crate::generate::case::{Case, Step};
 use crate::judge::{Ruling, does_nothing, judge};
 use crate::make::case;
 use crate::mapping;
-use crate::schema::Schema;
+use crate::schema::{Schema, texts as texts_of};
 use crate::stage::Server;
 use crate::state::Watch;
 use crate::tape::{Tape, shrink};
@@ -359,6 +359,30 @@ fn on_a_hidden_row(case: &Case, outcome: &Outcome) -> bool {
     how && text.contains("ON CONFLICT")
 }
 
+/// Does D′ have the constraint of an error, too? It has none on masked columns.
+fn holds_there(guarded: &mut Watch, gate: &Answer) -> bool {
+    let Some(error) = &gate.error else { return true };
+    let quoted = |letter: u8| error.get(letter).replace('\'', "''");
+    let sql = if error.code() == "23502" {
+        format!(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('{}.{}') AND attname = '{}' AND attnotnull",
+            quoted(b's'),
+            quoted(b't'),
+            quoted(b'c')
+        )
+    } else {
+        format!(
+            "SELECT count(*) FROM pg_class WHERE relname = '{0}' UNION ALL SELECT count(*) FROM pg_constraint WHERE conname = '{0}'",
+            quoted(b'n')
+        )
+    };
+    texts_of(&mut guarded.client, &sql)
+        .iter()
+        .flatten()
+        .flatten()
+        .any(|n| n != "0")
+}
+
 /// What PostgreSQL's own row security says in a database that holds everything: constraints act there as in D.
 fn ask_the_enforced(
     bench: &mut Bench<'_>,
@@ -396,7 +420,7 @@ fn ask_the_enforced(
         Ruling::Constraint(how) if code(&there) != code(gate) => {
             let other = there.error.as_ref().map_or("done".to_owned(), |e| e.code().to_owned());
             // another rule broken at the same time, or a mask in the way of the comparison
-            if other == "done" && !does_nothing(&there) {
+            if other == "done" && !does_nothing(&there) && holds_there(&mut bench.guarded, gate) {
                 outcome.ruling = Ruling::Different(format!("{how} and nothing there breaks it"));
             }
         }
@@ -417,7 +441,8 @@ fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Ou
     outcome.changed = !a.is_empty();
     let alike = outcome.ruling.goes_on();
     let in_one = case.steps.len() == 1 || case.kind == "transaction" || case.kind == "locking";
-    if matches!(outcome.ruling, Ruling::Conflict(_)) {
+    // in one text, what follows was done to D alone
+    if matches!(outcome.ruling, Ruling::Conflict(_)) && case.kind != "several" {
         if let Some(how) = mapping::beyond(&mut bench.whole, &bench.guarded) {
             outcome.ruling = Ruling::Leaked(how);
         }
@@ -437,8 +462,9 @@ fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Ou
     }
     bench.whole.restore(&a);
     bench.guarded.restore(&b);
+    // what was put aside may be there although nothing is different in the end
+    bench.guarded.forget();
     if !b.is_empty() || !a.is_empty() {
-        bench.guarded.forget();
         bench.worn += 1;
         if bench.worn.is_multiple_of(150) {
             bench.whole.vacuum();

@@ -1,27 +1,27 @@
 //! What a person may write, decided from all their roles together.
 
-use super::{ColumnRight, Reference, Same, Seat, Update, Writes};
-use crate::catalog::{Catalog, Column, ForeignKey, Oid, Relation};
+use super::deciding::{Deciding, mask_inputs};
+use super::transfer::transfer_columns;
+use super::{ColumnRight, Same, Seat, Update, Writes};
+use crate::catalog::{Catalog, Column, Oid, Relation};
+use crate::identity::Principal;
 use crate::identity::directory::Directory;
-use crate::identity::{Attribute, Principal};
 use crate::name::quote_literal;
 use crate::policy::PolicySet;
 use crate::policy::bound::Cover;
-use crate::policy::decision::{Access, ColumnView, ROW_ALIAS, Rows, TableView};
+use crate::policy::decision::{Access, ColumnView, Rows, TableView};
 use crate::policy::print::{self, Family};
 use crate::policy::scope::{Pred, Scopes};
-use crate::policy::written::{ColumnRule, RoleRule, RoleTable, Scope, ScopeWord, Show, TableRule};
-use crate::sql::census::census;
-use crate::sql::raise::Raise;
+use crate::policy::written::{ColumnRule, RoleRule, RoleTable, Scope, Show, TableRule};
 use std::collections::BTreeSet;
 
 /// One of the person's roles with what it says of the table.
-struct Says<'a> {
-    role: &'a RoleRule,
-    said: &'a RoleTable,
-    view: Pred,
-    edit: Pred,
-    insert: Pred,
+pub(super) struct Says<'a> {
+    pub role: &'a RoleRule,
+    pub said: &'a RoleTable,
+    pub view: Pred,
+    pub edit: Pred,
+    pub insert: Pred,
 }
 
 impl PolicySet {
@@ -165,7 +165,7 @@ impl PolicySet {
         }
     }
 
-    fn column_rule<'s>(&self, says: &'s Says<'_>, column: &Column) -> Option<&'s ColumnRule> {
+    pub(super) fn column_rule<'s>(&self, says: &'s Says<'_>, column: &Column) -> Option<&'s ColumnRule> {
         says.said
             .columns
             .get(&column.name)
@@ -197,28 +197,6 @@ impl PolicySet {
                 self.clear_rows(scopes, table, says, column)
             }
         }
-    }
-
-    /// From which rows to which rows a column may hand a row over, role by role.
-    fn transfers(
-        &self,
-        scopes: &Scopes<'_>,
-        table: &TableRule,
-        says: &[Says<'_>],
-        column: &Column,
-        people: &Directory,
-    ) -> Vec<(Rows, Rows)> {
-        let mut ways = Vec::new();
-        for s in says {
-            let words = self.column_rule(s, column).and_then(|r| r.transfer.as_ref());
-            let to = words.into_iter().flatten().fold(Pred::none(), |all, word| {
-                all.or(handed_to(scopes, s.role, table, column, word, people))
-            });
-            if !to.is_none() && !s.edit.is_none() {
-                ways.push((s.edit.rows(), to.rows()));
-            }
-        }
-        ways
     }
 
     fn default(&self, scopes: &Scopes<'_>, says: &Says<'_>, column: &Column) -> Option<String> {
@@ -269,121 +247,6 @@ impl PolicySet {
             Rows::Where(sql) => Rows::Where(format!("({sql} AND {others})")),
         }
     }
-
-    /// The foreign keys of a relation to rows of which the person does not see all.
-    fn references(&self, scopes: &Scopes<'_>, relation: &Relation) -> Vec<Reference> {
-        let keys = scopes.catalog.foreign_keys.get(&relation.oid);
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| self.reference(scopes, relation, key))
-            .collect()
-    }
-
-    fn reference(&self, scopes: &Scopes<'_>, relation: &Relation, key: &ForeignKey) -> Option<Reference> {
-        let target = scopes.catalog.relations.get(&key.target)?;
-        self.bound.cover(key.target)?;
-        let condition = match self.access(scopes.who, target, scopes.catalog) {
-            Access::Guarded(view) => match &view.rows {
-                Rows::All => return None,
-                Rows::None => "FALSE".to_owned(),
-                Rows::Where(sql) => sql.clone(),
-            },
-            Access::Open => return None,
-            Access::Denied => "FALSE".to_owned(),
-        };
-        let at = |number: &i16| relation.columns.iter().position(|c| c.number == *number);
-        let columns: Vec<usize> = key.columns.iter().map(at).collect::<Option<_>>()?;
-        let (row, seen) = (print::alias(0), "\"rowgate:target\"");
-        let mut present = Vec::new();
-        let mut same = Vec::new();
-        for (mine, theirs) in key.columns.iter().zip(&key.target_columns) {
-            let mine = relation.column_by_number(*mine)?;
-            let theirs = target.column_by_number(*theirs)?;
-            let own = print::column(&row, &mine.name);
-            let (mine, _) = print::comparable(scopes.catalog, &own, mine)?;
-            let (theirs, _) = print::comparable(scopes.catalog, &print::column(seen, &theirs.name), theirs)?;
-            present.push(format!("{own} IS NOT NULL"));
-            same.push(format!("({theirs} OPERATOR(pg_catalog.=) {mine})"));
-        }
-        // the condition is over the row's own alias, so the target is looked at under it, one level further in
-        let visible = format!(
-            "EXISTS (SELECT FROM {} AS {seen} WHERE {} AND EXISTS (SELECT FROM (SELECT {seen}.*) AS {row} WHERE ({condition})))",
-            target.name.to_sql(),
-            same.join(" AND ")
-        );
-        Some(Reference {
-            columns,
-            dangling: format!("({} AND NOT {visible})", present.join(" AND ")),
-            raise: Raise::Reference {
-                table: relation.name.clone(),
-                constraint: key.name.clone(),
-            },
-        })
-    }
-}
-
-/// The rows whose column names somebody whom a word of `transfer` means: of the owner column a person, of the team
-/// column a team, of the column of a parent a row there.
-fn handed_to(
-    scopes: &Scopes<'_>,
-    role: &RoleRule,
-    table: &TableRule,
-    column: &Column,
-    word: &ScopeWord,
-    people: &Directory,
-) -> Pred {
-    let who = scopes.who;
-    let is = |named: &Option<crate::policy::file::Word>| named.as_ref().is_some_and(|w| w.text == column.name);
-    let value = print::column(&print::alias(0), &column.name);
-    let equals = |values: Option<&Attribute>| {
-        let condition = values.and_then(|values| {
-            let (sql, family) = print::comparable(scopes.catalog, &value, column)?;
-            print::equals_any(&sql, &family, values)
-        });
-        condition.map_or_else(Pred::none, |c| Pred::one(Some(c)))
-    };
-    let (of_owner, of_team) = (is(&table.owner), is(&table.team));
-    let of_parent = table
-        .parent
-        .as_ref()
-        .is_some_and(|p| p.column.iter().any(|w| w.text == column.name));
-    match &word.scope {
-        _ if word.up > 0 => scopes.rows(role, table, std::slice::from_ref(word), 0),
-        Scope::All => Pred::All,
-        Scope::Own if of_owner => equals(who.user_id.as_ref()),
-        Scope::Reports if of_owner => equals(who.reports.as_ref()),
-        Scope::Team if of_owner => equals(colleagues(people, who, who.team_id.as_ref()).as_ref()),
-        Scope::TeamTree if of_owner => equals(colleagues(people, who, who.team_tree.as_ref()).as_ref()),
-        Scope::Team if of_team => equals(who.team_id.as_ref()),
-        Scope::TeamTree if of_team => equals(who.team_tree.as_ref()),
-        Scope::Own | Scope::Team | Scope::TeamTree | Scope::Reports | Scope::Member if of_parent => {
-            let above = ScopeWord { up: 1, ..word.clone() };
-            scopes.rows(role, table, std::slice::from_ref(&above), 0)
-        }
-        Scope::Own | Scope::Team | Scope::TeamTree | Scope::Reports => Pred::none(),
-        Scope::Member | Scope::Parent | Scope::Delegated | Scope::Named(_) => {
-            scopes.rows(role, table, std::slice::from_ref(word), 0)
-        }
-    }
-}
-
-/// The others whose team is one of these.
-fn colleagues(people: &Directory, who: &Principal, teams: Option<&Attribute>) -> Option<Attribute> {
-    let teams: BTreeSet<&str> = teams?.values.iter().map(String::as_str).collect();
-    let own = who.user_id.as_ref()?;
-    let in_team = |p: &&std::sync::Arc<Principal>| {
-        let team = p.team_id.as_ref().and_then(|t| t.values.first());
-        p.login != who.login && team.is_some_and(|t| teams.contains(t.as_str()))
-    };
-    let ids = people
-        .people()
-        .filter(in_team)
-        .filter_map(|p| p.user_id.as_ref()?.values.first());
-    Some(Attribute {
-        type_sql: own.type_sql.clone(),
-        values: ids.collect::<BTreeSet<_>>().into_iter().cloned().collect(),
-        is_list: true,
-    })
 }
 
 fn where_of(rows: &Rows) -> Option<String> {
@@ -396,94 +259,6 @@ fn where_of(rows: &Rows) -> Option<String> {
 /// The rows of both, printed as the decision for reading prints them.
 fn both_rows(a: &Pred, b: &Pred) -> Rows {
     a.and(b)
-}
-
-/// The columns that a row's owner, team, parent or key are: handing over is a right of its own.
-fn transfer_columns(set: &PolicySet, table: &TableRule) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    let text = |w: &crate::policy::file::Word| w.text.clone();
-    names.extend(table.owner.iter().map(text));
-    names.extend(table.team.iter().map(text));
-    names.extend(table.parent.iter().flat_map(|p| p.column.iter().map(text)));
-    let is_parent = set
-        .written
-        .tables
-        .values()
-        .any(|t| t.parent.as_ref().is_some_and(|p| p.table.text == table.name.text));
-    if table.members.is_some() || is_parent {
-        names.extend(table.key.iter().map(text));
-    }
-    for other in set.written.tables.values() {
-        if let Some(members) = other
-            .members
-            .as_ref()
-            .filter(|m| m.relation.text == table.relation.text)
-        {
-            names.extend(members.row.iter().chain(&members.user).chain(&members.team).map(text));
-        }
-    }
-    names
-}
-
-/// Columns that the masks of other columns look at: to change them would change what shows.
-fn mask_inputs(relation: &Relation, view: &TableView) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (column, shown) in relation.columns.iter().zip(&view.columns) {
-        if let ColumnView::Masked { sql, mask, .. } = shown
-            && mask.split('|').any(|word| word == "sql")
-        {
-            names.extend(row_columns(sql).unwrap_or_else(|| relation.columns.iter().map(|c| c.name.clone()).collect()));
-            names.remove(&column.name);
-        }
-    }
-    names
-}
-
-/// The columns of the row that an expression names; `None` where it names the whole row or cannot be read.
-fn row_columns(sql: &str) -> Option<BTreeSet<String>> {
-    let tree = pg_query::parse(&format!("SELECT ({sql})"), pg_query::ParserOptions::DEFAULT).ok()?;
-    let mut names = BTreeSet::new();
-    for column in census(&tree.protobuf).columns {
-        if column.parts.first().is_some_and(|p| p == ROW_ALIAS) {
-            match column.parts.as_slice() {
-                [_, name] if name != "*" => names.insert(name.clone()),
-                _ => return None,
-            };
-        }
-    }
-    Some(names)
-}
-
-/// Which columns the conditions on a row look at.
-struct Deciding {
-    names: Option<BTreeSet<String>>,
-}
-
-impl Deciding {
-    fn of(predicates: &[String], relation: &Relation) -> Self {
-        let mut names = BTreeSet::new();
-        for sql in predicates {
-            let Some(found) = row_columns(sql) else {
-                return Self { names: None };
-            };
-            names.extend(found);
-        }
-        for column in relation.columns.iter().filter(|c| c.is_generated) {
-            if names.contains(&column.name) {
-                let inputs = column
-                    .generated_from
-                    .iter()
-                    .filter_map(|n| relation.column_by_number(*n));
-                let inputs: Vec<String> = inputs.map(|c| c.name.clone()).collect();
-                names.extend(inputs);
-            }
-        }
-        Self { names: Some(names) }
-    }
-
-    fn has(&self, column: &Column) -> bool {
-        self.names.as_ref().is_none_or(|names| names.contains(&column.name))
-    }
 }
 
 fn base_sql(catalog: &Catalog, column: &Column) -> String {

@@ -2,7 +2,10 @@
 
 mod copying;
 mod decide;
+mod deciding;
 mod print;
+mod references;
+mod transfer;
 
 pub use copying::CopyCheck;
 pub use print::new_or_changed;

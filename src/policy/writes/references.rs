@@ -1,0 +1,62 @@
+//! Foreign keys to rows of which a person does not see all.
+
+use super::Reference;
+use crate::catalog::{ForeignKey, Relation};
+use crate::policy::PolicySet;
+use crate::policy::decision::{Access, Rows};
+use crate::policy::print;
+use crate::policy::scope::Scopes;
+use crate::sql::raise::Raise;
+
+impl PolicySet {
+    /// The foreign keys of a relation to rows of which the person does not see all.
+    pub(super) fn references(&self, scopes: &Scopes<'_>, relation: &Relation) -> Vec<Reference> {
+        let keys = scopes.catalog.foreign_keys.get(&relation.oid);
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| self.reference(scopes, relation, key))
+            .collect()
+    }
+
+    fn reference(&self, scopes: &Scopes<'_>, relation: &Relation, key: &ForeignKey) -> Option<Reference> {
+        let target = scopes.catalog.relations.get(&key.target)?;
+        self.bound.cover(key.target)?;
+        let condition = match self.access(scopes.who, target, scopes.catalog) {
+            Access::Guarded(view) => match &view.rows {
+                Rows::All => return None,
+                Rows::None => "FALSE".to_owned(),
+                Rows::Where(sql) => sql.clone(),
+            },
+            Access::Open => return None,
+            Access::Denied => "FALSE".to_owned(),
+        };
+        let at = |number: &i16| relation.columns.iter().position(|c| c.number == *number);
+        let columns: Vec<usize> = key.columns.iter().map(at).collect::<Option<_>>()?;
+        let (row, seen) = (print::alias(0), "\"rowgate:target\"");
+        let mut present = Vec::new();
+        let mut same = Vec::new();
+        for (mine, theirs) in key.columns.iter().zip(&key.target_columns) {
+            let mine = relation.column_by_number(*mine)?;
+            let theirs = target.column_by_number(*theirs)?;
+            let own = print::column(&row, &mine.name);
+            let (mine, _) = print::comparable(scopes.catalog, &own, mine)?;
+            let (theirs, _) = print::comparable(scopes.catalog, &print::column(seen, &theirs.name), theirs)?;
+            present.push(format!("{own} IS NOT NULL"));
+            same.push(format!("({theirs} OPERATOR(pg_catalog.=) {mine})"));
+        }
+        // the condition is over the row's own alias, so the target is looked at under it, one level further in
+        let visible = format!(
+            "EXISTS (SELECT FROM {} AS {seen} WHERE {} AND EXISTS (SELECT FROM (SELECT {seen}.*) AS {row} WHERE ({condition})))",
+            target.name.to_sql(),
+            same.join(" AND ")
+        );
+        Some(Reference {
+            columns,
+            dangling: format!("({} AND NOT {visible})", present.join(" AND ")),
+            raise: Raise::Reference {
+                table: relation.name.clone(),
+                constraint: key.name.clone(),
+            },
+        })
+    }
+}

@@ -78,7 +78,8 @@ impl PolicySet {
         };
         let mut view = self.view_of(who, &scopes(false), table, relation)?;
         let by_key = self.view_of(who, &scopes(true), table, relation)?;
-        if by_key.rows != view.rows || by_key.columns != view.columns {
+        // verification tells the wordings apart by their rows
+        if by_key.rows != view.rows {
             view.by_key = Some(Arc::new(by_key));
         }
         Some(view)

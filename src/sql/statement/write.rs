@@ -17,6 +17,7 @@ pub fn write(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged, Ref
         _ => return Err(lost()),
     };
     let wrote = analysis.write(node, None)?;
+    let limit = analysis.row_limit;
     let mut statement = if wrote.temp {
         storing(analysis, kind, Effect::None)
     } else {
@@ -24,6 +25,8 @@ pub fn write(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged, Ref
     };
     statement.origins = origins(analysis, &wrote.columns);
     statement.returned = wrote.returned;
+    // rows that are read and not returned are no result
+    statement.row_limit = limit.filter(|_| !wrote.columns.is_empty());
     statement.touches_protected = true;
     Ok(statement)
 }

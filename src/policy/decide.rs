@@ -243,10 +243,7 @@ impl PolicySet {
 
     /// The rule for a column: its own, or that of `*`.
     pub(super) fn rule<'s>(&self, seat: &'s Seat<'_>, column: &Column) -> Option<&'s ColumnRule> {
-        seat.table
-            .columns
-            .get(&column.name)
-            .or_else(|| seat.table.columns.get("*"))
+        seat.table.column(&column.name)
     }
 }
 

@@ -234,6 +234,13 @@ pub struct RoleTable {
     pub columns: BTreeMap<String, ColumnRule>,
 }
 
+impl RoleTable {
+    /// The rule for a column: its own, or that of `*`.
+    pub fn column(&self, name: &str) -> Option<&ColumnRule> {
+        self.columns.get(name).or_else(|| self.columns.get("*"))
+    }
+}
+
 /// What a role says of a column.
 #[derive(Debug, Clone)]
 pub struct ColumnRule {

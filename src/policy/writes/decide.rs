@@ -12,7 +12,7 @@ use crate::policy::bound::Cover;
 use crate::policy::decision::{Access, ColumnView, Rows, TableView};
 use crate::policy::print::{self, Family};
 use crate::policy::scope::{Pred, Scopes};
-use crate::policy::written::{ColumnRule, RoleRule, RoleTable, Scope, Show, TableRule};
+use crate::policy::written::{RoleRule, RoleTable, Scope, Show, TableRule};
 use std::collections::BTreeSet;
 
 /// One of the person's roles with what it says of the table.
@@ -89,7 +89,7 @@ impl PolicySet {
         }
         // what every row that may be edited has anyway is no gain
         gains.retain(|gain| !gain.is_none() && *gain != Pred::All && !edits.within(gain) && !views.within(gain));
-        let reached = both_rows(&views, &edits);
+        let reached = views.and(&edits);
         let seats: Vec<Seat> = says
             .iter()
             .filter(|s| !s.insert.is_none())
@@ -154,7 +154,7 @@ impl PolicySet {
         Writes {
             table: relation.name.clone(),
             edit: reached,
-            delete: both_rows(&views, &deletes),
+            delete: views.and(&deletes),
             view: view.rows.clone(),
             columns,
             seats,
@@ -165,16 +165,9 @@ impl PolicySet {
         }
     }
 
-    pub(super) fn column_rule<'s>(&self, says: &'s Says<'_>, column: &Column) -> Option<&'s ColumnRule> {
-        says.said
-            .columns
-            .get(&column.name)
-            .or_else(|| says.said.columns.get("*"))
-    }
-
     /// The rows on which a role shows a column in clear.
     fn clear_rows(&self, scopes: &Scopes<'_>, table: &TableRule, says: &Says<'_>, column: &Column) -> Pred {
-        match self.column_rule(says, column) {
+        match says.said.column(&column.name) {
             None if self.written.defaults.columns_clear => Pred::All,
             None => Pred::none(),
             Some(rule) if rule.show == Show::Clear => Pred::All,
@@ -185,7 +178,7 @@ impl PolicySet {
     /// The rows on which a role lets a column be set. Columns that decide scopes are judged by the insert scopes in
     /// an INSERT.
     fn settable(&self, scopes: &Scopes<'_>, table: &TableRule, says: &Says<'_>, column: &Column, insert: bool) -> Pred {
-        let rule = self.column_rule(says, column);
+        let rule = says.said.column(&column.name);
         match rule.and_then(|r| r.edit) {
             Some(false) => Pred::none(),
             Some(true) if rule.is_some_and(|r| !matches!(r.show, Show::Hidden)) => Pred::All,
@@ -254,11 +247,6 @@ fn where_of(rows: &Rows) -> Option<String> {
         Rows::Where(sql) => Some(sql.clone()),
         Rows::All | Rows::None => None,
     }
-}
-
-/// The rows of both, printed as the decision for reading prints them.
-fn both_rows(a: &Pred, b: &Pred) -> Rows {
-    a.and(b)
 }
 
 fn base_sql(catalog: &Catalog, column: &Column) -> String {

@@ -23,7 +23,7 @@ impl PolicySet {
     ) -> Vec<(Rows, Rows)> {
         let mut ways = Vec::new();
         for s in says {
-            let words = self.column_rule(s, column).and_then(|r| r.transfer.as_ref());
+            let words = s.said.column(&column.name).and_then(|r| r.transfer.as_ref());
             let to = words.into_iter().flatten().fold(Pred::none(), |all, word| {
                 all.or(handed_to(scopes, s.role, table, column, word, people))
             });

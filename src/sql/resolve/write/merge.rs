@@ -253,7 +253,7 @@ impl Analysis<'_> {
 }
 
 /// True on rows that may be written; on others it raises.
-pub fn may_write(rows: &Rows, table: &str) -> Option<String> {
+fn may_write(rows: &Rows, table: &str) -> Option<String> {
     let raise = Raise::Target {
         table: table.to_owned(),
     };
@@ -276,7 +276,7 @@ fn changed_before(table: &str) -> Refusal {
 }
 
 /// Has a value the same value each time, and no name that could mean something else inside a query of its own?
-pub fn is_repeatable(value: &Node) -> bool {
+fn is_repeatable(value: &Node) -> bool {
     match value.node.as_ref() {
         Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SetToDefault(_)) => true,
         Some(NodeEnum::ColumnRef(column)) => column.fields.len() == 2,

@@ -4,6 +4,7 @@ use crate::catalog::{Oid, Relation};
 use crate::identity::Principal;
 use crate::refusal::Refusal;
 use crate::world::World;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::sql::verify::Verified;
@@ -83,6 +84,8 @@ pub struct Judged {
     pub stores: Option<Restriction>,
     /// What surrounds a COPY FROM that goes by way of a temporary table.
     pub staged: Option<Arc<Staged>>,
+    /// What it may leave on the connection to the database when its transaction has ended.
+    pub leaves: Leaves,
     /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
     pub explain_output: bool,
     /// What it reads, for the audit.
@@ -91,6 +94,33 @@ pub struct Judged {
     pub touches_protected: bool,
     /// How it was judged, a line each, for `rowgate explain`.
     pub notes: Vec<String>,
+}
+
+/// What a statement may leave on its connection behind the end of its transaction, whether it succeeds or fails. Temp
+/// tables and statements made by PREPARE are told by its [`Effect`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leaves {
+    /// Settings of the session: SET, RESET, `set_config`.
+    pub settings: bool,
+    /// What no other connection can be given.
+    pub bound: BTreeSet<Bound>,
+    /// Whatever the database's own functions and triggers leave, of which nothing is known.
+    pub unknown: bool,
+}
+
+/// State of a session that binds it to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    /// LISTEN
+    Listen,
+    /// `pg_advisory_lock` and its kin.
+    AdvisoryLock,
+    /// `DECLARE … WITH HOLD`
+    HeldCursor,
+    /// `lastval` and `currval` ask for what the session's own `nextval` gave.
+    Sequences,
+    /// `setseed`
+    RandomSeed,
 }
 
 /// The way of a COPY FROM whose rows cannot be held to the policy as they come in: they go into a temporary table that

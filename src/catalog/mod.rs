@@ -2,6 +2,8 @@
 //!
 //! Pure data: `backend::introspect` fills it, the gate reads it.
 
+mod triggers;
+
 use crate::name::QualifiedName;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -125,6 +127,8 @@ pub struct Relation {
     pub before_update: bool,
     /// Has rules for INSERT, UPDATE or DELETE.
     pub has_rules: bool,
+    /// Has enabled triggers of any kind, those of foreign keys left out.
+    pub has_triggers: bool,
 }
 
 /// One column.

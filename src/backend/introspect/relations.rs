@@ -68,6 +68,8 @@ SELECT pg_catalog.json_build_object(
     WHERE t.tgrelid = c.oid AND t.tgtype & 7 = 7 AND t.tgenabled IN ('O', 'A')),
   'before_update', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
     WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19 AND t.tgenabled IN ('O', 'A')),
+  'has_triggers', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
   'has_rules', c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
 )::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -160,6 +162,7 @@ struct RawRelation {
     before_insert: bool,
     before_update: bool,
     has_rules: bool,
+    has_triggers: bool,
 }
 
 #[derive(Deserialize)]
@@ -232,6 +235,7 @@ impl RawRelation {
             before_insert: self.before_insert,
             before_update: self.before_update,
             has_rules: self.has_rules,
+            has_triggers: self.has_triggers,
         }
     }
 }

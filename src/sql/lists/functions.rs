@@ -1,6 +1,7 @@
 //! Which built-in functions a client may call, and on what terms.
 
 use super::file;
+use crate::gate::Bound;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -53,6 +54,18 @@ pub fn function(schema: &str, name: &str, arguments: usize) -> FunctionRule {
     match FUNCTIONS.get(&(schema, name)) {
         Some(listed) if listed.arguments.is_none_or(|count| count == arguments) => listed.rule,
         Some(_) | None => FunctionRule::Refused,
+    }
+}
+
+/// What a built-in function leaves in the session beyond its transaction, which no other connection can be given.
+pub fn binds(name: &str) -> Option<Bound> {
+    match name {
+        "pg_advisory_lock" | "pg_advisory_lock_shared" | "pg_try_advisory_lock" | "pg_try_advisory_lock_shared" => {
+            Some(Bound::AdvisoryLock)
+        }
+        "currval" | "lastval" => Some(Bound::Sequences),
+        "setseed" => Some(Bound::RandomSeed),
+        _ => None,
     }
 }
 

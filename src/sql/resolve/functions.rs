@@ -194,7 +194,7 @@ impl Analysis<'_> {
 
     /// May this person call what the name means? Every function that it could mean must be allowed, but where a
     /// built-in one fits the arguments exactly.
-    pub fn function_allowed(&self, names: &[&str], types: &[Option<Oid>], at: i32) -> Result<Place, Refusal> {
+    pub fn function_allowed(&mut self, names: &[&str], types: &[Option<Oid>], at: i32) -> Result<Place, Refusal> {
         let name = *names.last().ok_or_else(lost)?;
         if names.len() == 3 && names.first() != Some(&self.world.catalog.database.as_str()) {
             return Err(super::unsupported("a function of another database"));
@@ -217,12 +217,15 @@ impl Analysis<'_> {
             return self.builtin_allowed(&home.name.schema, name, types.len(), at);
         }
         match candidates.iter().find(|f| !self.rights.functions.contains(&f.name)) {
-            None => Ok(Place::Named),
+            None => {
+                self.leaves.unknown = true;
+                Ok(Place::Named)
+            }
             Some(_) => Err(self.refuse_function(&first.name.to_string(), at)),
         }
     }
 
-    fn builtin_allowed(&self, schema: &str, name: &str, arguments: usize, at: i32) -> Result<Place, Refusal> {
+    fn builtin_allowed(&mut self, schema: &str, name: &str, arguments: usize, at: i32) -> Result<Place, Refusal> {
         let full = QualifiedName::new(schema, name);
         let allowed = match lists::function(schema, name, arguments) {
             FunctionRule::Allowed | FunctionRule::CurrentSetting | FunctionRule::SetConfig => true,
@@ -231,6 +234,7 @@ impl Analysis<'_> {
             FunctionRule::Refused => self.unit != 0 && self.rights.functions.contains(&full),
         };
         if allowed {
+            self.leaves.bound.extend(lists::binds(name));
             Ok(Place::Builtin)
         } else {
             Err(self.refuse_function(name, at))
@@ -247,7 +251,7 @@ impl Analysis<'_> {
     }
 
     /// `current_setting` and `set_config` depend on what they name.
-    fn constant_terms(&self, name: &str, place: Place, arguments: &[Facts], at: i32) -> Result<(), Refusal> {
+    fn constant_terms(&mut self, name: &str, place: Place, arguments: &[Facts], at: i32) -> Result<(), Refusal> {
         if place != Place::Builtin {
             return Ok(());
         }
@@ -264,6 +268,7 @@ impl Analysis<'_> {
             FunctionRule::SetConfig => {
                 let setting = arguments.first().and_then(|a| a.literal.as_deref());
                 // a column's value could be that of a hidden row, and would be read back by SHOW
+                self.leaves.settings = true;
                 let of_no_row = arguments.get(1).is_some_and(|a| !a.columns && a.reach.is_empty());
                 if of_no_row && setting.is_some_and(|s| matches!(lists::setting(s), Setting::Allowed)) {
                     return Ok(());

@@ -25,7 +25,7 @@ pub use search::search_column;
 pub use types::oid;
 
 use crate::catalog::Oid;
-use crate::gate::{Read, SessionView};
+use crate::gate::{Leaves, Read, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::refusal::{Refusal, SqlState};
@@ -100,6 +100,8 @@ pub struct Analysis<'w> {
     pub row_limit: Option<u64>,
     /// A relation that may not be exported, if one is read.
     pub not_exportable: Option<String>,
+    /// What the statement may leave on its connection.
+    pub leaves: Leaves,
     /// How it was judged, a line each.
     pub notes: Vec<String>,
     /// Which unit is being read.
@@ -162,6 +164,7 @@ impl<'w> Analysis<'w> {
             reads: Vec::new(),
             row_limit: None,
             not_exportable: None,
+            leaves: Leaves::default(),
             notes: Vec::new(),
             unit: 0,
             renames: 0,

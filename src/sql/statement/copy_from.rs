@@ -176,6 +176,7 @@ fn stage(
         is_partition: false,
         unique: std::collections::BTreeMap::new(),
         before_insert: false,
+        has_triggers: false,
         before_update: false,
         ..relation.clone()
     }));

@@ -7,7 +7,7 @@ mod settings;
 mod temporary;
 mod write;
 
-use crate::gate::{Effect, Judged, Restriction, Returned};
+use crate::gate::{Bound, Effect, Judged, Restriction, Returned};
 use crate::refusal::Refusal;
 use crate::sql::resolve::scope::Col;
 use crate::sql::resolve::{Analysis, lost, unsupported};
@@ -86,6 +86,7 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         writes: !READING.contains(&kind),
         stores: None,
         staged: None,
+        leaves: std::mem::take(&mut analysis.leaves),
         explain_output: false,
         touches_protected,
         reads,
@@ -146,6 +147,7 @@ pub fn judge_one(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged,
         NodeEnum::VacuumStmt(vacuum) => temporary::analyze(analysis, vacuum),
         NodeEnum::ListenStmt(listen) => {
             if analysis.rights.listen.iter().any(|c| c == &listen.conditionname) {
+                analysis.leaves.bound.insert(Bound::Listen);
                 return Ok(judged(analysis, "LISTEN", Effect::None));
             }
             Err(Refusal::forbidden(

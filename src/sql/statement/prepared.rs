@@ -1,13 +1,16 @@
 //! PREPARE, EXECUTE and DECLARE CURSOR: the query inside is secured where it stands.
 
 use super::{judge_one, judged};
-use crate::gate::{Effect, Judged};
+use crate::gate::{Bound, Effect, Judged};
 use crate::refusal::Refusal;
 use crate::sql::census::extent;
 use crate::sql::resolve::scope::Scope;
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DeclareCursorStmt, ExecuteStmt, PrepareStmt, Token};
+
+/// `CURSOR_OPT_HOLD` of PostgreSQL's parsenodes.h.
+const HOLD: i32 = 0x20;
 
 /// `PREPARE name (types) AS query`
 pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Judged, Refusal> {
@@ -94,6 +97,9 @@ pub fn declare(analysis: &mut Analysis<'_>, cursor: &DeclareCursorStmt) -> Resul
     };
     if select.into_clause.is_some() {
         return Err(unsupported("SELECT INTO in a cursor"));
+    }
+    if cursor.options & HOLD != 0 {
+        analysis.leaves.bound.insert(Bound::HeldCursor);
     }
     let inner = judge_one(analysis, inner)?;
     Ok(Judged {

@@ -139,6 +139,7 @@ impl Analysis<'_> {
         var: &RangeVar,
         doing: Doing,
     ) -> Result<Option<Rights>, Refusal> {
+        self.leaves.unknown |= self.world.catalog.fires_triggers(relation);
         let policies = Arc::clone(&self.world.policies);
         let catalog = Arc::clone(&self.world.catalog);
         if policies.is_directory(relation.oid) && !self.rights.directory {

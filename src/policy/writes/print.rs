@@ -37,6 +37,27 @@ impl Writes {
         case(&bad)
     }
 
+    /// True where the row that ON CONFLICT left out (`excluded`, with its defaults, generated columns and what triggers
+    /// made of it) is not one that the INSERT could have made: PostgreSQL's row-level security looks at it before the
+    /// conflict. `None` where there is no such row. Foreign keys are not asked: the row is not stored.
+    pub fn unfit_proposal(&self, given: &BTreeSet<usize>, returning: bool) -> Option<String> {
+        let insertable = self.insertable(given);
+        let view = match &self.view {
+            Rows::Where(view) if returning => Some(view.clone()),
+            Rows::All | Rows::None | Rows::Where(_) => None,
+        };
+        let unfit: Vec<String> = insertable
+            .into_iter()
+            .chain(view)
+            .map(|sql| format!("({sql}) IS NOT TRUE"))
+            .collect();
+        let proposed = |_: usize, right: &ColumnRight| {
+            let name = quote_ident(&right.name);
+            format!("excluded.{name} AS {name}")
+        };
+        (!unfit.is_empty()).then(|| self.on_row(&unfit.join(" OR "), proposed))
+    }
+
     /// The condition on a new row, `None` where there is none.
     fn insertable(&self, given: &BTreeSet<usize>) -> Option<String> {
         let mut ways = Vec::new();
@@ -256,6 +277,14 @@ impl Writes {
     /// Does a condition hold on the row as these assignments make it? Of its columns those stand there that the
     /// condition may name.
     fn on_new_row(&self, condition: &str, set: &[usize]) -> String {
+        self.on_row(condition, |at, right| match set.iter().position(|s| *s == at) {
+            Some(place) => format!("({})::{} AS {}", new(place), right.type_sql, quote_ident(&right.name)),
+            None => column(&right.name),
+        })
+    }
+
+    /// Does a condition hold on a row that is made of these fields?
+    fn on_row(&self, condition: &str, field: impl Fn(usize, &ColumnRight) -> String) -> String {
         let row = quote_ident(ROW_ALIAS);
         let whole = condition.split(&row).skip(1).any(|rest| !rest.starts_with('.'));
         let fields: Vec<String> = self
@@ -263,15 +292,11 @@ impl Writes {
             .iter()
             .enumerate()
             .filter(|(_, right)| whole || condition.contains(&column(&right.name)))
-            .map(|(at, right)| match set.iter().position(|s| *s == at) {
-                Some(place) => format!("({})::{} AS {}", new(place), right.type_sql, quote_ident(&right.name)),
-                None => column(&right.name),
-            })
+            .map(|(at, right)| field(at, right))
             .collect();
         format!(
-            "EXISTS (SELECT FROM (SELECT {}) AS {} WHERE ({condition}))",
-            fields.join(", "),
-            quote_ident(ROW_ALIAS)
+            "EXISTS (SELECT FROM (SELECT {}) AS {row} WHERE ({condition}))",
+            fields.join(", ")
         )
     }
 

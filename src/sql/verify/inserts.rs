@@ -7,6 +7,7 @@ use crate::catalog::Relation;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
 use crate::sql::census::extent;
+use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, Token};
@@ -113,14 +114,15 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// ON CONFLICT DO UPDATE: rows that the person may not edit fail, and what is stored is held. The check of the row
-    /// as it is then.
+    /// ON CONFLICT DO UPDATE: a proposed row that may not be made and a row that the person may not edit fail, and what
+    /// is stored is held. The check of the row as it is then.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn in_conflict(
         &self,
         conflict: &OnConflictClause,
         relation: &Relation,
         writes: &Writes,
+        unfit: Option<&str>,
         walk: &Walk<'_>,
         first: usize,
         end: usize,
@@ -132,29 +134,30 @@ impl Check<'_> {
             .top_level(first, end, Token::Do)
             .ok_or_else(|| broken("a conflict without an action"))?;
         let clause_end = walk.top_level(doing, end, Token::Returning).unwrap_or(end);
+        let table = || relation.name.name.clone();
+        let mut head = "WHERE CASE".to_owned();
+        let mut fails = |fault: &str, raise: Raise| {
+            head.push_str(&format!(" WHEN {fault} THEN ({})::pg_catalog.bool", raise.sql()));
+        };
+        if let Some(unfit) = unfit {
+            fails(unfit, Raise::Row { table: table() });
+        }
         match &writes.edit {
+            Rows::All if unfit.is_none() => return Ok(writes.update_check(&set)),
             Rows::All => {}
             Rows::None => return Err(broken("an update in a conflict without rights")),
-            Rows::Where(edit) => {
-                let place = walk
-                    .top_level(doing, clause_end, Token::Where)
-                    .ok_or_else(|| broken("a conflict without its rows"))?;
-                let head = format!("WHERE CASE WHEN ({edit}) IS NOT TRUE THEN (");
-                let start = walk.start(place);
-                let whole = self.text.get(start..).is_some_and(|t| t.starts_with(&head));
-                if !whole || walk.step(place + 1) != clause_end {
-                    return Err(broken("a conflict of other rows"));
-                }
-                let raise = self.text.get(start + head.len()..).unwrap_or_default();
-                let denied = crate::sql::raise::Raise::Target {
-                    table: relation.name.name.clone(),
-                };
-                if !raise.starts_with(&format!("{})::pg_catalog.bool ELSE (", denied.sql())) {
-                    return Err(broken("a conflict that does not fail"));
-                }
-                explained.push(start..start + head.len());
-            }
+            Rows::Where(edit) => fails(&format!("({edit}) IS NOT TRUE"), Raise::Target { table: table() }),
         }
+        head.push_str(" ELSE (");
+        let place = walk
+            .top_level(doing, clause_end, Token::Where)
+            .ok_or_else(|| broken("a conflict without its rows"))?;
+        let start = walk.start(place);
+        let whole = self.text.get(start..).is_some_and(|t| t.starts_with(&head));
+        if !whole || walk.step(place + 1) != clause_end {
+            return Err(broken("a conflict of other rows"));
+        }
+        explained.push(start..start + head.len());
         Ok(writes.update_check(&set))
     }
 

@@ -212,7 +212,9 @@ impl Check<'_> {
                 let mut check = writes.insert_check(&given, returns);
                 let updates = |c: &&OnConflictClause| c.action() == OnConflictAction::OnconflictUpdate;
                 if let Some(conflict) = insert.on_conflict_clause.as_deref().filter(updates) {
-                    let after = self.in_conflict(conflict, relation, writes, walk, first, end, explained)?;
+                    let unfit = writes.unfit_proposal(&given, returns);
+                    let unfit = unfit.as_deref();
+                    let after = self.in_conflict(conflict, relation, writes, unfit, walk, first, end, explained)?;
                     check = crate::policy::writes::new_or_changed(relation, check, after);
                 }
                 let checked = self.checked(check.as_deref(), insert.returning_clause.as_ref(), explained);

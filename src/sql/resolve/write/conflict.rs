@@ -15,13 +15,14 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 impl Analysis<'_> {
-    /// Reads ON CONFLICT; the check of the row that comes out, given that of a new one.
+    /// Reads ON CONFLICT; the check of the row that comes out, given that of a new one. `returns`: the statement has a
+    /// RETURNING of its own.
     pub(super) fn on_conflict(
         &mut self,
         conflict: &OnConflictClause,
         target: &Target,
         scope: &Scope<'_>,
-        given: &BTreeSet<usize>,
+        (given, returns): (&BTreeSet<usize>, bool),
         check: Option<String>,
     ) -> Result<Option<String>, Refusal> {
         if let Some(infer) = &conflict.infer {
@@ -37,6 +38,8 @@ impl Analysis<'_> {
             return Err(self.denied_to(&target.relation, Doing::Update));
         }
         let after = self.update_in_conflict(conflict, target, scope, Some((writes, view, given)))?;
+        let unfit = writes.unfit_proposal(given, returns);
+        self.conflict_filter(conflict.where_clause.is_some(), target, writes, unfit)?;
         Ok(crate::policy::writes::new_or_changed(&target.relation, check, after))
     }
 
@@ -118,21 +121,34 @@ impl Analysis<'_> {
             let facts = self.expression(condition, &inside)?;
             self.note(&facts);
         }
-        let Some((writes, ..)) = held else { return Ok(None) };
-        self.conflict_filter(conflict.where_clause.is_some(), target, writes)?;
-        Ok(writes.update_check(&set))
+        Ok(held.and_then(|(writes, ..)| writes.update_check(&set)))
     }
 
-    /// A row in conflict that the person may not edit fails the statement, as PostgreSQL's row-level security has it.
-    fn conflict_filter(&mut self, condition: bool, target: &Target, writes: &Writes) -> Result<(), Refusal> {
-        let Rows::Where(edit) = &writes.edit else {
+    /// A proposed row that may not be made, or a row in conflict that the person may not edit, fails the statement, as
+    /// PostgreSQL's row-level security has it.
+    fn conflict_filter(
+        &mut self,
+        condition: bool,
+        target: &Target,
+        writes: &Writes,
+        unfit: Option<String>,
+    ) -> Result<(), Refusal> {
+        let table = || target.relation.name.name.clone();
+        let mut fails = Vec::new();
+        if let Some(unfit) = unfit {
+            fails.push((unfit, Raise::Row { table: table() }));
+        }
+        if let Rows::Where(edit) = &writes.edit {
+            fails.push((format!("({edit}) IS NOT TRUE"), Raise::Target { table: table() }));
+        }
+        if fails.is_empty() {
             return Ok(());
-        };
-        let raise = Raise::Target {
-            table: target.relation.name.name.clone(),
-        };
-        let denied = format!("({})::pg_catalog.bool", raise.sql());
-        let opening = format!("WHERE CASE WHEN ({edit}) IS NOT TRUE THEN {denied} ELSE (");
+        }
+        let fails: Vec<String> = fails
+            .iter()
+            .map(|(fault, raise)| format!("WHEN {fault} THEN ({})::pg_catalog.bool", raise.sql()))
+            .collect();
+        let opening = format!("WHERE CASE {} ELSE (", fails.join(" "));
         let tokens = self.tokens()?;
         let end = tokens.statement_end(target.first)?;
         let doing = tokens.top_level(target.first, end, Token::Do).ok_or_else(lost)?;

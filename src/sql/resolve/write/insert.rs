@@ -78,7 +78,7 @@ impl Analysis<'_> {
         }
         scope.items.push(Rc::clone(&target.item));
         if let Some(conflict) = &insert.on_conflict_clause {
-            check = self.on_conflict(conflict, &target, &scope, &given.valued, check)?;
+            check = self.on_conflict(conflict, &target, &scope, (&given.valued, returns), check)?;
         }
         self.returning(insert.returning_clause.as_ref(), &target, &scope, check, place)
     }

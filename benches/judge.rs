@@ -18,6 +18,7 @@ use rowgate::sql::resolve::Analysis;
 use rowgate::sql::rewrite::print_unit;
 use rowgate::sql::{agree, parse, statement, verify};
 use rowgate::world::World;
+use rowgate::world::standing::Asker;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,7 +88,6 @@ fn measure() {
     let session = SessionView {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
-        prepared: Vec::new(),
         stored: None,
     };
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
@@ -124,6 +124,7 @@ fn measure() {
 
 /// The stages one by one: parse, analysis with rewriting, agreement, verification.
 fn stages(text: &str, who: &Principal, session: &SessionView, world: &World, times: u32) -> [Duration; 4] {
+    let who = &Asker::new(world, who);
     let mut spent = [Duration::MAX; 4];
     for _ in 0..5 {
         let mut sums = [Duration::ZERO; 4];

@@ -1,10 +1,15 @@
 //! The product in one function: may this person's text go to the database, and as what?
 
+pub mod cache;
+mod weight;
+
 use crate::catalog::{Oid, Relation};
 use crate::identity::Principal;
 use crate::refusal::Refusal;
 use crate::world::World;
+use crate::world::standing::Asker;
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use crate::sql::verify::Verified;
@@ -17,14 +22,35 @@ pub struct SessionView {
     pub search_path: Vec<String>,
     /// The session's own temp relations, read from the catalogue after each statement that may change them.
     pub temp_relations: Vec<Arc<Relation>>,
-    /// SQL-level prepared statements and their parameter count, by name.
-    pub prepared: Vec<String>,
     /// What holds for the session's temp relations, because of what was stored in them.
     pub stored: Option<Restriction>,
 }
 
+impl SessionView {
+    /// Is every text judged the same under both? Temp relations are one session's own.
+    pub fn judges_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let Self {
+            search_path,
+            temp_relations,
+            stored,
+        } = self.as_ref();
+        let has_temp = !temp_relations.is_empty() || !other.temp_relations.is_empty();
+        Arc::ptr_eq(self, other) || !has_temp && *search_path == other.search_path && *stored == other.stored
+    }
+
+    /// Hashes what [`Self::judges_as`] compares.
+    fn hash_for(self: &Arc<Self>, state: &mut impl Hasher) {
+        if self.temp_relations.is_empty() {
+            self.search_path.hash(state);
+            self.stored.hash(state);
+        } else {
+            std::ptr::hash(Arc::as_ptr(self), state);
+        }
+    }
+}
+
 /// What follows rows that may not be exported into a temp table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Restriction {
     /// The relation that they were read from.
     pub relation: String,
@@ -44,7 +70,7 @@ impl Restriction {
 }
 
 /// A judged text: one or more statements that go to the database together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// The only text that a backend takes: all statements, rewritten and verified.
     pub text: Verified,
@@ -64,7 +90,7 @@ impl Judgement {
 }
 
 /// One statement of a judged text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// What kind of statement it is, as its command tag begins (`SELECT`, `BEGIN`, `COPY`, `SET` …).
     pub kind: &'static str,
@@ -126,7 +152,7 @@ pub enum Bound {
 /// The way of a COPY FROM whose rows cannot be held to the policy as they come in: they go into a temporary table that
 /// only this statement knows, and from there by an INSERT that is judged like any other. All of it succeeds or fails
 /// together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staged {
     /// Makes the temporary table.
     pub create: Verified,
@@ -234,6 +260,17 @@ pub enum Effect {
 pub fn judge(
     text: &str,
     who: &Principal,
+    session: &SessionView,
+    parameter_types: &[Oid],
+    world: &World,
+) -> Result<Judgement, Refusal> {
+    judge_as(text, &Asker::new(world, who), session, parameter_types, world)
+}
+
+/// The same for somebody who is asked about, so that it is known afterwards what of them the judgement depends on.
+pub fn judge_as(
+    text: &str,
+    who: &Asker<'_>,
     session: &SessionView,
     parameter_types: &[Oid],
     world: &World,

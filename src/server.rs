@@ -61,6 +61,7 @@ impl Server {
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
             users: ArcSwap::from_pointee(users(&config)?),
+            judgements: session::Judgements::new(config.cache),
             config,
             world,
             pool,

@@ -1,11 +1,13 @@
 //! The world at one moment: catalogue, policies and directory, immutable, swapped as one.
 
-use crate::catalog::{Catalog, Relation};
-use crate::identity::Principal;
+pub mod standing;
+
+use crate::catalog::Catalog;
 use crate::identity::directory::Directory;
-use crate::policy::{Memo, PolicySet, Writes};
+use crate::policy::PolicySet;
 use crate::sql::verify::bodies::Bodies;
 use arc_swap::ArcSwap;
+use standing::Standings;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
@@ -22,19 +24,8 @@ pub struct World {
     pub generation: u64,
     /// What was verified under it and comes again.
     pub bodies: Arc<Bodies>,
-    /// What people may write, once it was decided.
-    pub rights: Arc<Memo<Option<Arc<Writes>>>>,
-}
-
-impl World {
-    /// What this person may write to a protected relation; `None` as [`PolicySet::writes`] has it.
-    pub fn writes(&self, who: &Principal, relation: &Relation) -> Option<Arc<Writes>> {
-        self.rights.get_or(who, relation.oid, || {
-            self.policies
-                .writes(who, relation, &self.catalog, &self.directory)
-                .map(Arc::new)
-        })
-    }
+    /// What is known of people under it.
+    pub standings: Arc<Standings>,
 }
 
 /// Where the current world is found: sessions read it once per statement, the keeper swaps it.

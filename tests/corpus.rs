@@ -26,7 +26,6 @@ fn answer(text: &str, who: &Principal, world: &World) -> Result<(), String> {
     let session = SessionView {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
-        prepared: Vec::new(),
         stored: None,
     };
     match judge(text, who, &session, &[], world) {

@@ -56,7 +56,6 @@ fuzz_target!(|input: (u8, &str)| {
     let session = SessionView {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
-        prepared: Vec::new(),
         stored: Default::default(),
     };
     let first = gate::judge(text, who, &session, &[], &WORLD);

@@ -68,7 +68,6 @@ async fn explain(config: &Config, login: &str, sql: String) -> Result<(), String
     let session = SessionView {
         search_path: path,
         temp_relations: Vec::new(),
-        prepared: Vec::new(),
         stored: None,
     };
     let judged = on_a_big_stack(sql.clone(), Arc::clone(&who), session, Arc::clone(&world))?;

@@ -4,6 +4,7 @@ mod read;
 
 pub use read::ConfigError;
 
+use crate::gate::cache::Bounds;
 use read::{Section, Source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// `[limits]`
     pub limits: Limits,
+    /// `[cache]`
+    pub cache: Bounds,
 }
 
 /// Where clients connect.
@@ -200,6 +203,7 @@ impl Config {
             login: Login::read(root.section(&mut source, "login"), &mut source, base),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
             limits: Limits::read(root.section(&mut source, "limits"), &mut source),
+            cache: read_cache(root.section(&mut source, "cache"), &mut source),
         };
         root.finish(&mut source);
         let errors = source.finish();
@@ -363,6 +367,16 @@ impl Limits {
         section.finish(source);
         limits
     }
+}
+
+/// `bytes`: of judgements that are kept, 64 MiB unless told; `entries`: how many, 100,000 unless told.
+fn read_cache(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Bounds {
+    let bounds = Bounds {
+        bytes: section.number(source, "bytes", 64 << 20, 0..=64 << 30),
+        entries: section.number(source, "entries", 100_000, 1..=100_000_000),
+    };
+    section.finish(source);
+    bounds
 }
 
 fn port(number: u64) -> u16 {

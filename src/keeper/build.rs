@@ -173,7 +173,7 @@ async fn make(
             directory: Arc::new(people),
             generation,
             bodies: Arc::default(),
-            rights: Arc::default(),
+            standings: Arc::default(),
         },
         users,
         teams,

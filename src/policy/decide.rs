@@ -45,7 +45,8 @@ impl PolicySet {
         }
     }
 
-    fn unprotected(&self, relation: &Relation) -> Access {
+    /// What anybody may do with a relation that no policy is about.
+    pub fn unprotected(&self, relation: &Relation) -> Access {
         let schema = relation.name.schema.as_str();
         if matches!(schema, "pg_catalog" | "information_schema") {
             return Access::Open;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub const ROW_ALIAS: &str = "rowgate:row";
 
 /// What a person may do with one relation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Access {
     /// No policy protects it and `[defaults]` leaves unprotected relations open.
     Open,
@@ -21,7 +21,7 @@ pub enum Access {
 }
 
 /// The part of a protected relation that one person gets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableView {
     /// The protected relation asked about (a partition keeps its own identity here).
     pub relation: Oid,
@@ -91,7 +91,7 @@ impl TableView {
 }
 
 /// What a person's roles allow beside tables.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RoleRights {
     /// User-defined functions, by qualified name.
     pub functions: Vec<QualifiedName>,

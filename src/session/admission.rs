@@ -156,13 +156,11 @@ impl Session<'_> {
     }
 
     /// Would an open cursor's text still be judged the same?
-    pub(super) async fn same_rights(&self, text: &Text) -> Result<(), Refusal> {
+    pub(super) async fn same_rights(&mut self, text: &Text) -> Result<(), Refusal> {
         if text.generation == self.state.world.generation {
             return Ok(());
         }
-        let again = self
-            .judge_under(&text.client, &text.types, Arc::clone(&text.view))
-            .await;
+        let again = self.judge_under(&text.client, &text.types, &text.view).await;
         match again {
             Ok(again) if again.judgement.sends_as(&text.judgement) => Ok(()),
             _ => Err(Refusal::forbidden(

@@ -1,12 +1,14 @@
-//! Judges texts, once for each world and session state, and survives a panic.
+//! Judges texts that were not judged before, and survives a panic.
 
 use super::{End, Session};
 use crate::audit::StatementText;
+use crate::gate::cache::{Ask, Bounds, Cache, Counters, Weigh};
 use crate::gate::{self, Effect, Judged, Judgement, SessionView};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::patience;
-use std::collections::HashMap;
+use crate::world::World;
+use crate::world::standing::{Asker, Fact, Question, Standing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,12 +18,11 @@ use std::time::Duration;
 const SHORT: usize = 2 << 10;
 /// How long a judgement on a thread of its own may take.
 const LONGEST_JUDGEMENT: Duration = Duration::from_secs(20);
-/// Texts that a session remembers.
-const REMEMBERED: usize = 512;
-/// Bytes of them.
-const REMEMBERED_BYTES: usize = 1 << 20;
+/// What the audit's form of a text takes beside the text, in bytes, about.
+const AUDIT_BYTES: usize = 64;
 
 /// A client's text and its judgement.
+#[derive(Debug)]
 pub(super) struct Text {
     pub client: Box<str>,
     pub types: Vec<u32>,
@@ -29,10 +30,12 @@ pub(super) struct Text {
     /// What it was judged under.
     pub view: Arc<SessionView>,
     pub generation: u64,
-    pub epoch: u64,
     /// It was not judged at all: the principal bypasses.
     pub bypass: bool,
     audit: OnceLock<StatementText>,
+    /// How often it was found.
+    #[cfg(debug_assertions)]
+    found: std::sync::atomic::AtomicU32,
 }
 
 impl Text {
@@ -62,38 +65,59 @@ impl Text {
         })
     }
 
+    /// What is found must be what would be judged now: wherever assertions are checked, now and then it is.
+    #[cfg(debug_assertions)]
+    async fn doubt(&self, ask: &Ask<'_>, standing: &Arc<Standing>) {
+        let found = self.found.fetch_add(1, Ordering::Relaxed) + 1;
+        if found.is_power_of_two() {
+            let anew = judge_anew(ask, standing, &Arc::new(ask.world.clone())).await;
+            let same = anew.as_ref().is_ok_and(|(judgement, _)| *judgement == self.judgement);
+            debug_assert!(same, "not what is judged now: {:?} and {anew:?}", self.judgement);
+        }
+    }
+
     /// The text as the audit shows it.
     pub fn for_audit(&self, literals: bool) -> &StatementText {
         self.audit.get_or_init(|| StatementText::of(&self.client, literals))
     }
 }
 
-/// Judgements of texts that may come again.
-#[derive(Default)]
-pub(super) struct Cache {
-    texts: HashMap<Box<str>, Arc<Text>>,
-    bytes: usize,
-}
-
-impl Cache {
-    fn find(&self, text: &str, types: &[u32], session: &super::state::State) -> Option<Arc<Text>> {
-        let found = self.texts.get(text)?;
-        let fits = found.types == types && session.is_current(found) && Arc::ptr_eq(&found.view, &session.view);
-        fits.then(|| Arc::clone(found))
-    }
-
-    fn keep(&mut self, text: &Arc<Text>) {
-        if text.client.len() > 4 * SHORT {
-            return;
-        }
-        if self.texts.len() >= REMEMBERED || self.bytes >= REMEMBERED_BYTES {
-            self.texts.clear();
-            self.bytes = 0;
-        }
-        self.bytes += text.client.len();
-        self.texts.insert(text.client.clone(), Arc::clone(text));
+impl Weigh for Text {
+    fn bytes(&self) -> u64 {
+        // the audit's text is about as long as the client's
+        let own = size_of_val(self) + 2 * self.client.len() + size_of_val(self.types.as_slice()) + AUDIT_BYTES;
+        self.judgement.bytes() + u64::try_from(own).unwrap_or(u64::MAX / 4)
     }
 }
+
+/// What texts were judged to be, for all sessions.
+#[derive(Debug)]
+pub struct Judgements(Cache<Text>);
+
+impl Judgements {
+    /// An empty one.
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Cache::new(bounds))
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        self.0.counters()
+    }
+
+    /// Bytes that are held now.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// Entries that are held now.
+    pub fn entries(&self) -> usize {
+        self.0.entries()
+    }
+}
+
+/// A judgement with what was asked about the person for it.
+type Told = (Judgement, Vec<(Question, Fact)>);
 
 /// What a session is told about a text.
 pub(super) enum Verdict {
@@ -160,9 +184,6 @@ impl Session<'_> {
         if let Some(verdict) = self.refused_in_aborted(text).await? {
             return Ok(verdict);
         }
-        if let Some(known) = self.cache.find(text, types, &self.state) {
-            return Ok(Verdict::Allowed(known));
-        }
         let longest = self.shared.config.limits.statement_bytes;
         if text.len() > longest {
             return Ok(Verdict::Refused(
@@ -175,60 +196,105 @@ impl Session<'_> {
             ));
         }
         let view = Arc::clone(&self.state.view);
-        Ok(match self.judge_under(text, types, view).await {
+        Ok(match self.judge_under(text, types, &view).await {
             Ok(judged) => {
-                let judged = Arc::new(judged);
                 for stores in judged.judgement.statements.iter().filter_map(|s| s.stores.clone()) {
                     self.state.restrict_stored(stores);
                 }
-                self.cache.keep(&judged);
                 Verdict::Allowed(judged)
             }
             Err(refusal) => Verdict::Refused(refusal),
         })
     }
 
-    /// Judges a text under the current world and a view that may be an older one.
-    pub(super) async fn judge_under(&self, text: &str, types: &[u32], view: Arc<SessionView>) -> Result<Text, Refusal> {
-        let (who, world) = (Arc::clone(&self.state.who), Arc::clone(&self.state.world));
-        let judgement = if let Some(text) = gate::bypass(text, &who) {
-            Judgement {
-                text,
-                statements: Vec::new(),
-            }
-        } else if text.len() <= SHORT {
-            guarded(|| gate::judge(text, &who, &view, types, &world))?
-        } else {
-            let (text, types, view) = (text.to_owned(), types.to_vec(), Arc::clone(&view));
-            let (who, world) = (Arc::clone(&who), Arc::clone(&world));
-            let given_up = Arc::new(AtomicBool::new(false));
-            let sign = Arc::clone(&given_up);
-            let judging = tokio::task::spawn_blocking(move || {
-                guarded(|| patience::until(sign, || gate::judge(&text, &who, &view, &types, &world)))
-            });
-            match tokio::time::timeout(LONGEST_JUDGEMENT, judging).await {
-                Ok(judged) => judged.unwrap_or_else(|_| Err(broken()))?,
-                Err(_) => {
-                    given_up.store(true, Ordering::Relaxed);
-                    return Err(patience::took_too_long());
-                }
-            }
-        };
-        Ok(Text {
+    /// The person under the current world, as far as judgements go.
+    fn standing(&mut self) -> Arc<Standing> {
+        let (who, world) = (&self.state.who, &self.state.world);
+        match &self.standing {
+            Some(standing) if standing.is_of(who, world) => Arc::clone(standing),
+            Some(_) | None => Arc::clone(self.standing.insert(world.standing(who))),
+        }
+    }
+
+    /// Judges a text under the current world and a view that may be an older one, unless that has been done.
+    pub(super) async fn judge_under(
+        &mut self,
+        text: &str,
+        types: &[u32],
+        view: &Arc<SessionView>,
+    ) -> Result<Arc<Text>, Refusal> {
+        let (generation, bypass) = (self.state.world.generation, self.state.who.bypass);
+        let make = |judgement| Text {
             client: text.into(),
             types: types.to_vec(),
             judgement,
-            view,
-            generation: world.generation,
-            epoch: self.state.epoch,
-            bypass: who.bypass,
+            view: Arc::clone(view),
+            generation,
+            bypass,
             audit: OnceLock::new(),
-        })
+            #[cfg(debug_assertions)]
+            found: Default::default(),
+        };
+        if let Some(text) = gate::bypass(text, &self.state.who) {
+            let statements = Vec::new();
+            return Ok(Arc::new(make(Judgement { text, statements })));
+        }
+        let standing = self.standing();
+        let world = Arc::clone(&self.state.world);
+        let ask = Ask {
+            text,
+            types,
+            view,
+            world: &world,
+            standing: &standing,
+        };
+        if let Some(known) = self.shared.judgements.0.find(&ask) {
+            #[cfg(debug_assertions)]
+            known.doubt(&ask, &standing).await;
+            return Ok(known);
+        }
+        let (judgement, asked) = judge_anew(&ask, &standing, &world).await?;
+        let judged = Arc::new(make(judgement));
+        self.shared.judgements.0.keep(&ask, &asked, &judged);
+        Ok(judged)
     }
 }
 
+/// Judges a text, a long one on a thread that may take its time.
+async fn judge_anew(ask: &Ask<'_>, standing: &Arc<Standing>, world: &Arc<World>) -> Result<Told, Refusal> {
+    if ask.text.len() <= SHORT {
+        return guarded(|| judge(ask.text, ask.types, ask.view, standing, world));
+    }
+    let (text, types, view) = (ask.text.to_owned(), ask.types.to_vec(), Arc::clone(ask.view));
+    let (standing, world) = (Arc::clone(standing), Arc::clone(world));
+    let given_up = Arc::new(AtomicBool::new(false));
+    let sign = Arc::clone(&given_up);
+    let judging = tokio::task::spawn_blocking(move || {
+        guarded(|| patience::until(sign, || judge(&text, &types, &view, &standing, &world)))
+    });
+    match tokio::time::timeout(LONGEST_JUDGEMENT, judging).await {
+        Ok(judged) => judged.unwrap_or_else(|_| Err(broken())),
+        Err(_) => {
+            given_up.store(true, Ordering::Relaxed);
+            Err(patience::took_too_long())
+        }
+    }
+}
+
+fn judge(
+    text: &str,
+    types: &[u32],
+    view: &SessionView,
+    standing: &Arc<Standing>,
+    world: &World,
+) -> Result<Told, Refusal> {
+    let who = Asker::about(world, standing);
+    let judgement = gate::judge_as(text, &who, view, types, world)?;
+    Ok((judgement, who.asked()))
+}
+
 /// Runs a judgement, which sees to its stack itself; a panic in it is a refusal and nothing else.
-fn guarded(judge: impl FnOnce() -> Result<Judgement, Refusal>) -> Result<Judgement, Refusal> {
+fn guarded<T>(judge: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Err(broken()))
 }
 

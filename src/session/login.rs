@@ -293,7 +293,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         turn: std::sync::Weak::new(),
         copying: false,
         enclosure: None,
-        cache: super::judging::Cache::default(),
+        standing: None,
         person,
         process: registration.key.0,
         world_changed: shared.world.watch(),

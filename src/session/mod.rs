@@ -27,6 +27,7 @@ mod staging;
 mod state;
 
 pub use cancel::Cancels;
+pub use judging::Judgements;
 pub use login::{prepare_socket, serve};
 pub use probes::Probes;
 pub use shared::{Running, Shared};
@@ -100,7 +101,8 @@ struct Session<'s> {
     enclosure: Option<enclosure::Enclosure>,
     /// The database waits for the data of COPY FROM STDIN.
     copying: bool,
-    cache: judging::Cache,
+    /// What judgements may ask of the person, once it was needed.
+    standing: Option<std::sync::Arc<crate::world::standing::Standing>>,
     person: crate::audit::Person,
     /// The process number that the client knows this session by.
     process: i32,

@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use super::Cancels;
+use super::judging::Judgements;
 use crate::audit::Audit;
 use crate::backend::{Connector, Pool};
 use crate::config::Config;
@@ -18,6 +19,8 @@ pub struct Shared {
     pub config: Config,
     /// The world.
     pub world: WorldHandle,
+    /// What texts were judged to be.
+    pub judgements: Judgements,
     /// Connections to the database.
     pub pool: Pool,
     /// Makes connections outside of the pool.

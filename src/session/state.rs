@@ -50,8 +50,6 @@ pub(super) struct State {
     pub rights: Arc<RoleRights>,
     /// What `judge` may know of the session.
     pub view: Arc<SessionView>,
-    /// Counts changes of search_path and temp relations.
-    pub epoch: u64,
     /// search_path and temp relations must be read again before the next judgement.
     pub stale: bool,
     /// The session has made temp relations, so that there may be some.
@@ -90,10 +88,8 @@ impl State {
             view: Arc::new(SessionView {
                 search_path: Vec::new(),
                 temp_relations: Vec::new(),
-                prepared: Vec::new(),
                 stored: None,
             }),
-            epoch: 0,
             stale: true,
             has_temp: false,
             touched: false,
@@ -117,7 +113,7 @@ impl State {
 
     /// Is this text's judgement still the one that would be made now?
     pub fn is_current(&self, text: &Text) -> bool {
-        text.generation == self.world.generation && text.epoch == self.epoch
+        text.generation == self.world.generation && self.view.judges_as(&text.view)
     }
 
     /// search_path and temp relations as they were just read.
@@ -127,11 +123,9 @@ impl State {
         if same_tables && self.view.search_path == search_path {
             return;
         }
-        self.epoch += 1;
         self.view = Arc::new(SessionView {
             search_path,
             temp_relations,
-            prepared: self.view.prepared.clone(),
             stored: self.view.stored.clone(),
         });
     }
@@ -143,7 +137,6 @@ impl State {
         if self.view.stored.as_ref().map(row_limit) == Some(stored.row_limit) {
             return;
         }
-        self.epoch += 1;
         self.view = Arc::new(SessionView {
             stored: Some(stored),
             ..(*self.view).clone()
@@ -154,7 +147,6 @@ impl State {
     pub fn forget_stored(&mut self) {
         self.has_temp = false;
         if self.view.stored.is_some() {
-            self.epoch += 1;
             self.view = Arc::new(SessionView {
                 stored: None,
                 ..(*self.view).clone()
@@ -162,33 +154,9 @@ impl State {
         }
     }
 
-    /// Names of statements made by PREPARE have changed.
-    fn renew_prepared(&mut self) {
-        let mut prepared: Vec<String> = self
-            .statements
-            .iter()
-            .filter(|(_, p)| p.by_sql)
-            .map(|(name, _)| name.clone())
-            .collect();
-        prepared.sort();
-        if prepared != self.view.prepared {
-            self.view = Arc::new(SessionView {
-                search_path: self.view.search_path.clone(),
-                temp_relations: self.view.temp_relations.clone(),
-                prepared,
-                stored: self.view.stored.clone(),
-            });
-        }
-    }
-
     /// Notes a prepared statement; gives what the name stood for.
     pub fn prepare(&mut self, name: String, prepared: Prepared) -> Option<Arc<Prepared>> {
-        let by_sql = prepared.by_sql;
-        let previous = self.statements.insert(name, Arc::new(prepared));
-        if by_sql || previous.as_ref().is_some_and(|p| p.by_sql) {
-            self.renew_prepared();
-        }
-        previous
+        self.statements.insert(name, Arc::new(prepared))
     }
 
     /// Bytes of all prepared statements' texts.
@@ -198,17 +166,12 @@ impl State {
 
     /// Forgets a prepared statement; gives what it was.
     pub fn deallocate(&mut self, name: &str) -> Option<Arc<Prepared>> {
-        let previous = self.statements.remove(name);
-        if previous.as_ref().is_some_and(|p| p.by_sql) {
-            self.renew_prepared();
-        }
-        previous
+        self.statements.remove(name)
     }
 
     /// Forgets all of them.
     pub fn deallocate_all(&mut self) {
         self.statements.clear();
-        self.renew_prepared();
     }
 
     /// Puts a name back to what it stood for.
@@ -216,7 +179,6 @@ impl State {
         match previous {
             Some(previous) => {
                 self.statements.insert(name, previous);
-                self.renew_prepared();
             }
             None => {
                 self.deallocate(&name);

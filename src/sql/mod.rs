@@ -15,9 +15,9 @@ pub mod verify;
 
 use crate::catalog::Oid;
 use crate::gate::{Judgement, SessionView};
-use crate::identity::Principal;
 use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
+use crate::world::standing::Asker;
 use pg_query::NodeEnum;
 use pg_query::protobuf::TransactionStmtKind;
 use resolve::Analysis;
@@ -32,7 +32,7 @@ const STACK_BASE: usize = 8 << 20;
 /// Takes a text through every stage, on a stack that is deep enough for the deepest tree it can have.
 pub fn secure(
     text: &str,
-    who: &Principal,
+    who: &Asker<'_>,
     session: &SessionView,
     parameter_types: &[Oid],
     world: &World,
@@ -62,7 +62,7 @@ pub fn ends_aborted(text: &str) -> Result<bool, Refusal> {
 
 fn stages(
     text: &str,
-    who: &Principal,
+    who: &Asker<'_>,
     session: &SessionView,
     parameter_types: &[Oid],
     world: &World,

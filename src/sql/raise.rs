@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// What was wrong with a row that a statement was about to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Raise {
     /// The new row is not one that the person may make, or it would leave what they may change.
     Row {

@@ -15,7 +15,6 @@ pub use copying::staging;
 
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::SessionView;
-use crate::identity::Principal;
 use crate::name::QualifiedName;
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView};
@@ -25,6 +24,7 @@ use crate::sql::lists;
 use crate::sql::parse::Scanned;
 use crate::sql::rewrite::splice::Placed;
 use crate::world::World;
+use crate::world::standing::Asker;
 use bodies::Short;
 use pg_query::ParserOptions;
 use pg_query::protobuf::{ParseResult, ScanToken};
@@ -33,7 +33,7 @@ use std::sync::Arc;
 use writes::Writing;
 
 /// Text that has passed verification: the only thing that a backend sends for a client. It can only be made here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     text: String,
     splices: Vec<Placed>,
@@ -46,6 +46,11 @@ impl Verified {
             text: text.to_owned(),
             splices: Vec::new(),
         }
+    }
+
+    /// Bytes that it has on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.text.len() + size_of_val(self.splices.as_slice())
     }
 
     /// The text to send.
@@ -83,7 +88,7 @@ pub fn verify(
     client: &Scanned,
     text: String,
     splices: Vec<Placed>,
-    who: &Principal,
+    who: &Asker<'_>,
     session: &SessionView,
     world: &World,
 ) -> Result<Verified, Refusal> {
@@ -130,7 +135,7 @@ struct Check<'a> {
     tokens: &'a [ScanToken],
     text: &'a str,
     splices: &'a [Placed],
-    who: &'a Principal,
+    who: &'a Asker<'a>,
     session: &'a SessionView,
     world: &'a World,
 }
@@ -286,7 +291,7 @@ impl Check<'_> {
             .catalog
             .relation(&name)
             .ok_or_else(|| broken("a guard over nothing"))?;
-        match self.world.policies.access(self.who, relation, &self.world.catalog) {
+        match self.who.access(relation) {
             Access::Guarded(view) => Ok((Arc::clone(relation), view)),
             Access::Open | Access::Denied => Err(broken("a guard over what is not protected")),
         }
@@ -463,7 +468,7 @@ impl Check<'_> {
         if depth > 32 {
             return false;
         }
-        let whole = match self.world.policies.access(self.who, relation, &self.world.catalog) {
+        let whole = match self.who.access(relation) {
             Access::Guarded(view) => {
                 return matches!(view.rows, Rows::All)
                     && matches!(view.lockable, Rows::All)
@@ -475,19 +480,11 @@ impl Check<'_> {
         let listed = matches!(
             relation.kind,
             RelationKind::MaterializedView | RelationKind::ForeignTable
-        ) && self
-            .world
-            .policies
-            .rights(self.who)
-            .derived_relations
-            .contains(&relation.name);
+        ) && self.who.rights().derived_relations.contains(&relation.name);
         let inner = relation.depends_on.iter().filter(|oid| **oid != relation.oid);
         let inner_open = inner.map(|oid| self.world.catalog.relations.get(oid)).all(|r| {
             r.is_some_and(|r| {
-                let guarded = matches!(
-                    self.world.policies.access(self.who, r, &self.world.catalog),
-                    Access::Guarded(_)
-                );
+                let guarded = matches!(self.who.access(r), Access::Guarded(_));
                 !guarded && self.is_open(r, depth + 1)
             })
         });

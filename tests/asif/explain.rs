@@ -46,7 +46,6 @@ impl Explainer {
         let session = SessionView {
             search_path: vec!["public".to_owned()],
             temp_relations: Vec::new(),
-            prepared: Vec::new(),
             stored: None,
         };
         let who = self.world.directory.principal(login).expect("a person");

@@ -11,6 +11,7 @@ use rowgate::sql::rewrite::print_unit;
 use rowgate::sql::rewrite::splice::Placed;
 use rowgate::sql::statement;
 use rowgate::world::World;
+use rowgate::world::standing::Asker;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,6 @@ pub fn fresh() -> SessionView {
     SessionView {
         search_path: vec!["public".to_owned()],
         temp_relations: Vec::new(),
-        prepared: Vec::new(),
         stored: None,
     }
 }
@@ -58,7 +58,8 @@ pub struct Rewritten {
 pub fn rewrite(sql: &str, who: &Principal, world: &World) -> Result<Rewritten, Refusal> {
     let session = fresh();
     let parsed = parse::parse(sql)?;
-    let mut analysis = Analysis::new(world, who, &session, &[], Arc::clone(&parsed.text), parsed.tokens);
+    let who = Asker::new(world, who);
+    let mut analysis = Analysis::new(world, &who, &session, &[], Arc::clone(&parsed.text), parsed.tokens);
     statement::judge_all(&mut analysis, &parsed.tree)?;
     let (text, splices) = print_unit(&mut analysis, 0)?;
     Ok(Rewritten { text, splices })
@@ -69,7 +70,7 @@ impl Rewritten {
     pub fn verify(&self, sql: &str, who: &Principal, world: &World) -> Result<(), Refusal> {
         let (text, splices) = (self.text.clone(), self.splices.clone());
         let client = parse::Scanned::of(sql)?;
-        rowgate::sql::verify::verify(&client, text, splices, who, &fresh(), world).map(|_| ())
+        rowgate::sql::verify::verify(&client, text, splices, &Asker::new(world, who), &fresh(), world).map(|_| ())
     }
 
     /// What one splice says.

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 pub const NEW_ALIAS: &str = "rowgate:new";
 
 /// What a person may write to a protected relation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Writes {
     /// The relation.
     pub table: QualifiedName,
@@ -39,7 +39,7 @@ pub struct Writes {
 }
 
 /// What a person may write to one column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ColumnRight {
     /// Its name.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct ColumnRight {
 }
 
 /// What an UPDATE may store in a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Update {
     /// Anything, on every row that it reaches.
     Free,
@@ -71,7 +71,7 @@ pub enum Update {
 }
 
 /// How a written value is compared with the one that shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Same {
     /// By `pg_catalog.=`.
     Equal,
@@ -82,14 +82,14 @@ enum Same {
 }
 
 /// What one role lets the person insert.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Seat {
     rows: Rows,
     settable: Vec<Rows>,
 }
 
 /// A foreign key to rows of which the person does not see all.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Reference {
     columns: Vec<usize>,
     /// True on a row whose target the person does not see.

@@ -26,12 +26,12 @@ pub use types::oid;
 
 use crate::catalog::Oid;
 use crate::gate::{Leaves, Read, SessionView};
-use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::Splices;
 use crate::sql::tokens::Tokens;
 use crate::world::World;
+use crate::world::standing::Asker;
 use pg_query::protobuf::{Node, Token};
 use scope::GuardId;
 use std::collections::{BTreeSet, HashMap};
@@ -70,11 +70,11 @@ pub struct Analysis<'w> {
     /// What is judged against.
     pub world: &'w World,
     /// Who asks.
-    pub who: &'w Principal,
+    pub who: &'w Asker<'w>,
     /// Their session.
     pub session: &'w SessionView,
     /// What their roles allow beside tables.
-    pub rights: RoleRights,
+    pub rights: Arc<RoleRights>,
     /// Types of parameters where the client gave them.
     pub parameters: Vec<Oid>,
     /// How often each parameter is written in the client's text.
@@ -129,7 +129,7 @@ impl<'w> Analysis<'w> {
     /// Begins the analysis of the client's text.
     pub fn new(
         world: &'w World,
-        who: &'w Principal,
+        who: &'w Asker<'w>,
         session: &'w SessionView,
         parameters: &'w [Oid],
         text: Arc<str>,
@@ -151,7 +151,7 @@ impl<'w> Analysis<'w> {
             world,
             who,
             session,
-            rights: world.policies.rights(who),
+            rights: who.rights(),
             parameters: parameters.to_vec(),
             parameter_uses,
             units: vec![unit],

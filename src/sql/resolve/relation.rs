@@ -243,8 +243,7 @@ impl Analysis<'_> {
                 return Err(self.place(self.denied(&relation), var.location));
             }
         }
-        let catalog = Arc::clone(&self.world.catalog);
-        match self.world.policies.access(self.who, &relation, &catalog) {
+        match self.who.access(&relation) {
             Access::Guarded(view) => self.guarded(var, relation, view, written, sample, no_private),
             access @ (Access::Open | Access::Denied) => {
                 if !self.reads_protected(&relation, 0) {
@@ -311,7 +310,7 @@ impl Analysis<'_> {
             if inner.oid == relation.oid || matches!(inner.name.schema.as_str(), "pg_catalog" | "information_schema") {
                 return false;
             }
-            match self.world.policies.access(self.who, inner, &self.world.catalog) {
+            match self.who.access(inner) {
                 Access::Guarded(_) => true,
                 Access::Open => self.reads_protected(inner, depth + 1),
                 Access::Denied => !matches!(inner.kind, RelationKind::View) || self.reads_protected(inner, depth + 1),
@@ -590,7 +589,7 @@ impl Analysis<'_> {
         let Some(relation) = self.world.catalog.relations.get(&relation) else {
             return false;
         };
-        match self.world.policies.access(self.who, relation, &self.world.catalog) {
+        match self.who.access(relation) {
             Access::Guarded(view) => view.columns.iter().any(|c| matches!(c, ColumnView::Hidden)),
             Access::Open | Access::Denied => false,
         }

@@ -85,11 +85,7 @@ fn table(analysis: &mut Analysis<'_>, copy: &CopyStmt, var: &RangeVar) -> Result
             return Err(wrong("non-table relation"));
         }
     }
-    let hidden = match analysis
-        .world
-        .policies
-        .access(analysis.who, &relation, &analysis.world.catalog)
-    {
+    let hidden = match analysis.who.access(&relation) {
         Access::Guarded(view) if !temp => view.columns.iter().map(|c| matches!(c, ColumnView::Hidden)).collect(),
         Access::Guarded(_) | Access::Open | Access::Denied => vec![false; relation.columns.len()],
     };

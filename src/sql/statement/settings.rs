@@ -75,7 +75,7 @@ fn search_path(analysis: &Analysis<'_>, values: &[String]) -> Result<Vec<String>
         match schema.as_str() {
             "" => {}
             "$user" => {
-                if analysis.world.catalog.schemas.contains_key(&analysis.who.login) {
+                if analysis.who.has_own_schema() {
                     return Err(unsupported(
                         "\"$user\" in search_path where a schema of that name exists",
                     ));

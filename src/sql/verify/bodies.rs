@@ -9,7 +9,6 @@
 use super::{Check, broken, covers};
 use crate::catalog::Relation;
 use crate::gate::SessionView;
-use crate::identity::Principal;
 use crate::name::QualifiedName;
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, TableView};
@@ -17,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::sql::census::{Census, census};
 use crate::sql::rewrite::splice::{Placed, SpliceKind};
 use crate::world::World;
+use crate::world::standing::Asker;
 use pg_query::protobuf::{ScanToken, Token};
 use pg_query::{NodeEnum, ParserOptions};
 use std::collections::HashMap;
@@ -52,12 +52,12 @@ struct Body {
 }
 
 impl Body {
-    fn holds(&self, who: &Principal, world: &World) -> bool {
+    fn holds(&self, who: &Asker<'_>, world: &World) -> bool {
         let same_relation = world
             .catalog
             .relation(&self.name)
             .is_some_and(|r| Arc::ptr_eq(r, &self.relation));
-        let Access::Guarded(view) = world.policies.access(who, &self.relation, &world.catalog) else {
+        let Access::Guarded(view) = who.access(&self.relation) else {
             return false;
         };
         same_relation && view.wordings().any(|v| Arc::ptr_eq(v, &self.view) || *v == self.view)
@@ -66,7 +66,7 @@ impl Body {
 
 impl Bodies {
     /// The body of this text if it is one for this person, known or verified now.
-    fn get(&self, text: &str, who: &Principal, session: &SessionView, world: &World) -> Option<Arc<Body>> {
+    fn get(&self, text: &str, who: &Asker<'_>, session: &SessionView, world: &World) -> Option<Arc<Body>> {
         let known = {
             let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
             let mut readings = held.known.get(text).into_iter().flatten();
@@ -95,7 +95,7 @@ impl Bodies {
 
 /// Verifies a body alone: one guard, its predicate, the policy's own relations, and nothing that would be looked up in
 /// a session.
-fn verified(text: &str, who: &Principal, session: &SessionView, world: &World) -> Option<Body> {
+fn verified(text: &str, who: &Asker<'_>, session: &SessionView, world: &World) -> Option<Body> {
     // as a query that stands for a whole statement: which relation it replaces is asked where it is used
     let whole = [Placed {
         sent: 0..text.len(),

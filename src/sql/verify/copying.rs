@@ -69,19 +69,16 @@ impl Check<'_> {
         let policies = &self.world.policies;
         let relation = self.world.catalog.relation(&name);
         let relation = relation.ok_or_else(|| broken("a COPY into what is not known"))?;
-        if policies.is_directory(relation.oid) && !policies.rights(self.who).directory {
+        if policies.is_directory(relation.oid) && !self.who.rights().directory {
             return Err(broken("a COPY into the directory"));
         }
-        if !matches!(
-            policies.access(self.who, relation, &self.world.catalog),
-            Access::Guarded(_)
-        ) {
+        if !matches!(self.who.access(relation), Access::Guarded(_)) {
             return match policies.writes_unprotected(relation) && free {
                 true => Ok(table.location),
                 false => Err(broken("a COPY into a relation that is not open")),
             };
         }
-        let writes = self.world.writes(self.who, relation);
+        let writes = self.who.writes(relation);
         let writes = writes.ok_or_else(|| broken("a COPY without rights"))?;
         let mut given = BTreeSet::new();
         for node in &copy.attlist {

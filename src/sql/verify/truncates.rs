@@ -29,8 +29,8 @@ impl Check<'_> {
             if !seen.insert(relation.oid) {
                 continue;
             }
-            let administers = policies.rights(self.who).directory;
-            let writes = self.world.writes(self.who, relation);
+            let administers = self.who.rights().directory;
+            let writes = self.who.writes(relation);
             let may = writes.map_or_else(|| policies.writes_unprotected(relation), |w| w.deletes_all());
             if !may || policies.is_directory(relation.oid) && !administers {
                 return Err(broken("a TRUNCATE of rows that may not be deleted"));

@@ -133,17 +133,17 @@ impl Check<'_> {
         let relation = self.world.catalog.relation(&name);
         let relation = relation.ok_or_else(|| broken("a write to nothing that is known"))?;
         let policies = &self.world.policies;
-        if policies.is_directory(relation.oid) && !policies.rights(self.who).directory {
+        if policies.is_directory(relation.oid) && !self.who.rights().directory {
             return Err(broken("a write to the directory"));
         }
-        let Access::Guarded(view) = policies.access(self.who, relation, &self.world.catalog) else {
+        let Access::Guarded(view) = self.who.access(relation) else {
             return if policies.writes_unprotected(relation) && !named_in_place {
                 Ok(None)
             } else {
                 Err(broken("a write to a relation that is not open"))
             };
         };
-        let writes = self.world.writes(self.who, relation);
+        let writes = self.who.writes(relation);
         let writes = writes.ok_or_else(|| broken("a write to a relation without rights"))?;
         if named_in_place {
             return Ok(Some((Arc::clone(relation), view, writes)));

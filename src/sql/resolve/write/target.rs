@@ -141,18 +141,17 @@ impl Analysis<'_> {
     ) -> Result<Option<Rights>, Refusal> {
         self.leaves.unknown |= self.world.catalog.fires_triggers(relation);
         let policies = Arc::clone(&self.world.policies);
-        let catalog = Arc::clone(&self.world.catalog);
         if policies.is_directory(relation.oid) && !self.rights.directory {
             return Err(self
                 .place(self.denied(relation), var.location)
                 .detail("The directory of people or a scope reads it.")
                 .hint("Ask the administrator of rowgate for directory among your role's rights."));
         }
-        match policies.access(self.who, relation, &catalog) {
+        match self.who.access(relation) {
             Access::Guarded(view) => {
                 let writes = self
-                    .world
-                    .writes(self.who, relation)
+                    .who
+                    .writes(relation)
                     .ok_or_else(|| self.place(self.denied(relation), var.location))?;
                 let may = match doing {
                     Doing::Insert => writes.inserts(),

@@ -1,0 +1,339 @@
+//! Judgements that may be needed again, shared by all sessions and bounded in bytes.
+//!
+//! A judgement follows from the text, the parameters' types, the session's view, the world, and what was asked about
+//! the person. It is found in two steps: the first four lead to the questions that the text has raised, and the facts
+//! that answer them about somebody lead to the judgement of everybody whom the same facts apply to. A world's
+//! generation is part of the key, and a fact is never named twice: nothing has to be invalidated when rights change.
+
+use super::SessionView;
+use crate::catalog::Oid;
+use crate::world::World;
+use crate::world::standing::{Fact, Known, Question, Standing};
+use arc_swap::ArcSwap;
+use quick_cache::sync::Cache as Store;
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many lists of questions one text may have: what is asked next can depend on an answer.
+const MOST_LISTS: usize = 4;
+/// What an entry takes beside its text and judgement, in bytes, about.
+const ENTRY: u64 = 256;
+/// What a list of questions takes, in bytes, about.
+const LIST: u64 = 128;
+/// The length of an entry where the number of entries is guessed from bytes.
+const TYPICAL: u64 = 4 << 10;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most bytes; 0 keeps nothing.
+    pub bytes: u64,
+    /// The most entries.
+    pub entries: u64,
+}
+
+/// What can be kept: it says how many bytes it takes.
+pub trait Weigh {
+    /// Bytes on the heap and in itself.
+    fn bytes(&self) -> u64;
+}
+
+/// A text to be judged: what is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The client's text.
+    pub text: &'a str,
+    /// The types that the client gave for parameters.
+    pub types: &'a [Oid],
+    /// The session.
+    pub view: &'a Arc<SessionView>,
+    /// The world.
+    pub world: &'a World,
+    /// The person under that world.
+    pub standing: &'a Standing,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Found.
+    pub hits: AtomicU64,
+    /// Not found.
+    pub misses: AtomicU64,
+    /// Dropped to make room.
+    pub evictions: AtomicU64,
+}
+
+/// The judgements.
+#[derive(Debug)]
+pub struct Cache<V> {
+    store: Option<Store<Key, Entry<V>, Weights, DefaultHashBuilder, Watch>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+enum Key {
+    Text(TextKey),
+    Class { list: u64, facts: Box<[Fact]> },
+}
+
+#[derive(Debug)]
+struct TextKey {
+    text: Box<str>,
+    types: Box<[Oid]>,
+    view: Arc<SessionView>,
+    generation: u64,
+}
+
+/// A [`Key`] that owns nothing.
+enum Sought<'a> {
+    Text(&'a Ask<'a>),
+    Class { list: &'a List, known: &'a Known },
+}
+
+#[derive(Debug)]
+enum Entry<V> {
+    Lists(Arc<Lists>),
+    Judged(Arc<V>, u64),
+}
+
+impl<V> Clone for Entry<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Lists(lists) => Self::Lists(Arc::clone(lists)),
+            Self::Judged(value, bytes) => Self::Judged(Arc::clone(value), *bytes),
+        }
+    }
+}
+
+/// Lists of questions that a text has raised.
+#[derive(Debug)]
+struct Lists(ArcSwap<Vec<Arc<List>>>);
+
+#[derive(Debug)]
+struct List {
+    number: u64,
+    questions: Box<[Question]>,
+}
+
+impl List {
+    fn new(asked: &[(Question, Fact)]) -> Arc<Self> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            number: LAST.fetch_add(1, Ordering::Relaxed),
+            questions: asked.iter().map(|(question, _)| *question).collect(),
+        })
+    }
+
+    fn facts<'k>(&'k self, known: &'k Known) -> impl Iterator<Item = Option<Fact>> + 'k {
+        self.questions.iter().map(|q| known.get(q).map(|told| told.fact))
+    }
+}
+
+impl Lists {
+    /// The list of these questions, a new one if there is none.
+    fn of(&self, asked: &[(Question, Fact)]) -> Arc<List> {
+        let same = |list: &&Arc<List>| list.questions.iter().eq(asked.iter().map(|(q, _)| q));
+        let known = self.0.load();
+        if let Some(list) = known.iter().find(same) {
+            return Arc::clone(list);
+        }
+        let new = List::new(asked);
+        self.0.rcu(|lists| {
+            let kept = lists.len().saturating_sub(MOST_LISTS - 1);
+            let kept = lists.iter().skip(kept).map(Arc::clone);
+            kept.chain([Arc::clone(&new)]).collect::<Vec<_>>()
+        });
+        new
+    }
+}
+
+fn hash_text(state: &mut impl Hasher, text: &str, types: &[Oid], view: &Arc<SessionView>, generation: u64) {
+    text.hash(state);
+    types.hash(state);
+    generation.hash(state);
+    view.hash_for(state);
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(key) => hash_text(state, &key.text, &key.types, &key.view, key.generation),
+            Self::Class { list, facts } => {
+                list.hash(state);
+                facts.iter().for_each(|fact| fact.hash(state));
+            }
+        }
+    }
+}
+
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(ask) => hash_text(state, ask.text, ask.types, ask.view, ask.world.generation),
+            Self::Class { list, known } => {
+                list.number.hash(state);
+                list.facts(known).flatten().for_each(|fact| fact.hash(state));
+            }
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => {
+                a.text == b.text && a.types == b.types && a.generation == b.generation && a.view.judges_as(&b.view)
+            }
+            (
+                Self::Class { list, facts },
+                Self::Class {
+                    list: other,
+                    facts: others,
+                },
+            ) => list == other && facts == others,
+            (Self::Text(_), Self::Class { .. }) | (Self::Class { .. }, Self::Text(_)) => false,
+        }
+    }
+}
+
+impl Eq for Key {}
+
+impl Equivalent<Key> for Sought<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        match (self, key) {
+            (Self::Text(ask), Key::Text(key)) => {
+                *ask.text == *key.text
+                    && *ask.types == *key.types
+                    && ask.world.generation == key.generation
+                    && ask.view.judges_as(&key.view)
+            }
+            (Self::Class { list, known }, Key::Class { list: number, facts }) => {
+                list.number == *number && list.facts(known).eq(facts.iter().map(|fact| Some(*fact)))
+            }
+            (Self::Text(_), Key::Class { .. }) | (Self::Class { .. }, Key::Text(_)) => false,
+        }
+    }
+}
+
+/// Weighs entries by their bytes, and by no less than an equal share of all where their number is bounded.
+#[derive(Debug, Clone)]
+struct Weights {
+    least: u64,
+}
+
+impl<V> Weighter<Key, Entry<V>> for Weights {
+    fn weight(&self, key: &Key, entry: &Entry<V>) -> u64 {
+        let key = match key {
+            Key::Text(key) => key.text.len() + size_of_val(&*key.types),
+            Key::Class { facts, .. } => size_of_val(&**facts),
+        };
+        let value = match entry {
+            Entry::Lists(_) => LIST,
+            Entry::Judged(_, bytes) => *bytes,
+        };
+        (u64::try_from(key).unwrap_or(u64::MAX / 4) + value + ENTRY).max(self.least)
+    }
+}
+
+/// Counts what is dropped.
+#[derive(Debug, Clone)]
+struct Watch(Arc<Counters>);
+
+impl<V> Lifecycle<Key, Entry<V>> for Watch {
+    type RequestState = ();
+
+    fn on_evict(&self, _: &mut (), _: Key, _: Entry<V>) {
+        self.0.evictions.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<V: Weigh> Cache<V> {
+    /// An empty one.
+    pub fn new(bounds: Bounds) -> Self {
+        let counters = Arc::<Counters>::default();
+        let entries = bounds.entries.max(1);
+        let guessed = (bounds.bytes / TYPICAL).min(entries);
+        let options = OptionsBuilder::new()
+            .weight_capacity(bounds.bytes)
+            .estimated_items_capacity(usize::try_from(guessed).unwrap_or(usize::MAX).max(1))
+            .build();
+        let weights = Weights {
+            least: bounds.bytes / entries,
+        };
+        let store = options.ok().filter(|_| bounds.bytes > 0).map(|options| {
+            let watch = Watch(Arc::clone(&counters));
+            Store::with_options(options, weights, DefaultHashBuilder::default(), watch)
+        });
+        Self { store, counters }
+    }
+
+    /// What a text was judged to be, for this person or for one of whom the same holds.
+    pub fn find(&self, ask: &Ask<'_>) -> Option<Arc<V>> {
+        let found = self.look_up(ask);
+        let counter = if found.is_some() {
+            &self.counters.hits
+        } else {
+            &self.counters.misses
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn look_up(&self, ask: &Ask<'_>) -> Option<Arc<V>> {
+        let store = self.store.as_ref()?;
+        let Some(Entry::Lists(lists)) = store.get(&Sought::Text(ask)) else {
+            return None;
+        };
+        let lists = lists.0.load();
+        lists.iter().rev().find_map(|list| {
+            let known = ask.standing.told(&list.questions, ask.world)?;
+            match store.get(&Sought::Class { list, known: &known }) {
+                Some(Entry::Judged(value, _)) => Some(value),
+                Some(Entry::Lists(_)) | None => None,
+            }
+        })
+    }
+
+    /// Keeps what a text was judged to be, and all that was asked about the person meanwhile.
+    pub fn keep(&self, ask: &Ask<'_>, asked: &[(Question, Fact)], value: &Arc<V>) {
+        let Some(store) = self.store.as_ref() else { return };
+        let list = match store.peek(&Sought::Text(ask)) {
+            Some(Entry::Lists(lists)) => lists.of(asked),
+            Some(Entry::Judged(..)) | None => {
+                let list = List::new(asked);
+                let lists = Lists(ArcSwap::from_pointee(vec![Arc::clone(&list)]));
+                let key = TextKey {
+                    text: ask.text.into(),
+                    types: ask.types.into(),
+                    view: Arc::clone(ask.view),
+                    generation: ask.world.generation,
+                };
+                store.insert(Key::Text(key), Entry::Lists(Arc::new(lists)));
+                list
+            }
+        };
+        let key = Key::Class {
+            list: list.number,
+            facts: asked.iter().map(|(_, fact)| *fact).collect(),
+        };
+        store.insert(key, Entry::Judged(Arc::clone(value), value.bytes()));
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Bytes that are held now; where few entries are allowed, each counts for its share of all.
+    pub fn bytes(&self) -> u64 {
+        self.store.as_ref().map_or(0, Store::weight)
+    }
+
+    /// Entries that are held now: texts, and judgements of them.
+    pub fn entries(&self) -> usize {
+        self.store.as_ref().map_or(0, Store::len)
+    }
+}

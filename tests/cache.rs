@@ -200,7 +200,7 @@ fn other_policies() -> tempfile::TempDir {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_given_the_text_of_somebody_else() {
     const THREADS: usize = 6;
-    const TIMES: usize = 4_000;
+    const TIMES: usize = 1_200;
     let database = Database::new().await;
     let other = other_policies();
     let worlds = [

@@ -47,6 +47,8 @@ pub enum SqlState {
     InvalidPassword,
     /// 26000: no such prepared statement.
     InvalidSqlStatementName,
+    /// 42P05: a prepared statement of this name exists.
+    DuplicatePreparedStatement,
     /// 34000: no such cursor or portal.
     InvalidCursorName,
     /// 23503: a foreign key points to no row of this person's database.
@@ -96,6 +98,7 @@ impl SqlState {
             Self::InvalidAuthorization => "28000",
             Self::InvalidPassword => "28P01",
             Self::InvalidSqlStatementName => "26000",
+            Self::DuplicatePreparedStatement => "42P05",
             Self::InvalidCursorName => "34000",
             Self::ForeignKeyViolation => "23503",
             Self::DatatypeMismatch => "42804",

@@ -2,7 +2,7 @@
 
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
-use crate::config::{Config, LoginMethod, TlsMode};
+use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
 use crate::wire::tls::ServerTls;
@@ -36,7 +36,10 @@ impl Server {
     /// Opens sockets, files and the pool; nothing is accepted yet.
     pub async fn open(config: Config, world: WorldHandle) -> Result<Self, String> {
         let connector = Arc::new(Connector::new(config.upstream.clone())?);
-        let size = config.limits.max_connections as usize + SPARE_UPSTREAM;
+        let size = match config.pool.mode {
+            PoolMode::Session => config.limits.max_connections as usize + SPARE_UPSTREAM,
+            PoolMode::Transaction => config.pool.size,
+        };
         let pool = pool::pool(Arc::clone(&connector), size)?;
         let tls = match (config.tls.mode, &config.tls.cert, &config.tls.key) {
             (TlsMode::Off, ..) => None,
@@ -72,6 +75,8 @@ impl Server {
             stop: stopped,
             violations: session::Probes::default(),
             running: session::Running::default(),
+            shares: session::Shares::default(),
+            known_settings: session::KnownSettings::default(),
             sessions: AtomicU64::new(0),
         });
         Ok(Self {

@@ -239,7 +239,7 @@ impl Connector {
         }
         let certificate = match channel.stream() {
             Stream::Client(tls) => tls.get_ref().1.peer_certificates().and_then(|c| c.first()),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Server(_) => None,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Server(_) | Stream::Nobody => None,
         };
         let hash = certificate.and_then(|c| end_point_hash(c));
         let (mechanism, binding) = match hash {

@@ -4,12 +4,14 @@
 //! as parameters.
 
 use super::ConnectError;
+use super::carried::Carried;
 use crate::gate::Verified;
 use crate::net::Fields;
 use crate::net::frame::{self, put, put_cstr};
-use crate::net::{Body, Channel, Malformed};
+use crate::net::{Body, Channel, Malformed, Stream};
 use bytes::{BufMut, BytesMut};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Longest answer to one of rowgate's own statements.
@@ -24,7 +26,9 @@ pub struct Connection {
     /// Its bytes; everything that goes out is written by this type's methods.
     channel: Channel,
     /// Settings as the server last reported them.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: Arc<BTreeMap<String, String>>,
+    /// What of sessions stands on it.
+    pub carried: Carried,
     key: (i32, i32),
     clean: bool,
 }
@@ -36,10 +40,16 @@ impl Connection {
     pub(super) fn new(channel: Channel, parameters: BTreeMap<String, String>, key: (i32, i32)) -> Self {
         Self {
             channel,
-            parameters,
+            parameters: Arc::new(parameters),
+            carried: Carried::default(),
             key,
             clean: true,
         }
+    }
+
+    /// Stands where there is no connection: what is written to it fails.
+    pub fn to_nobody() -> Self {
+        Self::new(Channel::new(Stream::Nobody), BTreeMap::new(), (0, 0))
     }
 
     /// Process and secret for a cancel request.
@@ -53,8 +63,15 @@ impl Connection {
     }
 
     /// A session takes it over.
-    pub fn take_over(&mut self) {
+    pub fn take_over(&mut self, session: u64) {
         self.clean = false;
+        self.carried.mixed |= !matches!(self.carried.session, 0) && self.carried.session != session;
+        self.carried.session = session;
+    }
+
+    /// A session has let it go: beside what is carried, nothing of it is left.
+    pub fn let_go(&mut self) {
+        self.clean = true;
     }
 
     /// What came from the server and is not used yet.
@@ -114,9 +131,13 @@ impl Connection {
         });
     }
 
-    /// `B`, whose body has been checked.
-    pub fn bind(&mut self, body: &[u8]) {
-        put(&mut self.channel.output, b'B', |out| out.put_slice(body));
+    /// `B`; what stands behind the names has been checked.
+    pub fn bind(&mut self, portal: &str, statement: &str, rest: &[u8]) {
+        put(&mut self.channel.output, b'B', |out| {
+            put_cstr(out, portal);
+            put_cstr(out, statement);
+            out.put_slice(rest);
+        });
     }
 
     /// `D` of a statement (`S`) or a portal (`P`).
@@ -246,8 +267,18 @@ impl Connection {
             put(&mut self.channel.output, b'Q', |out| put_cstr(out, text));
             self.collect().await?;
         }
+        self.carried = Carried::default();
         self.clean = true;
         Ok(())
+    }
+
+    /// Closes prepared statements of these names, those that do not exist too.
+    pub async fn close_statements(&mut self, names: &[Box<str>]) -> Result<(), ConnectError> {
+        for name in names {
+            self.close(b'S', name);
+        }
+        self.sync();
+        self.collect().await.map(drop)
     }
 
     /// Reads until ReadyForQuery.
@@ -281,7 +312,7 @@ impl Connection {
         let mut reader = Body::new(body);
         let name = String::from_utf8_lossy(reader.cstr_bytes()?).into_owned();
         let value = String::from_utf8_lossy(reader.cstr_bytes()?).into_owned();
-        self.parameters.insert(name, value);
+        Arc::make_mut(&mut self.parameters).insert(name, value);
         reader.finish()
     }
 

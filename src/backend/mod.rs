@@ -1,11 +1,13 @@
 //! The database behind: connections, pool, cancel, introspection. It sends nothing for a client but `Verified` text.
 
 pub mod auth_query;
+pub mod carried;
 pub mod connect;
 pub mod connection;
 pub mod introspect;
 pub mod pool;
 pub mod role_check;
+mod settings;
 pub mod tls;
 
 pub use connect::{ConnectError, Connector};

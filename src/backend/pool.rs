@@ -34,10 +34,12 @@ impl managed::Manager for Manager {
     }
 }
 
-/// A pool of at most `size` connections.
+/// A pool of at most `size` connections. The one that was used last is given first: most of what is asked for stands
+/// on it already.
 pub fn pool(connector: Arc<Connector>, size: usize) -> Result<Pool, String> {
     Pool::builder(Manager { connector })
         .max_size(size)
+        .queue_mode(managed::QueueMode::Lifo)
         .runtime(deadpool::Runtime::Tokio1)
         .build()
         .map_err(|e| e.to_string())

@@ -1,7 +1,9 @@
 //! `rowgate.toml`: where to listen, which database stands behind, who may log in, what is recorded, what is bounded.
 
+mod pool;
 mod read;
 
+pub use pool::{PoolConfig, PoolMode};
 pub use read::ConfigError;
 
 use crate::gate::cache::Bounds;
@@ -24,6 +26,8 @@ pub struct Config {
     pub login: Login,
     /// `[audit]`
     pub audit: AuditConfig,
+    /// `[pool]`
+    pub pool: PoolConfig,
     /// `[limits]`
     pub limits: Limits,
     /// `[cache]`
@@ -202,6 +206,7 @@ impl Config {
             },
             login: Login::read(root.section(&mut source, "login"), &mut source, base),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
+            pool: PoolConfig::read(root.section(&mut source, "pool"), &mut source),
             limits: Limits::read(root.section(&mut source, "limits"), &mut source),
             cache: read_cache(root.section(&mut source, "cache"), &mut source),
         };

@@ -1,5 +1,6 @@
 //! Reads one TOML table key by key, collects every error with its line and column, and refuses what it does not know.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -212,6 +213,35 @@ impl<'t, 'i> Section<'t, 'i> {
                 default
             }
         }
+    }
+
+    /// Every key of the table with its whole number within bounds.
+    pub(super) fn numbers(
+        self,
+        source: &mut Source<'_>,
+        bounds: std::ops::RangeInclusive<u64>,
+    ) -> BTreeMap<String, usize> {
+        let mut numbers = BTreeMap::new();
+        for (key, value) in self.table.into_iter().flatten() {
+            let number = match value.get_ref() {
+                DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+                _ => None,
+            };
+            match number.filter(|n| bounds.contains(n)).map(usize::try_from) {
+                Some(Ok(number)) => drop(numbers.insert(key.get_ref().to_string(), number)),
+                _ => source.error(
+                    value.span(),
+                    format!(
+                        "{} must be a whole number from {} to {}",
+                        self.path(key.get_ref()),
+                        bounds.start(),
+                        bounds.end()
+                    ),
+                    "remove the line for no limit",
+                ),
+            }
+        }
+        numbers
     }
 
     /// One word out of a list; the first is the default.

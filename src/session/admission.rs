@@ -2,11 +2,11 @@
 
 use super::expect::Source;
 use super::judging::{Text, Verdict};
+use super::prepared::Prepared;
 use super::returned::shown;
 use super::shared::Counted;
-use super::state::Prepared;
 use super::{End, Session};
-use crate::gate::{Effect, Returned};
+use crate::gate::{Bound, Effect, Judged, Returned};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::row_description;
 use std::sync::Arc;
@@ -40,13 +40,20 @@ impl Session<'_> {
                 continue;
             }
             let source = match &statement.effect {
-                Effect::Execute { name } => self.executed(text, index, name).await?,
-                Effect::Fetch { name } => self.fetched(text, index, name).await.map_err(Verdict::Refused),
-                _ => continue,
+                Effect::Execute { name } => self.executed(text, index, name).await?.map(Some),
+                Effect::Fetch { name } => self
+                    .fetched(text, index, name)
+                    .await
+                    .map(Some)
+                    .map_err(Verdict::Refused),
+                _ => Ok(None),
             };
             match source {
-                Ok(source) => through.push((index, source)),
+                Ok(source) => through.extend(source.map(|source| (index, source))),
                 Err(verdict) => return Ok(Err(verdict)),
+            }
+            if let Some(denied) = self.stands_ready(statement, through.last()).await? {
+                return Ok(Err(denied));
             }
         }
         let mut counted = None;
@@ -67,6 +74,26 @@ impl Session<'_> {
             }
         }
         Ok(Ok(Admitted { through, counted }))
+    }
+
+    /// Makes sure that the connection has what a statement needs there. `Some` when that failed.
+    async fn stands_ready(
+        &mut self,
+        statement: &Judged,
+        source: Option<&(usize, Source)>,
+    ) -> Result<Option<Verdict>, End> {
+        if let Effect::Execute { name } | Effect::Deallocate(Some(name)) | Effect::Prepare { name, .. } =
+            &statement.effect
+            && let Some(denied) = self.stand_in(name).await?
+        {
+            return Ok(Some(denied));
+        }
+        let source = source.and_then(|(_, source)| source.text.statement(source.statement));
+        let asks = |s: &Judged| s.leaves.bound.contains(&Bound::Sequences);
+        if asks(statement) || source.is_some_and(asks) {
+            return self.keep_sequences().await;
+        }
+        Ok(None)
     }
 
     /// Where a statement's result comes from, for its columns' origins.
@@ -190,7 +217,9 @@ impl Session<'_> {
         if self.state.skipping {
             return Ok(Verdict::Skipped);
         }
-        let replaced = if old.by_sql {
+        let replaced = if self.shares() && !old.by_sql {
+            self.shapes(&old.text, &text).await?
+        } else if old.by_sql {
             self.replace_sql_statement(name, &text.judgement.text).await?
         } else {
             self.replace_statement(name, &text).await?

@@ -3,7 +3,8 @@
 use super::enclosure::Enclosure;
 use super::expect::{Expect, Run, Source};
 use super::judging::Text;
-use super::state::{Portal, Prepared};
+use super::prepared::Prepared;
+use super::state::Portal;
 use super::{End, Session};
 use crate::gate::{Effect, Returned};
 use crate::net::{Fields, Malformed, frame};
@@ -19,6 +20,7 @@ impl Session<'_> {
     /// Takes every message of the database that has come, as long as the client keeps up.
     pub(super) fn read_upstream(&mut self) -> Result<(), End> {
         while self.client.output.len() < super::pump::HIGH {
+            self.answer_known();
             if !self.pass()? {
                 return Ok(());
             }
@@ -77,7 +79,7 @@ impl Session<'_> {
         match tag {
             b'S' => {
                 self.back.note_parameter(body).map_err(wrong)?;
-                self.relay(tag, body);
+                self.tell_parameters();
             }
             b'N' if self.state.who.bypass => self.relay(tag, body),
             b'N' => {
@@ -96,7 +98,7 @@ impl Session<'_> {
         let (process, _) = self.back.key();
         match body.split_first_chunk::<4>() {
             Some((from, rest)) if *from == process.to_be_bytes() => {
-                let own = self.process;
+                let own = self.registration.key.0;
                 frame::put(&mut self.client.output, b'A', |out| {
                     out.extend_from_slice(&own.to_be_bytes());
                     out.extend_from_slice(rest);
@@ -113,12 +115,14 @@ impl Session<'_> {
             (b'1', Some(Expect::Parse { .. }))
                 | (b'2', Some(Expect::Bind { .. }))
                 | (b'3', Some(Expect::CloseStatement { .. } | Expect::ClosePortal { .. }))
+                | (b'1', Some(Expect::Placed(_)))
         );
         if !fits {
             return Err(out_of_order());
         }
-        self.queue.pop();
-        self.relay(tag, b"");
+        if !matches!(self.queue.pop(), Some(Expect::Placed(_))) {
+            self.relay(tag, b"");
+        }
         Ok(())
     }
 
@@ -301,8 +305,10 @@ impl Session<'_> {
             self.end_query();
         }
         for skipped in self.queue.skipped() {
+            self.unprepare(&skipped);
             skipped.undo(&mut self.state, false);
         }
+        self.unprepare(&failed);
         failed.undo(&mut self.state, true);
         if !self.queue.has_sync() {
             self.state.skipping = true;
@@ -338,7 +344,7 @@ impl Session<'_> {
         if self.state.status != b'I' {
             return;
         }
-        self.state.portals.retain(|_, portal| portal.by_sql);
+        self.state.portals.retain(|_, portal| portal.is_held());
         if self.state.touched {
             self.state.touched = false;
             self.state.stale = true;
@@ -375,9 +381,10 @@ impl Session<'_> {
                 );
             }
             Effect::Deallocate(Some(name)) => {
+                self.state.stand_ins.remove(name.as_str());
                 self.state.deallocate(name);
             }
-            Effect::Deallocate(None) => self.state.deallocate_all(),
+            Effect::Deallocate(None) => self.all_deallocated(),
             Effect::DeclareCursor { name } => {
                 self.state.portals.insert(
                     name.clone(),
@@ -395,7 +402,8 @@ impl Session<'_> {
                 self.state.stale = true;
                 self.state.settings_lost = true;
                 if *all {
-                    self.state.deallocate_all();
+                    self.all_deallocated();
+                    self.state.bound.clear();
                     self.state.portals.clear();
                     self.state.forget_stored();
                 }

@@ -1,8 +1,10 @@
 //! What the database still has to answer, in the order in which it was asked.
 
 use super::judging::Text;
+use super::prepared::Prepared;
 use super::shared::Counted;
-use super::state::{Portal, Prepared, State};
+use super::state::{Portal, State};
+use crate::backend::carried::Digest;
 use crate::gate::Effect;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -17,7 +19,11 @@ pub(super) enum Expect {
     Parse {
         name: String,
         previous: Option<Arc<Prepared>>,
+        /// Nothing was sent: the statement stands on the connection.
+        known: bool,
     },
+    /// A Parse of rowgate's own among the client's messages, whose answer is not theirs.
+    Placed(Digest),
     /// `B`; what the portal was before.
     Bind { portal: String, previous: Option<Portal> },
     /// `D` of a statement or a portal: whose columns these are.
@@ -28,6 +34,8 @@ pub(super) enum Expect {
     CloseStatement {
         name: String,
         previous: Option<Arc<Prepared>>,
+        /// Nothing was sent: the connection keeps the statement.
+        known: bool,
     },
     /// `C` of a portal.
     ClosePortal { name: String, previous: Option<Portal> },
@@ -196,7 +204,7 @@ impl Expect {
     /// about, the others were never looked at.
     pub fn undo(self, state: &mut State, failed: bool) {
         match self {
-            Self::Parse { name, previous } | Self::CloseStatement { name, previous } => {
+            Self::Parse { name, previous, .. } | Self::CloseStatement { name, previous, .. } => {
                 // a failing Parse of the unnamed statement has dropped the old one already
                 let gone = failed && name.is_empty();
                 state.put_back(name, previous.filter(|_| !gone));
@@ -210,6 +218,7 @@ impl Expect {
             Self::Query(_)
             | Self::Describe(_)
             | Self::Execute(_)
+            | Self::Placed(_)
             | Self::Sync
             | Self::Refused(_)
             | Self::RefusedQuery(_) => {}

@@ -4,7 +4,8 @@ use super::admission::{Admitted, no_such_statement};
 use super::enclosure::cannot_undo;
 use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
-use super::state::{MOST_BYTES, MOST_NAMES, Portal, Prepared};
+use super::prepared::Prepared;
+use super::state::{MOST_BYTES, MOST_NAMES, Portal};
 use super::{End, Session};
 use crate::gate::{Effect, Judged, Returned};
 use crate::net::Fields;
@@ -23,6 +24,9 @@ impl Session<'_> {
     pub(super) async fn client_message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
         if self.copying {
             return self.copy_message(tag, body).await;
+        }
+        if self.is_away() && !self.answers_away(tag, body).await? {
+            return Ok(());
         }
         let message = match ClientMessage::decode(tag, body) {
             Ok(message) => message,
@@ -108,6 +112,7 @@ impl Session<'_> {
         if !self.enclose(&run).await? {
             return Ok(());
         }
+        self.note_leaves(&run);
         self.back.query(&run.text.judgement.text);
         self.state.segment_open = false;
         self.state.executes = 0;
@@ -136,11 +141,23 @@ impl Session<'_> {
                 return Ok(());
             }
         };
-        if self.state.statements.len() >= MOST_NAMES || self.state.prepared_bytes() + text.len() > MOST_BYTES {
+        if self.state.statements.len() >= MOST_NAMES || self.state.statements.bytes() + text.len() > MOST_BYTES {
             self.refuse_extended(&too_many("prepared statements"), None);
             return Ok(());
         }
-        self.back.parse(name, &judged.judgement.text, types);
+        if self.shares() && !name.is_empty() && self.state.statements.contains_key(name) {
+            let refusal = Refusal::new(
+                "statement-exists",
+                SqlState::DuplicatePreparedStatement,
+                format!("prepared statement \"{name}\" already exists"),
+            );
+            self.refuse_extended(&refusal, None);
+            return Ok(());
+        }
+        let known = self.shares() && !self.parse_shared(name, &judged);
+        if !self.shares() {
+            self.back.parse(name, &judged.judgement.text, types);
+        }
         self.state.segment_open = true;
         let prepared = Prepared {
             text: judged,
@@ -152,6 +169,7 @@ impl Session<'_> {
         self.queue.push(Expect::Parse {
             name: name.to_owned(),
             previous,
+            known,
         });
         Ok(())
     }
@@ -163,18 +181,24 @@ impl Session<'_> {
         parameters: Parameters<'_>,
         (body, result_formats): (&[u8], u16),
     ) -> Result<(), End> {
-        let Some(text) = self.current_statement(statement).await? else {
+        let Some(prepared) = self.current_statement(statement).await? else {
             return Ok(());
         };
+        let text = Arc::clone(&prepared.text);
         if self.state.portals.len() >= MOST_NAMES {
             self.refuse_extended(&too_many("portals"), None);
             return Ok(());
         }
         let returned = self.result_source(&text, 0).returned();
-        match bind_beside(body, result_formats, returned) {
-            Some(body) => self.back.bind(&body),
-            None => self.back.bind(body),
-        }
+        let name = self.upstream_name(statement, &prepared);
+        let beside = bind_beside(body, result_formats, returned);
+        let behind_names = portal.len() + statement.len() + 2;
+        let rest = beside
+            .as_deref()
+            .unwrap_or(body)
+            .get(behind_names..)
+            .unwrap_or_default();
+        self.back.bind(portal, &name, rest);
         self.state.segment_open = true;
         let wanted = self.shared.audit.config().parameters && self.shared.audit.is_on();
         let made = Portal {
@@ -194,7 +218,7 @@ impl Session<'_> {
 
     /// The statement of this name, judged under the world as it is now. `None` when it is refused or skipped:
     /// the client has or will have its answer.
-    async fn current_statement(&mut self, name: &str) -> Result<Option<Arc<Text>>, End> {
+    async fn current_statement(&mut self, name: &str) -> Result<Option<Arc<Prepared>>, End> {
         if let Some(denied) = self.settle().await? {
             self.deny_extended(denied, "", Instant::now());
             return Ok(None);
@@ -205,10 +229,10 @@ impl Session<'_> {
         };
         // in an aborted block the database itself runs nothing but the block's end
         if self.state.is_current(&prepared.text) || self.is_aborted().await? {
-            return Ok(Some(Arc::clone(&prepared.text)));
+            return Ok(Some(prepared));
         }
         match self.judge_again(name, &prepared).await? {
-            Verdict::Allowed(text) => Ok(Some(text)),
+            Verdict::Allowed(_) => Ok(self.state.statements.get(name).cloned()),
             denied => {
                 self.deny_extended(denied, &prepared.text.client, Instant::now());
                 Ok(None)
@@ -217,11 +241,12 @@ impl Session<'_> {
     }
 
     async fn describe_statement(&mut self, name: &str) -> Result<(), End> {
-        let Some(text) = self.current_statement(name).await? else {
+        let Some(prepared) = self.current_statement(name).await? else {
             return Ok(());
         };
-        let source = self.result_source(&text, 0);
-        self.back.describe(b'S', name);
+        let source = self.result_source(&prepared.text, 0);
+        let name = self.upstream_name(name, &prepared);
+        self.back.describe(b'S', &name);
         self.state.segment_open = true;
         self.queue.push(Expect::Describe(Some(source)));
         Ok(())
@@ -268,6 +293,7 @@ impl Session<'_> {
             Returned::Nothing => 0,
             Returned::AsIs | Returned::AllButLast => max_rows,
         };
+        self.note_leaves(&run);
         self.back.execute(name, max_rows);
         self.state.segment_open = true;
         self.state.executes += 1;
@@ -281,11 +307,16 @@ impl Session<'_> {
     fn close(&mut self, target: Target<'_>) {
         match target {
             Target::Statement(name) => {
-                self.back.close(b'S', name);
+                let by_sql = self.state.statements.get(name).is_some_and(|p| p.by_sql);
+                let known = self.shares() && !by_sql;
+                if !known {
+                    self.back.close(b'S', name);
+                }
                 let previous = self.state.deallocate(name);
                 self.queue.push(Expect::CloseStatement {
                     name: name.to_owned(),
                     previous,
+                    known,
                 });
             }
             Target::Portal(name) => {

@@ -18,6 +18,9 @@ pub(super) type Shapes = (Option<Shape>, Option<Shape>);
 /// The name under which rowgate runs its own statements.
 const OWN: &str = "rowgate:own";
 
+/// A Bind without parameters whose result is text.
+pub(super) const NO_VALUES: [u8; 6] = [0; 6];
+
 /// Longest answer to one of rowgate's own messages.
 const LONGEST: usize = 64 << 20;
 
@@ -161,7 +164,7 @@ impl Session<'_> {
         }
     }
 
-    fn last_shape(answers: &[(u8, BytesMut)]) -> Result<Option<Shape>, End> {
+    pub(super) fn last_shape(answers: &[(u8, BytesMut)]) -> Result<Option<Shape>, End> {
         let last = answers.iter().rev().find(|(tag, _)| matches!(tag, b'T' | b'n'));
         last.map_or(Ok(None), |(tag, body)| Self::shape_of(*tag, body))
     }
@@ -215,11 +218,17 @@ impl Session<'_> {
     /// A judged text under rowgate's own names, so that the client's unnamed statement stays as it is.
     fn own_command(&mut self, text: &Verified) {
         self.back.parse(OWN, text, &[]);
-        self.back
-            .bind(&[OWN.as_bytes(), b"\0", OWN.as_bytes(), b"\0\0\0\0\0\0\0"].concat());
+        self.back.bind(OWN, OWN, &NO_VALUES);
         self.back.execute(OWN, 0);
         self.back.close(b'P', OWN);
         self.back.close(b'S', OWN);
+    }
+
+    /// Ends what was written, within the client's implicit transaction if one is open, and reads the answers.
+    pub(super) async fn finish_own(&mut self, last: (u8, usize)) -> Result<Result<Vec<(u8, BytesMut)>, Fields>, End> {
+        let synced = !self.state.segment_open;
+        self.end_own(synced);
+        self.exchange(synced, last).await
     }
 
     fn end_own(&mut self, synced: bool) {

@@ -2,6 +2,7 @@
 
 use super::{End, Session};
 use crate::audit::StatementText;
+use crate::backend::carried::Digest;
 use crate::gate::cache::{Ask, Bounds, Cache, Counters, Weigh};
 use crate::gate::{self, Effect, Judged, Judgement, SessionView};
 use crate::net::Fields;
@@ -9,6 +10,7 @@ use crate::refusal::{Refusal, SqlState};
 use crate::sql::patience;
 use crate::world::World;
 use crate::world::standing::{Asker, Fact, Question, Standing};
+use sha2::{Digest as _, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -33,12 +35,26 @@ pub(super) struct Text {
     /// It was not judged at all: the principal bypasses.
     pub bypass: bool,
     audit: OnceLock<StatementText>,
+    digest: OnceLock<Digest>,
     /// How often it was found.
     #[cfg(debug_assertions)]
     found: std::sync::atomic::AtomicU32,
 }
 
 impl Text {
+    /// What it is known by as a prepared statement on a connection.
+    pub fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            for oid in &self.types {
+                hash.update(oid.to_be_bytes());
+            }
+            hash.update(self.types.len().to_be_bytes());
+            hash.update(self.judgement.text.text());
+            hash.finalize().into()
+        })
+    }
+
     /// One of its statements.
     pub fn statement(&self, index: usize) -> Option<&Judged> {
         self.judgement.statements.get(index)
@@ -232,6 +248,7 @@ impl Session<'_> {
             generation,
             bypass,
             audit: OnceLock::new(),
+            digest: OnceLock::new(),
             #[cfg(debug_assertions)]
             found: Default::default(),
         };

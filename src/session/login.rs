@@ -1,12 +1,12 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
-use super::cancel::Registration;
 use super::expect::Queue;
 use super::state::State;
 use super::{End, Session, Shared, Upstream};
 use crate::audit::{Audit, Decision, Event, Person};
-use crate::backend::{auth_query, pool};
-use crate::config::{LoginMethod, TlsMode};
+use crate::backend::carried::Settings;
+use crate::backend::{Connection, auth_query, pool};
+use crate::config::{LoginMethod, PoolMode, TlsMode};
 use crate::identity::Principal;
 use crate::net::{Channel, Fields, Malformed, Stream, frame};
 use crate::refusal::{Refusal, SqlState};
@@ -259,7 +259,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     person.roles = who.roles.clone();
     let database = startup.get("database").unwrap_or(&login);
     let connection = if database == shared.config.upstream.database {
-        connect(shared, &who).await
+        connect(shared, &who, person.session).await
     } else {
         let mut fields = Fields::new("FATAL", "3D000", format!("database \"{database}\" does not exist"));
         fields.set(
@@ -271,21 +271,19 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         );
         Err(End::Upstream(fields))
     };
-    let mut back = match connection {
+    let back = match connection {
         Ok(back) => back,
         Err(end) => {
             record_login(shared, &person, Decision::Refused, "no-database");
             return say_goodbye(client, &end).await;
         }
     };
-    back.take_over();
     let registration = shared.cancels.register(back.key());
     // the client may read on while the settings are put in force
     let _ = client.drain().await;
     let mut session = Session {
         shared,
         client,
-        back,
         state: State::new(login, world, who),
         queue: Queue::default(),
         passing: super::rows::Passing::default(),
@@ -294,8 +292,14 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         copying: false,
         enclosure: None,
         standing: None,
+        registration,
+        number: person.session,
+        away: None,
+        settings: Settings::default(),
+        told: Arc::clone(&back.parameters),
+        share: None,
+        back,
         person,
-        process: registration.key.0,
         world_changed: shared.world.watch(),
         stop: shared.stop.clone(),
     };
@@ -303,7 +307,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     let end = match setup {
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
-            session.greet(registration.key);
+            session.greet();
             match session.converse().await {
                 Ok(()) => End::Client,
                 Err(end) => end,
@@ -317,19 +321,21 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         }
         Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
     };
-    session.end(end, registration).await;
+    session.end(end).await;
 }
 
-async fn connect(shared: &Shared, who: &Principal) -> Result<Upstream, End> {
+/// A session that shares its connections takes one up when it needs it.
+async fn connect(shared: &Shared, who: &Principal, session: u64) -> Result<Upstream, End> {
     let connection = if who.bypass {
         shared.connector.connect().await.map(|c| Upstream::Own(Box::new(c)))
+    } else if shared.config.pool.mode == PoolMode::Transaction {
+        return Ok(Upstream::Away(Box::new(Connection::to_nobody())));
     } else {
-        shared
-            .pool
-            .get()
-            .await
-            .map(|loan| Upstream::Pooled(Box::new(loan)))
-            .map_err(pool::reason)
+        let loan = shared.pool.get().await.map_err(pool::reason);
+        loan.map(|mut loan| {
+            loan.take_over(session);
+            Upstream::Pooled(Box::new(loan))
+        })
     };
     connection.map_err(|error| {
         tracing::error!(%error, "no connection to the database");
@@ -339,10 +345,12 @@ async fn connect(shared: &Shared, who: &Principal) -> Result<Upstream, End> {
 
 impl Session<'_> {
     /// What a server says once everything is in force.
-    fn greet(&mut self, key: (i32, i32)) {
+    fn greet(&mut self) {
+        let key = self.registration.key;
+        self.told = Arc::clone(&self.back.parameters);
         let out = &mut self.client.output;
         out.clear();
-        for (name, value) in &self.back.parameters {
+        for (name, value) in self.told.iter() {
             let value = match name.as_str() {
                 "session_authorization" => &self.state.login,
                 _ => value,
@@ -354,16 +362,20 @@ impl Session<'_> {
     }
 
     /// Says why, and gives the connection back if it is in a known state.
-    async fn end(self, end: End, registration: Registration) {
-        registration.end().await;
+    async fn end(self, end: End) {
         let idle =
             self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() && !self.state.segment_open;
         let target = self.back.key();
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
         let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));
         let Self {
-            client, back, shared, ..
+            client,
+            back,
+            shared,
+            registration,
+            ..
         } = self;
+        registration.end().await;
         say_goodbye(client, &end).await;
         match back {
             Upstream::Pooled(mut loan) => {
@@ -379,6 +391,7 @@ impl Session<'_> {
                 connection.terminate();
                 let _ = connection.drain().await;
             }
+            Upstream::Away(_) => {}
         }
     }
 }

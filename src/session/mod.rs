@@ -15,7 +15,10 @@ mod front;
 mod internal;
 mod judging;
 mod login;
+mod naming;
 mod overflow;
+mod pooling;
+mod prepared;
 mod probes;
 mod pump;
 mod record;
@@ -23,19 +26,25 @@ mod returned;
 mod rows;
 mod setup;
 mod shared;
+mod shares;
 mod staging;
 mod state;
 
 pub use cancel::Cancels;
 pub use judging::Judgements;
 pub use login::{prepare_socket, serve};
+pub use pooling::Pin;
 pub use probes::Probes;
-pub use shared::{Running, Shared};
+pub use shared::{KnownSettings, Running, Shared};
+pub use shares::Shares;
 
+use crate::backend::carried::Settings;
 use crate::backend::{ConnectError, Connection, pool::Loan};
 use crate::net::{Channel, Fields, Malformed};
 use crate::refusal::Refusal;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Why a session ends.
 #[derive(Debug)]
@@ -62,6 +71,8 @@ impl From<ConnectError> for End {
 enum Upstream {
     Pooled(Box<Loan>),
     Own(Box<Connection>),
+    /// None at the moment; what is written to this one fails.
+    Away(Box<Connection>),
 }
 
 impl Deref for Upstream {
@@ -70,7 +81,7 @@ impl Deref for Upstream {
     fn deref(&self) -> &Connection {
         match self {
             Self::Pooled(loan) => loan,
-            Self::Own(connection) => connection,
+            Self::Own(connection) | Self::Away(connection) => connection,
         }
     }
 }
@@ -79,7 +90,7 @@ impl DerefMut for Upstream {
     fn deref_mut(&mut self) -> &mut Connection {
         match self {
             Self::Pooled(loan) => loan,
-            Self::Own(connection) => connection,
+            Self::Own(connection) | Self::Away(connection) => connection,
         }
     }
 }
@@ -104,8 +115,18 @@ struct Session<'s> {
     /// What judgements may ask of the person, once it was needed.
     standing: Option<std::sync::Arc<crate::world::standing::Standing>>,
     person: crate::audit::Person,
-    /// The process number that the client knows this session by.
-    process: i32,
+    /// Where cancel requests for this session go.
+    registration: cancel::Registration,
+    /// The session's number.
+    number: u64,
+    /// What stands in for the connection while there is none.
+    away: Option<Box<Connection>>,
+    /// The settings that are this session's, where it shares its connection.
+    settings: Settings,
+    /// The server's parameters as the client knows them.
+    told: Arc<BTreeMap<String, String>>,
+    /// Its place among those who hold connections.
+    share: Option<shares::Share>,
     world_changed: tokio::sync::watch::Receiver<u64>,
     stop: tokio::sync::watch::Receiver<bool>,
 }

@@ -34,6 +34,9 @@ impl Session<'_> {
                 self.end_enclosed(false).await?;
                 continue;
             }
+            if self.may_let_go() {
+                self.let_go().await?;
+            }
             match self.take_client_message().await? {
                 Taken::Message => continue,
                 Taken::Nothing if self.client.ended() => {

@@ -23,6 +23,13 @@ pub(super) struct Passing {
     pub ends_in_check: bool,
 }
 
+impl Passing {
+    /// Nothing of a message is still to come.
+    pub fn is_over(self) -> bool {
+        self.left == 0 && !self.ends_in_check
+    }
+}
+
 impl Session<'_> {
     /// Passes on what has come of the message that is under way; `false` when it has not ended yet.
     pub(super) fn pass(&mut self) -> Result<bool, End> {

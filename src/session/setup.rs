@@ -17,6 +17,12 @@ const IGNORED: [&str; 4] = ["extra_float_digits", "geqo", "jit", "ssl_renegotiat
 impl Session<'_> {
     /// Judges what the client asked for in its startup packet and puts everything in force.
     pub(super) async fn set_up(&mut self, startup: &Startup) -> Result<(), End> {
+        if self.is_away()
+            && let Err(refusal) = self.take_up().await?
+        {
+            return Err(End::Fatal(refusal));
+        }
+        self.state.settings_touched = true;
         if self.state.who.bypass {
             self.state.stale = false;
         } else if let Err(fields) = self.put_limits_in_force().await? {
@@ -72,6 +78,7 @@ impl Session<'_> {
             return Ok(Err(fields));
         }
         self.state.limits_changed = false;
+        self.state.settings_touched = true;
         let (all, some) = (
             std::mem::take(&mut self.state.settings_lost),
             std::mem::take(&mut self.state.settings_reset),

@@ -3,12 +3,13 @@
 use super::Cancels;
 use super::judging::Judgements;
 use crate::audit::Audit;
+use crate::backend::carried::Settings;
 use crate::backend::{Connector, Pool};
 use crate::config::Config;
 use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -41,6 +42,10 @@ pub struct Shared {
     pub violations: super::Probes,
     /// Statements that run, by login.
     pub running: Running,
+    /// Connections that are held, by login and role.
+    pub shares: super::Shares,
+    /// Settings that sessions have.
+    pub known_settings: KnownSettings,
     /// The last session's number.
     pub sessions: AtomicU64,
 }
@@ -49,6 +54,30 @@ impl Shared {
     /// The next session's number.
     pub fn next_session(&self) -> u64 {
         self.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Settings of sessions, each kept once, so that they are the same wherever they are equal.
+#[derive(Default)]
+pub struct KnownSettings {
+    all: Mutex<HashSet<Settings>>,
+}
+
+/// How many may be kept of which nobody makes use.
+const SPARE_SETTINGS: usize = 1_000;
+
+impl KnownSettings {
+    /// The one that is equal, perhaps this one.
+    pub(super) fn intern(&self, settings: Settings) -> Settings {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&settings) {
+            return Arc::clone(known);
+        }
+        if all.len() >= SPARE_SETTINGS {
+            all.retain(|known| Arc::strong_count(known) > 1);
+        }
+        all.insert(Arc::clone(&settings));
+        settings
     }
 }
 

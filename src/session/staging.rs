@@ -32,6 +32,7 @@ impl Session<'_> {
             return Ok(());
         }
         run.as_query = run.portal.is_none();
+        self.note_leaves(&run);
         // the temporary table lives as long as the transaction, so nothing is synchronised in between
         self.state.segment_open = true;
         self.command(&staged.create);
@@ -107,11 +108,10 @@ impl Session<'_> {
 
     /// One command under a name that an earlier one may have left behind.
     fn command(&mut self, text: &Verified) {
-        let name = OWN_COPY.as_bytes();
         self.back.close(b'P', OWN_COPY);
         self.back.close(b'S', OWN_COPY);
         self.back.parse(OWN_COPY, text, &[]);
-        self.back.bind(&[name, b"\0", name, b"\0\0\0\0\0\0\0"].concat());
+        self.back.bind(OWN_COPY, OWN_COPY, &super::internal::NO_VALUES);
         self.back.execute(OWN_COPY, 0);
     }
 

@@ -1,31 +1,20 @@
 //! What a session remembers between statements.
 
 use super::judging::Text;
+use super::prepared::{Prepared, Statements};
+use crate::backend::carried::Digest;
 use crate::catalog::Relation;
-use crate::gate::{Restriction, SessionView};
+use crate::gate::{Bound, Restriction, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::world::World;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Most prepared statements, and most portals, that one session may hold.
 pub(super) const MOST_NAMES: usize = 10_000;
 /// Bytes that the texts of its prepared statements may have together.
 pub(super) const MOST_BYTES: usize = 32 << 20;
-
-/// A prepared statement, of either protocol: they share their names.
-#[derive(Clone)]
-pub(super) struct Prepared {
-    /// The judged text: the statement itself, or the text with the SQL command PREPARE in it.
-    pub text: Arc<Text>,
-    /// Which statement of the text.
-    pub statement: usize,
-    /// Made by PREPARE rather than by a Parse message.
-    pub by_sql: bool,
-    /// The result's columns that the client knows, once they had to be looked at.
-    pub shape: Option<Vec<(Vec<u8>, u32, i32)>>,
-}
 
 /// A portal or cursor: they share their names.
 #[derive(Clone)]
@@ -40,6 +29,14 @@ pub(super) struct Portal {
     pub by_sql: bool,
     /// Parameters for the audit.
     pub parameters: Option<Arc<Vec<Option<String>>>>,
+}
+
+impl Portal {
+    /// Does it outlive its transaction?
+    pub fn is_held(&self) -> bool {
+        let statement = self.text.statement(self.statement);
+        self.by_sql && statement.is_none_or(|s| s.leaves.bound.contains(&Bound::HeldCursor))
+    }
 }
 
 /// The state.
@@ -68,8 +65,14 @@ pub(super) struct State {
     pub executes: usize,
     /// Everything up to Sync is thrown away, after an error.
     pub skipping: bool,
-    pub statements: HashMap<String, Arc<Prepared>>,
+    pub statements: Statements,
     pub portals: HashMap<String, Portal>,
+    /// What binds the session to its connection.
+    pub bound: BTreeSet<Bound>,
+    /// Settings may not be what they were when the connection was taken.
+    pub settings_touched: bool,
+    /// Statements that stand on the connection under the client's own names.
+    pub stand_ins: HashMap<Box<str>, Digest>,
     /// What the client asked for in its startup packet, judged.
     pub settings: Vec<(String, crate::gate::Verified)>,
     /// Those of them that a RESET has taken away.
@@ -99,8 +102,11 @@ impl State {
             segment_open: false,
             executes: 0,
             skipping: false,
-            statements: HashMap::new(),
+            statements: Statements::default(),
             portals: HashMap::new(),
+            bound: BTreeSet::new(),
+            settings_touched: false,
+            stand_ins: HashMap::new(),
             settings: Vec::new(),
             settings_reset: Vec::new(),
         }
@@ -119,6 +125,7 @@ impl State {
     /// search_path and temp relations as they were just read.
     pub fn refresh_view(&mut self, search_path: Vec<String>, temp_relations: Vec<Arc<Relation>>) {
         self.stale = false;
+        self.has_temp &= self.status != b'I' || self.segment_open || !temp_relations.is_empty();
         let same_tables = self.view.temp_relations.is_empty() && temp_relations.is_empty();
         if same_tables && self.view.search_path == search_path {
             return;
@@ -157,11 +164,6 @@ impl State {
     /// Notes a prepared statement; gives what the name stood for.
     pub fn prepare(&mut self, name: String, prepared: Prepared) -> Option<Arc<Prepared>> {
         self.statements.insert(name, Arc::new(prepared))
-    }
-
-    /// Bytes of all prepared statements' texts.
-    pub fn prepared_bytes(&self) -> usize {
-        self.statements.values().map(|p| p.text.client.len()).sum()
     }
 
     /// Forgets a prepared statement; gives what it was.

@@ -75,9 +75,14 @@ pub fn config(database: &Database, directory: &Path, more: &str) -> Config {
     } else {
         "[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n"
     };
+    // every suite can be run with shared connections
+    let pool = match std::env::var("ROWGATE_POOL") {
+        Ok(pool) if !more.contains("[pool]") => format!("[pool]\n{pool}\n"),
+        _ => String::new(),
+    };
     let text = format!(
         "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\n\
-         password = \"{}\"\n{login}{audit}{}",
+         password = \"{}\"\n{login}{audit}{pool}{}",
         database.cluster.port(),
         database.name,
         data::password("rowgate"),

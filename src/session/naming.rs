@@ -1,0 +1,142 @@
+//! Prepared statements in transaction mode: their names are the client's own, and each stands on whatever connection
+//! serves the transaction, under a name of rowgate's.
+
+use super::expect::Expect;
+use super::internal::{Shape, Shapes};
+use super::judging::{Text, Verdict};
+use super::prepared::Prepared;
+use super::{End, Session};
+use crate::backend::carried::Digest;
+use crate::net::Fields;
+use std::sync::Arc;
+
+impl Session<'_> {
+    /// The name under which a client's prepared statement stands on the connection; it is prepared there first, if it
+    /// is not there.
+    pub(super) fn upstream_name(&mut self, name: &str, prepared: &Prepared) -> Box<str> {
+        if prepared.by_sql || !self.shares() {
+            return name.into();
+        }
+        let digest = *prepared.text.digest();
+        if name.is_empty() && self.back.carried.unnamed == Some(digest) {
+            return name.into();
+        }
+        if let Some(known) = self.back.carried.statements.find(&digest) {
+            return known.into();
+        }
+        let name = self.prepare_here(&prepared.text);
+        self.queue.push(Expect::Placed(digest));
+        name
+    }
+
+    /// Sends a Parse under a name of rowgate's own; the answer is still to be expected.
+    pub(super) fn prepare_here(&mut self, text: &Arc<Text>) -> Box<str> {
+        let most = self.shared.config.pool.statements;
+        let name: Box<str> = self.back.carried.statements.add(*text.digest(), most).into();
+        self.back.parse(&name, &text.judgement.text, &text.types);
+        name
+    }
+
+    /// A client's Parse. `false` where nothing had to be sent, because the statement stands on the connection.
+    pub(super) fn parse_shared(&mut self, name: &str, text: &Arc<Text>) -> bool {
+        let digest = *text.digest();
+        if name.is_empty() {
+            self.back.parse("", &text.judgement.text, &text.types);
+            self.back.carried.unnamed = Some(digest);
+        } else if self.back.carried.statements.find(&digest).is_some() {
+            return false;
+        } else {
+            self.prepare_here(text);
+        }
+        true
+    }
+
+    /// A command names a statement that the client made by a Parse message: it has to stand on the connection under the
+    /// client's own name for that. `Some` when that failed.
+    pub(super) async fn stand_in(&mut self, name: &str) -> Result<Option<Verdict>, End> {
+        let prepared = self.state.statements.get(name).filter(|p| !p.by_sql).cloned();
+        let Some(prepared) = prepared.filter(|_| self.shares()) else {
+            return Ok(None);
+        };
+        let digest = prepared.text.digest();
+        if self.state.stand_ins.get(name) == Some(digest) {
+            return Ok(None);
+        }
+        self.drain().await?;
+        if self.state.skipping {
+            return Ok(Some(Verdict::Skipped));
+        }
+        self.state.stand_ins.insert(name.into(), *digest);
+        self.back.close(b'S', name);
+        self.back
+            .parse(name, &prepared.text.judgement.text, &prepared.text.types);
+        Ok(match self.finish_own((b'1', 1)).await? {
+            Ok(_) => None,
+            Err(fields) => {
+                self.state.stand_ins.insert(name.into(), Digest::default());
+                Some(self.failed(fields, Some(&prepared.text)))
+            }
+        })
+    }
+
+    /// The columns of a statement before and after it was judged again.
+    pub(super) async fn shapes(&mut self, old: &Arc<Text>, new: &Arc<Text>) -> Result<Result<Shapes, Fields>, End> {
+        let before = match self.shape(old).await? {
+            Ok(shape) => shape,
+            Err(_) if !self.state.segment_open && self.state.status != b'E' => None,
+            Err(fields) => return Ok(Err(fields)),
+        };
+        Ok(self.shape(new).await?.map(|after| (before, after)))
+    }
+
+    async fn shape(&mut self, text: &Arc<Text>) -> Result<Result<Option<Shape>, Fields>, End> {
+        let name: Box<str> = match self.back.carried.statements.find(text.digest()) {
+            Some(name) => name.into(),
+            None => self.prepare_here(text),
+        };
+        self.back.describe(b'S', &name);
+        match self.finish_own((b'T', 1)).await? {
+            Ok(answers) => Self::last_shape(&answers).map(Ok),
+            Err(fields) => {
+                self.back.carried.statements.forget(text.digest());
+                Ok(Err(fields))
+            }
+        }
+    }
+
+    /// A message that was sent to prepare a statement has failed, or the database has never looked at it.
+    pub(super) fn unprepare(&mut self, message: &Expect) {
+        match message {
+            Expect::Placed(digest) => self.back.carried.statements.forget(digest),
+            Expect::Parse { name, known: false, .. } if self.shares() => {
+                if name.is_empty() {
+                    self.back.carried.unnamed = None;
+                } else if let Some(prepared) = self.state.statements.get(name) {
+                    self.back.carried.statements.forget(prepared.text.digest());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers what is at the front of the queue and needs no answer of the database.
+    pub(super) fn answer_known(&mut self) {
+        loop {
+            let tag = match self.queue.front() {
+                Some(Expect::Parse { known: true, .. }) => b'1',
+                Some(Expect::CloseStatement { known: true, .. }) => b'3',
+                _ => return,
+            };
+            self.queue.pop();
+            self.relay(tag, b"");
+        }
+    }
+
+    /// No prepared statement is left on the connection, of whatever name.
+    pub(super) fn all_deallocated(&mut self) {
+        self.state.deallocate_all();
+        self.state.stand_ins.clear();
+        self.back.carried.statements.clear();
+        self.back.carried.unnamed = None;
+    }
+}

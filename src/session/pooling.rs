@@ -1,0 +1,232 @@
+//! In transaction mode a session holds a connection only while a transaction is open, or while it has left something
+//! there that no other connection can be given.
+
+use super::expect::Run;
+use super::judging::Verdict;
+use super::{End, Session, Upstream};
+use crate::backend::{ConnectError, Connection, pool};
+use crate::config::PoolMode;
+use crate::gate::Bound;
+use crate::net::{Body, Fields};
+use crate::refusal::{Refusal, SqlState};
+use crate::wire::answer;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Why a session keeps its connection between transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pin {
+    /// State that only this connection has.
+    Bound(Bound),
+    /// Temp tables.
+    Temporary,
+    /// Statements made by PREPARE.
+    Prepared,
+}
+
+impl Session<'_> {
+    /// Does the session share its connection with others?
+    pub(super) fn shares(&self) -> bool {
+        match self.back {
+            Upstream::Away(_) => true,
+            Upstream::Pooled(_) => self.shared.config.pool.mode == PoolMode::Transaction,
+            Upstream::Own(_) => false,
+        }
+    }
+
+    /// Has it none at the moment?
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self.back, Upstream::Away(_))
+    }
+
+    /// What keeps the session on its connection.
+    pub(super) fn pinned_by(&self) -> Option<Pin> {
+        let state = &self.state;
+        let held = |b: &Bound| *b != Bound::HeldCursor || !state.portals.is_empty();
+        let bound = state.bound.iter().copied().find(held).map(Pin::Bound);
+        bound
+            .or(state.has_temp.then_some(Pin::Temporary))
+            .or(state.statements.any_by_sql().then_some(Pin::Prepared))
+    }
+
+    /// May the connection go to somebody else now?
+    pub(super) fn may_let_go(&self) -> bool {
+        self.state.status == b'I'
+            && self.queue.is_empty()
+            && !self.state.segment_open
+            && !self.copying
+            && self.overflow.is_none()
+            && self.enclosure.is_none()
+            && self.passing.is_over()
+            && !self.is_away()
+            && self.shares()
+            && self.pinned_by().is_none()
+    }
+
+    /// Gives the connection back.
+    pub(super) async fn let_go(&mut self) -> Result<(), End> {
+        if std::mem::take(&mut self.state.settings_touched) {
+            let settings = self.back.read_settings().await?;
+            self.settings = self.shared.known_settings.intern(settings);
+            self.back.carried.settings = Arc::clone(&self.settings);
+            self.tell_parameters();
+        }
+        let names: Vec<Box<str>> = self.state.stand_ins.drain().map(|(name, _)| name).collect();
+        if !names.is_empty() {
+            self.back.close_statements(&names).await?;
+        }
+        self.registration.point_to(None).await;
+        let away = self.away.take().unwrap_or_else(|| Box::new(Connection::to_nobody()));
+        if let Upstream::Pooled(mut loan) = std::mem::replace(&mut self.back, Upstream::Away(away)) {
+            loan.let_go();
+        }
+        self.share = None;
+        Ok(())
+    }
+
+    /// Gets a connection for what the client is about to ask; gives the error that they get where there is none.
+    pub(super) async fn take_up(&mut self) -> Result<Result<(), Refusal>, End> {
+        let taken = match self.connection().await {
+            Ok(connection) => connection,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Upstream::Away(away) = std::mem::replace(&mut self.back, taken) {
+            self.away = Some(away);
+        }
+        self.registration.point_to(Some(self.back.key())).await;
+        self.tell_parameters();
+        Ok(Ok(()))
+    }
+
+    /// A connection on which this session's settings are in force. One on which they cannot be put in force is
+    /// thrown away, and the next is tried.
+    async fn connection(&mut self) -> Result<Upstream, Refusal> {
+        let config = &self.shared.config.pool;
+        let begun = Instant::now();
+        let full = |what: &str| {
+            Refusal::new(
+                "pool-full",
+                SqlState::TooManyConnections,
+                format!("no connection to the database came free within {:?}", config.wait),
+            )
+            .detail(format!("{what} are in use."))
+            .hint("Try again, or ask the database administrator for a larger pool.")
+        };
+        let share = self.shared.shares.take(&self.state.who, config);
+        self.share = match tokio::time::timeout(config.wait, share).await {
+            Ok(share) => share,
+            Err(_) => return Err(full("All connections that this login may hold at once")),
+        };
+        let mut last = None;
+        for _ in 0..=config.size {
+            let left = config.wait.saturating_sub(begun.elapsed());
+            let mut loan = match tokio::time::timeout(left, self.shared.pool.get()).await {
+                Ok(loan) => loan.map_err(|e| pool::reason(e).refusal())?,
+                Err(_) => return Err(full("All connections of the pool")),
+            };
+            loan.take_over(self.number);
+            match self.prepare_connection(&mut loan).await {
+                Ok(()) => return Ok(Upstream::Pooled(Box::new(loan))),
+                Err(error) => {
+                    drop(pool::Loan::take(loan));
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.map_or_else(|| full("All connections of the pool"), |error| error.refusal()))
+    }
+
+    async fn prepare_connection(&self, connection: &mut Connection) -> Result<(), ConnectError> {
+        if connection.carried.unknown && connection.carried.mixed {
+            connection.forget_unknown().await?;
+        }
+        connection.put_settings(&self.settings).await?;
+        if connection.carried.statements.has_obsolete() {
+            let names = connection.carried.statements.obsolete();
+            connection.close_statements(&names).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the client what of the connection's parameters is not as it last knew.
+    pub(super) fn tell_parameters(&mut self) {
+        let here = &self.back.parameters;
+        if Arc::ptr_eq(here, &self.told) {
+            return;
+        }
+        for (name, value) in here.iter() {
+            if name != "session_authorization" && self.told.get(name) != Some(value) {
+                answer::parameter_status(&mut self.client.output, name, value);
+            }
+        }
+        self.told = Arc::clone(here);
+    }
+
+    /// The client's message needs a connection, and there is none: it gets the error, as the protocol says.
+    fn deny_away(&mut self, tag: u8, refusal: &Refusal) {
+        if let Some(text) = &refusal.log {
+            tracing::warn!(code = refusal.code, "{text}");
+        }
+        Fields::of_refusal("ERROR", refusal, None).encode(b'E', &mut self.client.output);
+        if matches!(tag, b'Q' | b'F') {
+            answer::ready_for_query(&mut self.client.output, self.state.status);
+        } else {
+            self.state.skipping = true;
+        }
+    }
+
+    /// A message of the client while there is no connection. `false` where it has been answered, or is thrown away.
+    pub(super) async fn answers_away(&mut self, tag: u8, body: &[u8]) -> Result<bool, End> {
+        match tag {
+            b'X' => Ok(true),
+            b'S' => {
+                Body::new(body).finish().map_err(End::Malformed)?;
+                self.state.skipping = false;
+                answer::ready_for_query(&mut self.client.output, self.state.status);
+                Ok(false)
+            }
+            _ if self.state.skipping => Ok(false),
+            b'H' | b'd' | b'c' | b'f' => Ok(true),
+            _ => {
+                let taken = self.take_up().await?;
+                if let Err(error) = &taken {
+                    self.deny_away(tag, error);
+                }
+                Ok(taken.is_ok())
+            }
+        }
+    }
+
+    /// `lastval` and `currval` tell of nobody else's sequences. `Some` when that could not be made sure.
+    pub(super) async fn keep_sequences(&mut self) -> Result<Option<Verdict>, End> {
+        if !self.shares() || !self.back.carried.mixed || self.state.bound.contains(&Bound::Sequences) {
+            return Ok(None);
+        }
+        self.drain().await?;
+        if self.state.skipping {
+            return Ok(Some(Verdict::Skipped));
+        }
+        Ok(match self.own_rows("DISCARD SEQUENCES", &[]).await? {
+            Ok(_) => None,
+            Err(fields) => Some(self.failed(fields, None)),
+        })
+    }
+
+    /// Remembers what a text that is about to run may leave on the connection, whether it succeeds or not.
+    pub(super) fn note_leaves(&mut self, run: &Run) {
+        let own = run.text.judgement.statements.iter();
+        let through = run
+            .through
+            .iter()
+            .filter_map(|(_, source)| source.text.statement(source.statement));
+        for statement in own.chain(through) {
+            let leaves = &statement.leaves;
+            self.state.settings_touched |= leaves.settings;
+            self.back.carried.unknown |= leaves.unknown;
+            self.state.bound.extend(&leaves.bound);
+        }
+        if run.portal.is_none() {
+            self.back.carried.unnamed = None;
+        }
+    }
+}

@@ -271,6 +271,8 @@ async fn prepared_statements_keep_the_names_that_clients_gave() {
         let got = batch(&mut bob, &[&bind, "E", "S"]).await;
         assert_eq!(got, ["2", &format!("D {}", 10 * n + 1), "C SELECT 1", "Z I"]);
     }
+    let wrong = "E 08P01 bind message supplies 0 parameters, but prepared statement \"s1\" requires 1";
+    assert_eq!(batch(&mut alice, &["B | s1", "S"]).await, [wrong, "Z I"]);
     let taken = batch(&mut alice, &["P s1 | select 1", "S"]).await;
     assert_eq!(taken, ["E 42P05 prepared statement \"s1\" already exists", "Z I"]);
     // a name that is closed is gone for its owner alone

@@ -74,7 +74,8 @@ impl Front {
     }
 }
 
-fn configuration(behind: &Behind, policies: &Path, port: u16) -> Result<Config, String> {
+/// What the demonstration is served with.
+pub fn configuration(behind: &Behind, policies: &Path, port: u16) -> Result<Config, String> {
     let policies = std::path::absolute(policies).map_err(|e| format!("{}: {e}", policies.display()))?;
     if !policies.is_dir() {
         return Err(format!(

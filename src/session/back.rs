@@ -292,6 +292,9 @@ impl Session<'_> {
             }
             Expect::Bind { portal, .. } => {
                 let text = self.state.portals.get(portal.as_str()).map(|p| Arc::clone(&p.text));
+                if let Some(text) = &text {
+                    self.name_as_client(&mut fields, text);
+                }
                 self.filter_error(&mut fields, text.as_deref(), false);
             }
             _ => {

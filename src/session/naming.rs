@@ -119,6 +119,18 @@ impl Session<'_> {
         }
     }
 
+    /// An error names the statement as the client does.
+    pub(super) fn name_as_client(&mut self, fields: &mut Fields, text: &Arc<Text>) {
+        let Some(here) = self.back.carried.statements.find(text.digest()) else {
+            return;
+        };
+        let mut named = self.state.statements.iter();
+        if let Some((name, _)) = named.find(|(_, prepared)| Arc::ptr_eq(&prepared.text, text)) {
+            let message = fields.message().replace(&format!("\"{here}\""), &format!("\"{name}\""));
+            fields.set(b'M', message);
+        }
+    }
+
     /// Answers what is at the front of the queue and needs no answer of the database.
     pub(super) fn answer_known(&mut self) {
         loop {

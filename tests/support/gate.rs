@@ -1,7 +1,7 @@
 //! rowgate in front of a test's database, in this process.
 
 use super::{Database, data};
-use rowgate::config::Config;
+use rowgate::config::{Config, PoolConfig};
 use rowgate::demo::front::Front;
 use std::path::Path;
 
@@ -75,18 +75,25 @@ pub fn config(database: &Database, directory: &Path, more: &str) -> Config {
     } else {
         "[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n"
     };
-    // every suite can be run with shared connections
-    let pool = match std::env::var("ROWGATE_POOL") {
-        Ok(pool) if !more.contains("[pool]") => format!("[pool]\n{pool}\n"),
-        _ => String::new(),
-    };
     let text = format!(
         "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\n\
-         password = \"{}\"\n{login}{audit}{pool}{}",
+         password = \"{}\"\n{login}{audit}{}",
         database.cluster.port(),
         database.name,
         data::password("rowgate"),
         more.replace("DIR", &directory.to_string_lossy()),
     );
-    Config::parse("test", &text, directory).unwrap_or_else(|e| panic!("{e:?}"))
+    let mut config = Config::parse("test", &text, directory).unwrap_or_else(|e| panic!("{e:?}"));
+    if let Some(pool) = pool_wanted().filter(|_| !more.contains("[pool]")) {
+        config.pool = pool;
+    }
+    config
+}
+
+/// Every suite can be run with shared connections: `ROWGATE_POOL` holds lines for the section `[pool]`.
+pub fn pool_wanted() -> Option<PoolConfig> {
+    let lines = std::env::var("ROWGATE_POOL").ok()?;
+    let text = format!("[upstream]\nhost = \"x\"\ndatabase = \"x\"\nuser = \"x\"\n[pool]\n{lines}\n");
+    let config = Config::parse("ROWGATE_POOL", &text, Path::new("")).unwrap_or_else(|e| panic!("{e:?}"));
+    Some(config.pool)
 }

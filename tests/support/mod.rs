@@ -17,7 +17,7 @@ pub mod stages;
 use rowgate::cluster::Cluster;
 pub use rowgate::demo::data;
 use rowgate::demo::data::Scale;
-use rowgate::demo::front::{Behind, Front};
+use rowgate::demo::front::{Behind, Front, configuration};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
@@ -88,9 +88,11 @@ impl Database {
             port: self.cluster.port(),
             database: self.name.clone(),
         };
-        Front::start(&behind, policies, 0)
-            .await
-            .unwrap_or_else(|e| panic!("{e}"))
+        let mut config = configuration(&behind, policies, 0).unwrap();
+        if let Some(pool) = gate::pool_wanted() {
+            config.pool = pool;
+        }
+        Front::with_config(config).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Somebody of the demonstration, connected through rowgate.

@@ -53,6 +53,10 @@ pub enum SqlState {
     InvalidCursorName,
     /// 23503: a foreign key points to no row of this person's database.
     ForeignKeyViolation,
+    /// 44000: a row that is written through a view does not belong to it.
+    WithCheckOptionViolation,
+    /// 55000: the object is not in a state for it, such as a view that cannot be written.
+    ObjectNotInPrerequisiteState,
     /// 42804: an expression's type does not fit its column.
     DatatypeMismatch,
     /// 42803: an aggregate where none may stand.
@@ -101,6 +105,8 @@ impl SqlState {
             Self::DuplicatePreparedStatement => "42P05",
             Self::InvalidCursorName => "34000",
             Self::ForeignKeyViolation => "23503",
+            Self::WithCheckOptionViolation => "44000",
+            Self::ObjectNotInPrerequisiteState => "55000",
             Self::DatatypeMismatch => "42804",
             Self::GroupingError => "42803",
             Self::InFailedTransaction => "25P02",

@@ -37,6 +37,10 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("yun", "DELETE FROM opportunities WHERE id = 7 RETURNING title"),
     (
         "yun",
+        "DELETE FROM opportunities WHERE 1 / (id - 7) > 0 RETURNING title",
+    ),
+    (
+        "yun",
         "DELETE FROM opportunities AS o USING customers c WHERE c.id = o.customer_id AND c.tax_id = 'x'",
     ),
     (
@@ -64,6 +68,19 @@ const STATEMENTS: &[(&str, &str)] = &[
         "WITH u AS (UPDATE customers SET city = 'x' WHERE id = 5 RETURNING phone) SELECT * FROM u",
     ),
     ("fiona", "UPDATE contracts SET paid = 0, amount = amount WHERE id = 1"),
+    (
+        "alice",
+        "UPDATE open_opportunities SET title = 'x' WHERE id = 5 RETURNING title",
+    ),
+    ("yun", "DELETE FROM open_opportunities RETURNING id"),
+    (
+        "alice",
+        "UPDATE key_customers AS k SET name = k.phone, owner_id = 37 WHERE 1 / (k.id - 5) > 0 RETURNING k.*",
+    ),
+    (
+        "alice",
+        "INSERT INTO open_opportunities (id, customer_id, owner_id, title) VALUES (1, 5, 36, 'x') ON CONFLICT (id) DO UPDATE SET title = excluded.title RETURNING id",
+    ),
 ];
 
 /// What a wrong rewriter might have printed instead of a part of a splice.
@@ -106,6 +123,19 @@ const INSTEAD: &[(&str, &str, &str)] = &[
         "\"public\".\"customers\" AS",
         "\"public\".\"contracts\" AS",
     ),
+    (
+        "a view of more",
+        "'won'::public.deal_stage",
+        "'lead'::public.deal_stage",
+    ),
+    ("a view of less", "'gold'::public.customer_level, ", ""),
+    (
+        "another view",
+        "\"rowgate:row\".\"stage\" <> ALL",
+        "\"rowgate:row\".\"stage\" = ANY",
+    ),
+    ("another column of the view", "\"title\"", "\"notes\""),
+    ("no proposal", "excluded.\"owner_id\"", "NULL::pg_catalog.int4"),
     ("no alias", "AS \"rowgate:row\"", "AS \"row\""),
 ];
 
@@ -119,6 +149,9 @@ fn broken(sql: &str, whole: &Rewritten) -> Vec<(String, Rewritten)> {
         }
         out.push((format!("nothing for {kind:?}"), whole.with(splice, "")));
         let own = &sql[whole.splices[splice].client.clone()];
+        if kind == SpliceKind::Column && text.trim() == format!("\"rowgate:row\".\"{own}\"") {
+            continue; // a view's column under the table's own name: both mean the same
+        }
         out.push((format!("the client's words for {kind:?}"), whole.with(splice, own)));
         for (how, part, instead) in INSTEAD {
             for (at, _) in text.match_indices(part) {

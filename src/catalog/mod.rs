@@ -129,6 +129,19 @@ pub struct Relation {
     pub has_rules: bool,
     /// Has enabled triggers of any kind, those of foreign keys left out.
     pub has_triggers: bool,
+    /// A view that has an enabled INSTEAD OF trigger.
+    pub instead_of: bool,
+    /// A view created `WITH CHECK OPTION`.
+    pub check_option: Option<CheckOption>,
+}
+
+/// Which conditions a row must meet that is written through a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckOption {
+    /// The view's own.
+    Local,
+    /// Those of the views below it, too.
+    Cascaded,
 }
 
 /// One column.

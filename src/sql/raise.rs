@@ -33,6 +33,11 @@ pub enum Raise {
         /// The column's name.
         column: String,
     },
+    /// A row that is written through a view does not meet its condition.
+    View {
+        /// The view's name.
+        view: String,
+    },
     /// A foreign key would point to a row that the person does not see.
     Reference {
         /// The referencing table.
@@ -66,6 +71,7 @@ impl Raise {
             Self::Target { table } => ("target", vec![table]),
             Self::Column { table, column } => ("column", vec![table, column]),
             Self::Transfer { table, column } => ("transfer", vec![table, column]),
+            Self::View { view } => ("view", vec![view]),
             Self::Reference { table, constraint } => ("reference", vec![&table.schema, &table.name, constraint]),
         };
         let mut code = format!("{}{word}", nonce());
@@ -101,6 +107,7 @@ impl Raise {
                 table: table.clone(),
                 column: column.clone(),
             },
+            ("view", [view]) => Self::View { view: view.clone() },
             ("reference", [schema, name, constraint]) => Self::Reference {
                 table: QualifiedName::new(schema, name),
                 constraint: constraint.clone(),
@@ -130,6 +137,11 @@ impl Raise {
                 format!("permission denied to transfer a row of table {table} by column {column}"),
             )
             .hint("Ask the administrator of rowgate whom your role may hand rows to."),
+            Self::View { view } => Refusal::new(
+                "check-option",
+                SqlState::WithCheckOptionViolation,
+                format!("new row violates check option for view \"{view}\""),
+            ),
             Self::Reference { table, constraint } => Refusal::new(
                 "reference-policy",
                 SqlState::ForeignKeyViolation,
@@ -141,7 +153,11 @@ impl Raise {
         };
         let constraint = match self {
             Self::Reference { table, constraint } => Some((table.clone(), constraint.clone())),
-            Self::Row { .. } | Self::Target { .. } | Self::Column { .. } | Self::Transfer { .. } => None,
+            Self::Row { .. }
+            | Self::Target { .. }
+            | Self::Column { .. }
+            | Self::Transfer { .. }
+            | Self::View { .. } => None,
         };
         Raised { refusal, constraint }
     }

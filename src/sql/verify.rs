@@ -8,6 +8,7 @@ mod inside;
 mod merges;
 mod search;
 mod truncates;
+mod views;
 mod walk;
 mod writes;
 

@@ -169,7 +169,7 @@ fn both(step: &Step, g: &Report, p: &Report) -> Ruling {
     if copies
         || read(g) && read(p)
         || p.code() == "25P02"
-        || own(g) && g.code() == "0A000"
+        || own(g) && matches!(g.code(), "0A000" | "55000")
         || by_data(g.code()) && (by_data(p.code()) || own(g))
     {
         Ruling::BothFailed(format!("{a} for {b}"))

@@ -1,7 +1,7 @@
 //! Relations: one JSON text each, so that a session's own connection can read its temp relations the same way.
 
 use super::{IntrospectError, types};
-use crate::catalog::{Column, ForeignKey, Oid, Relation, RelationKind, Type};
+use crate::catalog::{CheckOption, Column, ForeignKey, Oid, Relation, RelationKind, Type};
 use crate::name::QualifiedName;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -70,7 +70,9 @@ SELECT pg_catalog.json_build_object(
     WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19 AND t.tgenabled IN ('O', 'A')),
   'has_triggers', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
     WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
-  'has_rules', c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
+  'has_rules', c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'),
+  'instead_of', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = c.oid AND t.tgtype & 64 = 64 AND t.tgenabled IN ('O', 'A'))
 )::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind <> 't' AND ",
@@ -163,6 +165,7 @@ struct RawRelation {
     before_update: bool,
     has_rules: bool,
     has_triggers: bool,
+    instead_of: bool,
 }
 
 #[derive(Deserialize)]
@@ -236,6 +239,12 @@ impl RawRelation {
             before_update: self.before_update,
             has_rules: self.has_rules,
             has_triggers: self.has_triggers,
+            instead_of: self.instead_of,
+            check_option: self.options.iter().flatten().find_map(|o| match o.as_str() {
+                "check_option=local" => Some(CheckOption::Local),
+                "check_option=cascaded" => Some(CheckOption::Cascaded),
+                _ => None,
+            }),
         }
     }
 }

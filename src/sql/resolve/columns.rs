@@ -128,12 +128,15 @@ impl Analysis<'_> {
     /// A reference to the table that is written becomes what shows of the column; any other by a name that this table
     /// has too, but not in clear, is qualified.
     fn in_place(&mut self, item: &Item, column: &Col, reference: &ColumnRef) -> Result<(), Refusal> {
-        if self.unit != 0 {
+        let in_view = self.unit != 0;
+        if in_view && !matches!(item.source, Source::Target(_)) {
             return Ok(());
         }
         let bare = reference.fields.len() == 1;
         let text = match item.source {
-            Source::Target(_) if bare && !column.origin_lost && !self.veiled.contains(&column.name) => return Ok(()),
+            Source::Target(_) if bare && !in_view && !column.origin_lost && !self.veiled.contains(&column.name) => {
+                return Ok(());
+            }
             Source::Target(_) => column.text.clone(),
             Source::Guard(_) | Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => {
                 if !bare || !self.veiled.contains(&column.name) {
@@ -199,6 +202,12 @@ impl Analysis<'_> {
         };
         let mut facts = Facts::of(Some(ty));
         if let Source::Target(id) = item.source {
+            if matches!(
+                self.guard_mut(id)?.source,
+                super::GuardSource::Target { through: Some(_), .. }
+            ) {
+                return Err(self.no_column(name, reference.location));
+            }
             if self.guard_mut(id)?.hides {
                 facts.reach.direct.insert(id);
             }
@@ -359,6 +368,9 @@ impl Analysis<'_> {
             })
             .collect();
         let typed = match &self.guards.get(id).ok_or_else(lost)?.source {
+            super::GuardSource::Target {
+                through: Some(through), ..
+            } => Some((through.name.clone(), through.row_type)),
             super::GuardSource::Table { relation, view } | super::GuardSource::Target { relation, view, .. } => {
                 let hidden = view
                     .columns

@@ -11,6 +11,7 @@ mod json;
 mod keys;
 mod label;
 mod operators;
+mod output;
 mod relation;
 pub mod scope;
 mod search;

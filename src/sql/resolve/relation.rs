@@ -64,6 +64,8 @@ pub enum GuardSource {
         view: Arc<TableView>,
         /// The rows that the statement reaches.
         rows: Rows,
+        /// The view through which it is written.
+        through: Option<Arc<Relation>>,
     },
     /// A view over protected relations, expanded.
     View {
@@ -95,6 +97,9 @@ impl Guard {
     /// The table or view that it stands for.
     pub fn relation(&self) -> &Arc<Relation> {
         match &self.source {
+            GuardSource::Target {
+                through: Some(through), ..
+            } => through,
             GuardSource::Table { relation, .. }
             | GuardSource::Target { relation, .. }
             | GuardSource::View { relation, .. } => relation,

@@ -278,7 +278,7 @@ impl Analysis<'_> {
             ..Scope::default()
         };
         for sort in &select.sort_clause {
-            if !is_output(sort, &columns) {
+            if !self.sorts_output(sort, columns.iter().map(|c| c.name.as_str()))? {
                 self.expression(sort, &output)?;
             }
         }
@@ -320,7 +320,7 @@ impl Analysis<'_> {
             .chain(&select.distinct_clause)
             .filter(|n| n.node.is_some())
         {
-            if !is_output_target(sort, &targets) {
+            if !self.sorts_output(sort, targets.iter().map(|t| t.label.as_str()))? {
                 let facts = self.expression(sort, &scope)?;
                 self.note(&facts);
                 sorted_by_aggregate |= facts.aggregate;
@@ -595,27 +595,4 @@ fn name_columns(columns: &mut [Col], names: &[Node]) {
             name.clone_into(&mut column.name);
         }
     }
-}
-
-/// Is a sort key a result column's name?
-fn output_name(sort: &Node) -> Option<&str> {
-    let inner = match sort.node.as_ref()? {
-        NodeEnum::SortBy(sort) => sort.node.as_deref()?,
-        _ => sort,
-    };
-    match inner.node.as_ref()? {
-        NodeEnum::ColumnRef(reference) => match reference.fields.as_slice() {
-            [one] => string_of(one),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn is_output(sort: &Node, columns: &[Col]) -> bool {
-    output_name(sort).is_some_and(|name| columns.iter().any(|c| c.name == name))
-}
-
-fn is_output_target(sort: &Node, targets: &[Target]) -> bool {
-    output_name(sort).is_some_and(|name| targets.iter().any(|t| t.label == name))
 }

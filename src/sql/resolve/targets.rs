@@ -176,7 +176,7 @@ impl Analysis<'_> {
     }
 
     /// The bytes of an item's expression, its name left out.
-    fn target_bytes(&self, target: &ResTarget) -> Result<Range<usize>, Refusal> {
+    pub(super) fn target_bytes(&self, target: &ResTarget) -> Result<Range<usize>, Refusal> {
         let tokens = self.tokens()?;
         let start = tokens.at_location(target.location).ok_or_else(lost)?;
         let mut end = tokens.item_end(start);

@@ -102,6 +102,29 @@ impl Splices {
         }
     }
 
+    /// Part of a text with its references to columns replaced; `None` where more than that changes in it, or not all
+    /// of it lies inside.
+    pub fn of_columns(&self, text: &str, part: Range<usize>) -> Option<String> {
+        let mut inside: Vec<&Splice> = self
+            .list
+            .iter()
+            .map(|(_, s)| s)
+            .filter(|s| s.at.start < part.end && part.start < s.at.end.max(s.at.start + 1))
+            .collect();
+        inside.sort_by_key(|s| s.at.start);
+        let (mut out, mut done) = (String::new(), part.start);
+        for splice in inside {
+            if splice.kind != SpliceKind::Column || splice.at.end > part.end {
+                return None;
+            }
+            out.push_str(text.get(done..splice.at.start)?);
+            out.push_str(&splice.text);
+            done = splice.at.end;
+        }
+        out.push_str(text.get(done..part.end)?);
+        Some(out)
+    }
+
     /// Is there nothing to change?
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

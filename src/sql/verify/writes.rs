@@ -1,18 +1,21 @@
 //! Statements that write, in the text that will be sent: the rows that they reach, the values that they store and the
 //! rows that they leave are held to the policy word for word.
 
+use super::views::Through;
 use super::walk::Walk;
 use super::{Check, broken};
 use crate::catalog::Relation;
-use crate::name::QualifiedName;
+use crate::name::{QualifiedName, quote_ident, split_identifiers};
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
 use crate::sql::census::Census;
-use pg_query::NodeEnum;
+use crate::sql::resolve::scope::SYSTEM_COLUMNS;
+use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::{
     Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause, ScanToken, Token, WithClause,
 };
+use pg_query::{NodeEnum, ParserOptions};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,11 +31,20 @@ pub(super) struct Writing<'t> {
     pub range: Range<usize>,
     /// Its table, where that is protected and named in place.
     pub held: Option<Held>,
+    /// The view through which it is written.
+    through: Option<Through>,
+    /// The rows that it reaches, in the words that an evaluation guard may have for them.
+    reached: Vec<String>,
     /// Columns that an INSERT gives values to.
     given: BTreeSet<usize>,
 }
 
 impl Writing<'_> {
+    /// The statement.
+    pub fn node(&self) -> &NodeEnum {
+        self.node
+    }
+
     /// Where its table's name stands.
     pub fn location(&self) -> i32 {
         self.target.location
@@ -102,16 +114,33 @@ impl Check<'_> {
         let walk = Walk::new(self.text, tokens);
         let mut explained = Vec::new();
         let mut judged = Vec::with_capacity(found.len());
-        for (node, target) in found {
+        let original = found
+            .iter()
+            .any(|(_, target)| in_place(target))
+            .then(|| pg_query::parse(self.original, ParserOptions::DEFAULT))
+            .transpose()
+            .map_err(|_| broken("a text that the grammar refuses"))?;
+        let original = original.iter().flat_map(|tree| &tree.protobuf.stmts);
+        let original = writings(original.filter_map(|s| s.stmt.as_ref()?.node.as_ref()));
+        for (number, (node, target)) in found.into_iter().enumerate() {
             let held = self.held(node, target)?;
             let mut writing = Writing {
                 node,
                 target,
                 range: 0..self.text.len(),
                 held,
+                through: None,
+                reached: Vec::new(),
                 given: BTreeSet::new(),
             };
-            if writing.held.is_some() {
+            if let Some((relation, view, _)) = &writing.held {
+                let (client, named) = original
+                    .get(number)
+                    .ok_or_else(|| broken("a write that is not the client's"))?;
+                writing.through = self.through(named, relation, view)?;
+                if let Some(through) = &writing.through {
+                    self.through_columns(through, client, &writing, relation)?;
+                }
                 let at = usize::try_from(target.location).map_err(|_| broken("a target without a place"))?;
                 let first = walk.at(at).ok_or_else(|| broken("a target at no token"))?;
                 writing.range = walk.around(first);
@@ -119,13 +148,15 @@ impl Check<'_> {
             }
             judged.push(writing);
         }
+        self.evaluated(&judged)?;
+        self.renamed(&judged)?;
         self.masks_in_place(&judged, &mut explained);
         Ok((judged, explained))
     }
 
     /// What holds a target: nothing where all that the statement does is free.
     fn held(&self, node: &NodeEnum, target: &RangeVar) -> Result<Option<Held>, Refusal> {
-        let named_in_place = target.alias.as_ref().is_some_and(|a| a.aliasname == ROW_ALIAS);
+        let named_in_place = in_place(target);
         if target.schemaname == "pg_temp" && !named_in_place {
             return Ok(None);
         }
@@ -190,19 +221,26 @@ impl Check<'_> {
             return Ok(());
         };
         let end = walk.end(first);
+        let through = writing.through.as_ref();
+        let behind = |check: Option<String>| through.map_or_else(|| check.clone(), |t| t.check(check.clone()));
         match writing.node {
             NodeEnum::UpdateStmt(update) => {
                 self.reached(&writes.edit, walk, first, end, explained)?;
+                writing.reached = self.in_reach(through, &writes.edit, walk, first, end)?;
                 let set = columns_named(&update.target_list, relation)?;
                 self.stored(&update.target_list, relation, writes, false, walk, explained)?;
-                let check = writes.update_check(&set);
+                let check = behind(writes.update_check(&set));
                 self.checked(check.as_deref(), update.returning_clause.as_ref(), explained)
             }
             NodeEnum::DeleteStmt(delete) => {
                 self.reached(&writes.delete, walk, first, end, explained)?;
+                writing.reached = self.in_reach(through, &writes.delete, walk, first, end)?;
                 self.checked(None, delete.returning_clause.as_ref(), explained)
             }
             NodeEnum::InsertStmt(insert) => {
+                if through.is_some() && insert.cols.is_empty() && insert.select_stmt.is_some() {
+                    return Err(broken("an INSERT through a view without its columns"));
+                }
                 let given = self.given(insert, relation, view)?;
                 self.unset(insert, relation, writes, &given, walk)?;
                 let returns = insert
@@ -217,13 +255,107 @@ impl Check<'_> {
                     let after = self.in_conflict(conflict, relation, writes, unfit, walk, first, end, explained)?;
                     check = crate::policy::writes::new_or_changed(relation, check, after);
                 }
+                let check = behind(check);
                 let checked = self.checked(check.as_deref(), insert.returning_clause.as_ref(), explained);
                 writing.given = given;
                 checked
             }
-            NodeEnum::MergeStmt(merge) => self.merged_rows(merge, (relation, writes), walk, first, explained),
+            NodeEnum::MergeStmt(_) if through.is_some() => Err(broken("a MERGE into a view")),
+            NodeEnum::MergeStmt(merge) => {
+                writing.reached = self.in_reach(None, &writes.view, walk, first, end)?;
+                self.merged_rows(merge, (relation, writes), walk, first, explained)
+            }
             _ => Err(broken("a write of an unknown kind")),
         }
+    }
+
+    /// The rows that a statement reaches, as one condition.
+    fn in_reach(
+        &self,
+        through: Option<&Through>,
+        rows: &Rows,
+        walk: &Walk<'_>,
+        first: usize,
+        end: usize,
+    ) -> Result<Vec<String>, Refusal> {
+        let of_view = match through {
+            Some(through) => self.through_rows(through, rows, walk, first, end)?,
+            None => None,
+        };
+        let of_policy = match rows {
+            Rows::All => None,
+            Rows::None => Some("FALSE".to_owned()),
+            Rows::Where(sql) => Some(sql.clone()),
+        };
+        Ok(of_view.or(of_policy).into_iter().collect())
+    }
+
+    /// An evaluation guard asks whether rows are in reach, and nothing else.
+    fn evaluated(&self, writings: &[Writing<'_>]) -> Result<(), Refusal> {
+        if writings.iter().all(|w| w.held.is_none()) {
+            return Ok(());
+        }
+        let reached = || writings.iter().flat_map(|w| &w.reached);
+        for placed in self.splices.iter().filter(|p| p.kind == SpliceKind::GuardOpens) {
+            let text = self.text.get(placed.sent.clone()).unwrap_or_default().trim();
+            if text == "CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) 0 THEN (" {
+                continue;
+            }
+            let flags = text
+                .strip_prefix("CASE WHEN (")
+                .and_then(|t| t.strip_suffix(") THEN ("));
+            let mut rest = flags.ok_or_else(|| broken("an evaluation guard of another form"))?;
+            while !rest.is_empty() {
+                let written = reached().map(|rows| format!("({rows}) IS TRUE"));
+                let after = written
+                    .chain(["TRUE".to_owned(), "FALSE".to_owned()])
+                    .find_map(|flag| rest.strip_prefix(flag.as_str()))
+                    .or_else(|| after_flag(rest));
+                let after = after.ok_or_else(|| broken("an evaluation guard over other rows"))?;
+                rest = match after.strip_prefix(") AND (") {
+                    Some(next) => next,
+                    None if after.is_empty() => after,
+                    None => return Err(broken("an evaluation guard over more than rows")),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands for a column of a written table is what one of the names means that the client wrote there.
+    fn renamed(&self, writings: &[Writing<'_>]) -> Result<(), Refusal> {
+        let place = |at: i32| usize::try_from(at).unwrap_or(usize::MAX);
+        let row = format!("\"{ROW_ALIAS}\".");
+        for placed in self.splices.iter().filter(|p| p.kind == SpliceKind::Column) {
+            let around = writings.iter().filter(|w| w.range.contains(&placed.sent.start));
+            let Some(writing) = around.filter(|w| w.held.is_some()).min_by_key(|w| w.range.len()) else {
+                continue;
+            };
+            let Some((relation, view, _)) = &writing.held else {
+                continue;
+            };
+            let text = self.text.get(placed.sent.clone()).unwrap_or_default().trim();
+            if text.is_empty() {
+                return Err(broken("a reference that is left out"));
+            }
+            if !text.contains(&row) {
+                continue;
+            }
+            let first = self.tokens.partition_point(|t| place(t.start) < placed.client.start);
+            let tokens = self.tokens.iter().skip(first).map(|t| place(t.start)..place(t.end));
+            let meant = tokens.take_while(|t| t.end <= placed.client.end).any(|token| {
+                let word = self.original.get(token).unwrap_or_default();
+                let names = split_identifiers(word);
+                names.first().is_some_and(|name| match &writing.through {
+                    Some(through) => through.text(name) == Some(text),
+                    None => is_text_of(text, name, relation, view),
+                })
+            });
+            if !meant {
+                return Err(broken("a column that the client did not name"));
+            }
+        }
+        Ok(())
     }
 
     /// `WHERE (rows)` with the client's condition behind it, to the end of the clause.
@@ -409,8 +541,9 @@ impl Check<'_> {
                 if !writing.range.contains(&at) || super::covers(explained, at) || inside_guard(at) {
                     continue;
                 }
+                let by_view = |name: &str| writing.through.as_ref().is_some_and(|t| t.veils(name, relation));
                 let wrong = match column.parts.as_slice() {
-                    [name] => veiled(name).is_some() || name == "excluded",
+                    [name] => veiled(name).is_some() || by_view(name) || name == "excluded",
                     [first, name] if first == "excluded" => {
                         let from_elsewhere = |at: usize| {
                             let has_default = relation.columns.get(at).is_none_or(|c| c.has_default);
@@ -428,6 +561,29 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// Is this what shows of a column of a table, or a system column?
+fn is_text_of(text: &str, name: &str, relation: &Relation, view: &TableView) -> bool {
+    let mut columns = relation.columns.iter().zip(&view.columns);
+    match columns.find(|(c, _)| c.name == name) {
+        Some((column, ColumnView::Clear)) => text == format!("\"{ROW_ALIAS}\".{}", quote_ident(&column.name)),
+        Some((_, ColumnView::Masked { sql, .. })) => text == sql,
+        Some((_, ColumnView::Hidden)) => false,
+        None => SYSTEM_COLUMNS.contains(&name) && text == format!("\"{ROW_ALIAS}\".{name}"),
+    }
+}
+
+/// What follows a guard's own column that says whether a row is in scope.
+fn after_flag(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix("\"rowgate:ok:")?;
+    let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.strip_prefix("\" IS NOT FALSE")
+}
+
+/// Is a table that is written named in place?
+fn in_place(target: &RangeVar) -> bool {
+    target.alias.as_ref().is_some_and(|a| a.aliasname == ROW_ALIAS)
 }
 
 pub(super) fn column_place(relation: &Relation, name: &str) -> Result<usize, Refusal> {

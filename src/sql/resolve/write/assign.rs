@@ -1,6 +1,6 @@
 //! SET: which columns get which values, and the form that holds them to what may be stored.
 
-use super::target::Target;
+use super::target::{Doing, Target};
 use crate::catalog::{Column, Relation};
 use crate::name::quote_ident;
 use crate::policy::Writes;
@@ -98,19 +98,10 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         checked: bool,
     ) -> Result<BTreeSet<usize>, Refusal> {
-        let relation = &target.relation;
         let mut facts: Vec<(usize, Facts)> = Vec::new();
         for assignment in list {
             for column in &assignment.columns {
-                let shows = |at: usize| {
-                    target
-                        .writes()
-                        .is_none_or(|w| w.columns.get(at).is_some_and(|c| c.shows))
-                };
-                let at = relation.columns.iter().position(|c| c.name == column.name);
-                let Some(at) = at.filter(|at| shows(*at)) else {
-                    return Err(self.place(no_such_column(relation, &column.name), column.location));
-                };
+                let at = self.assigned(target, column, Doing::Update)?;
                 self.place_in_value(column, scope)?;
                 facts.push((at, Facts::default()));
             }
@@ -133,10 +124,33 @@ impl Analysis<'_> {
         }
         let set: BTreeSet<usize> = facts.iter().map(|(at, _)| *at).collect();
         let free = |w: &Writes| w.assigns_freely(&set) && !(checked && w.update_check(&set).is_some());
+        self.no_default_of_view(list, target)?;
         if let Some(writes) = target.writes().filter(|w| !free(w)) {
             self.hold(list, target, writes, &facts, checked)?;
+            return Ok(set);
+        }
+        for (column, (at, _)) in list.iter().flat_map(|a| &a.columns).zip(&facts) {
+            self.rename_assigned(target, column, *at)?;
         }
         Ok(set)
+    }
+
+    /// An UPDATE through a view takes DEFAULT for the view's default, and NULL where it has none.
+    fn no_default_of_view(&self, list: &[Assignment<'_>], target: &Target) -> Result<(), Refusal> {
+        if target.through.is_none() {
+            return Ok(());
+        }
+        for assignment in list {
+            let Values::Each(values) = &assignment.values else {
+                continue;
+            };
+            let pairs = assignment.columns.iter().zip(values);
+            if let Some((column, _)) = pairs.into_iter().find(|(_, value)| is_default(value)) {
+                let refusal = unsupported("DEFAULT in an UPDATE through a view").hint("Give the column a value.");
+                return Err(self.place(refusal, column.location));
+            }
+        }
+        Ok(())
     }
 
     /// An expression whose value is stored: no aggregate may stand in it, and no window function.
@@ -255,7 +269,8 @@ impl Analysis<'_> {
     /// `DEFAULT` for a column that may get it.
     fn default_of(&self, column: &ResTarget, at: usize, target: &Target, writes: &Writes) -> Result<String, Refusal> {
         if writes.assigns_freely(&[at].into()) {
-            return Ok(format!(", {} = DEFAULT", quote_ident(&column.name)));
+            let name = target.relation.columns.get(at).map(|c| quote_ident(&c.name));
+            return Ok(format!(", {} = DEFAULT", name.ok_or_else(lost)?));
         }
         let refusal = column_denied(&target.relation.name.name, &column.name).detail("Its default may not be stored.");
         Err(self.place(refusal, column.location))

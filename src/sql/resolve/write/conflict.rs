@@ -4,7 +4,7 @@ use super::assign;
 use super::target::{Doing, Target};
 use crate::name::quote_ident;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SqlState};
 use crate::sql::raise::{Raise, column_denied};
 use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, lost, unsupported};
@@ -26,6 +26,7 @@ impl Analysis<'_> {
         check: Option<String>,
     ) -> Result<Option<String>, Refusal> {
         if let Some(infer) = &conflict.infer {
+            through_view(infer, target)?;
             self.inference(infer, target, scope)?;
         }
         if conflict.action() != OnConflictAction::OnconflictUpdate {
@@ -164,6 +165,27 @@ impl Analysis<'_> {
     }
 }
 
+/// A conflict is looked for by the names that a view has for its columns, which must be the table's.
+fn through_view(infer: &InferClause, target: &Target) -> Result<(), Refusal> {
+    let Some(through) = &target.through else { return Ok(()) };
+    if !through.keeps_names(&target.relation) {
+        return Err(unsupported("ON CONFLICT through a view that renames columns"));
+    }
+    if !infer.conname.is_empty() {
+        return Err(unsupported("ON CONFLICT ON CONSTRAINT through a view").hint("Name the columns."));
+    }
+    for node in &infer.index_elems {
+        if let Some(NodeEnum::IndexElem(element)) = node.node.as_ref()
+            && !element.name.is_empty()
+            && through.place(&element.name).flatten().is_none()
+        {
+            let message = format!("column \"{}\" does not exist", element.name);
+            return Err(Refusal::new("no-column", SqlState::UndefinedColumn, message));
+        }
+    }
+    Ok(())
+}
+
 /// The row that was to be inserted. Of columns that do not show in clear it offers those that the statement itself gave
 /// values to: of others the database's defaults and triggers would tell.
 fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>)>) -> Item {
@@ -174,6 +196,8 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
             let proposed = given.contains(&at) || !column.has_default && !target.relation.before_insert;
             shown == Some(&ColumnView::Clear) || proposed && shown != Some(&ColumnView::Hidden)
         });
+        let through = target.through.as_ref();
+        let offered = offered && through.is_none_or(|t| t.place(&column.name).flatten() == Some(at));
         if offered {
             columns.push(Col {
                 name: column.name.clone(),

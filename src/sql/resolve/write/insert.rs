@@ -1,9 +1,7 @@
 //! INSERT: which columns get values, what is filled in, and the check of the new row.
 
-use super::assign::no_such_column;
 use super::target::{Doing, Target};
 use super::{Place, Wrote};
-use crate::catalog::Relation;
 use crate::name::quote_ident;
 use crate::policy::Writes;
 use crate::refusal::{Refusal, SqlState};
@@ -59,7 +57,7 @@ impl Analysis<'_> {
             None => 0,
             Some(select) => self.source(select, &scope, &target)?,
         };
-        let given = self.given(insert, select, width, &target.relation, target.writes())?;
+        let given = self.given(insert, select, width, &target)?;
         let mut check = None;
         if let Some(writes) = target.writes() {
             if let Some(column) = writes.unsettable(&given.valued) {
@@ -80,6 +78,7 @@ impl Analysis<'_> {
         if let Some(conflict) = &insert.on_conflict_clause {
             check = self.on_conflict(conflict, &target, &scope, (&given.valued, returns), check)?;
         }
+        let check = target.checked(check);
         self.returning(insert.returning_clause.as_ref(), &target, &scope, check, place)
     }
 
@@ -111,32 +110,32 @@ impl Analysis<'_> {
 
     /// The columns that get values.
     fn given(
-        &self,
+        &mut self,
         insert: &InsertStmt,
         select: Option<&SelectStmt>,
         width: usize,
-        relation: &Relation,
-        writes: Option<&Writes>,
+        target: &Target,
     ) -> Result<Given, Refusal> {
-        let shows = |at: usize| writes.is_none_or(|w| w.columns.get(at).is_some_and(|c| c.shows));
+        if target
+            .through
+            .as_ref()
+            .is_some_and(|t| t.view.columns.iter().any(|c| c.has_default))
+        {
+            return Err(unsupported("INSERT through a view that has defaults of its own"));
+        }
         let mut columns = Vec::new();
         for node in &insert.cols {
             let Some(NodeEnum::ResTarget(column)) = node.node.as_ref() else {
                 return Err(lost());
             };
-            let at = relation.columns.iter().position(|c| c.name == column.name);
-            let at = at
-                .filter(|at| shows(*at))
-                .ok_or_else(|| self.place(no_such_column(relation, &column.name), column.location))?;
+            let at = self.assigned(target, column, Doing::Insert)?;
             self.plain_column(column)?;
+            self.rename_assigned(target, column, at)?;
             columns.push(at);
         }
         let written = !insert.cols.is_empty();
         if !written {
-            columns = (0..relation.columns.len())
-                .filter(|at| shows(*at))
-                .take(width)
-                .collect();
+            columns = unlisted(target, width)?;
         }
         if width > columns.len() {
             let message = "INSERT has more expressions than target columns";
@@ -178,7 +177,8 @@ impl Analysis<'_> {
             .filter(|(at, _)| !given.columns.contains(at))
             .filter_map(|(at, c)| Some((at, c.default.as_deref()?)))
             .collect();
-        let hidden = writes.columns.iter().any(|c| !c.shows);
+        // the table's own list would be another one
+        let hidden = writes.columns.iter().any(|c| !c.shows) || target.through.is_some();
         if given.written && left_out.is_empty() || !hidden && left_out.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -361,6 +361,28 @@ impl Analysis<'_> {
         }
         Ok(end)
     }
+}
+
+/// The columns of an INSERT that names none: the first ones that show.
+fn unlisted(target: &Target, width: usize) -> Result<Vec<usize>, Refusal> {
+    let shows = |at: &usize| {
+        let writes = target.writes();
+        writes.is_none_or(|w| w.columns.get(*at).is_some_and(|c| c.shows))
+    };
+    let Some(through) = &target.through else {
+        return Ok((0..target.relation.columns.len()).filter(shows).take(width).collect());
+    };
+    let names = through.view.columns.iter().zip(through.every_place()).take(width);
+    names
+        .map(|(column, place)| {
+            place.ok_or_else(|| {
+                let view = &through.view.name.name;
+                let message = format!("cannot insert into column \"{}\" of view \"{view}\"", column.name);
+                Refusal::unsupported("view-column", message)
+                    .detail("View columns that are not columns of their base relation are not updatable.")
+            })
+        })
+        .collect()
 }
 
 /// Is a value the literal NULL, or DEFAULT?

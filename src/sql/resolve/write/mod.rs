@@ -8,6 +8,7 @@ mod merge;
 mod rows;
 mod target;
 mod truncate;
+mod view;
 
 use super::facts::Reach;
 use super::scope::{Col, Scope};
@@ -77,8 +78,8 @@ impl Analysis<'_> {
         scope.items.push(std::rc::Rc::clone(&target.item));
         self.from_clause(&update.from_clause, &mut scope)?;
         let set = self.assign(&list, &target, &scope, false)?;
-        self.row_filter(&target, update.where_clause.as_deref(), &scope)?;
-        let check = target.writes().and_then(|w| w.update_check(&set));
+        self.row_filter(&target, Doing::Update, update.where_clause.as_deref(), &scope)?;
+        let check = target.checked(target.writes().and_then(|w| w.update_check(&set)));
         self.returning(update.returning_clause.as_ref(), &target, &scope, check, place)
     }
 
@@ -93,7 +94,7 @@ impl Analysis<'_> {
         })?;
         scope.items.push(std::rc::Rc::clone(&target.item));
         self.from_clause(&delete.using_clause, &mut scope)?;
-        self.row_filter(&target, delete.where_clause.as_deref(), &scope)?;
+        self.row_filter(&target, Doing::Delete, delete.where_clause.as_deref(), &scope)?;
         self.returning(delete.returning_clause.as_ref(), &target, &scope, None, place)
     }
 

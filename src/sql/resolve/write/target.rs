@@ -1,5 +1,6 @@
 //! The table that a statement writes: who may, and how its columns are named in place.
 
+use super::view::Through;
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::Origin;
 use crate::name::quote_ident;
@@ -45,10 +46,20 @@ pub struct Target {
     pub temp: bool,
     /// What shows of it, where it is protected.
     pub view: Option<Arc<TableView>>,
+    /// The view through which it is written.
+    pub through: Option<Through>,
     guarded: Option<Rights>,
 }
 
 impl Target {
+    /// The check of a new row: what the policy says, and that of a view.
+    pub fn checked(&self, policy: Option<String>) -> Option<String> {
+        match &self.through {
+            Some(through) => through.check(policy),
+            None => policy,
+        }
+    }
+
     /// What shows of it and what may be written, where either is less than everything.
     pub fn guarded(&self) -> Option<(&Writes, &TableView)> {
         self.guarded.as_ref().map(|(view, writes)| (&**writes, &**view))
@@ -70,6 +81,9 @@ impl Analysis<'_> {
         free: impl FnOnce(&Relation, &TableView, &Writes) -> bool,
     ) -> Result<Target, Refusal> {
         let (relation, temp) = self.find_relation(var)?;
+        if !temp && self.expands(&relation) {
+            return self.view_target(var, &relation, doing);
+        }
         let first = self.tokens()?.at_location(var.location).ok_or_else(lost)?;
         let written = self.written(var)?;
         if temp {
@@ -81,6 +95,7 @@ impl Analysis<'_> {
                 first,
                 temp,
                 view: None,
+                through: None,
                 guarded: None,
             });
         }
@@ -94,6 +109,7 @@ impl Analysis<'_> {
                 first,
                 temp,
                 view: None,
+                through: None,
                 guarded: None,
             });
         };
@@ -107,26 +123,79 @@ impl Analysis<'_> {
                 first,
                 temp,
                 view: Some(view),
+                through: None,
                 guarded: None,
             });
         }
-        let rows = match doing {
-            Doing::Insert => Rows::All,
-            Doing::Update => writes.edit.clone(),
-            Doing::Delete | Doing::Truncate => writes.delete.clone(),
-            Doing::Merge => writes.view.clone(),
-        };
+        let rows = reached(&writes, doing);
         self.notes.push(format!(
             "{}: written in place, as far as the policy lets",
             relation.name
         ));
-        let item = self.guarded_item(&relation, &view, rows, var)?;
+        let item = self.guarded_item(&relation, &view, rows, false, var)?;
         Ok(Target {
             relation,
-            item,
+            item: Rc::new(item),
             first,
             temp,
             view: Some(Arc::clone(&view)),
+            through: None,
+            guarded: Some((view, writes)),
+        })
+    }
+
+    /// Is a relation a view over protected ones, which no policy of its own protects?
+    fn expands(&self, relation: &Arc<Relation>) -> bool {
+        relation.kind == RelationKind::View
+            && self.reads_protected(relation, 0)
+            && !matches!(self.who.access(relation), Access::Guarded(_))
+    }
+
+    /// A view as the table that is written: what is below it, under the view's condition.
+    fn view_target(&mut self, var: &RangeVar, named: &Arc<Relation>, doing: Doing) -> Result<Target, Refusal> {
+        if doing == Doing::Merge {
+            return Err(self.place(unsupported("MERGE into a view over protected tables"), var.location));
+        }
+        let chain = self.chain(named, doing).map_err(|e| self.place(e, var.location))?;
+        let base = Arc::clone(&chain.base);
+        let Some((view, writes)) = self.write_rights(&base, var, doing)? else {
+            return Err(self.place(self.denied_to(&base, doing), var.location));
+        };
+        if !var.inh {
+            return Err(self.place(unsupported("ONLY of a view that is written"), var.location));
+        }
+        self.note_read(&base, Some(&view));
+        self.notes
+            .push(format!("{}: written through view {}", base.name, named.name));
+        let rows = reached(&writes, doing);
+        let row = self.guarded_item(&base, &view, rows.clone(), chain.has_barrier(), var)?;
+        let Source::Target(id) = row.source else {
+            return Err(lost());
+        };
+        let (mut item, through, reached) = self.read_chain(chain, id, &row, &rows, doing)?;
+        let written = self.written(var)?;
+        item.schema = (!written.has_alias).then(|| named.name.schema.clone());
+        item.name = written.refname;
+        for column in &base.columns {
+            let same = through.place(&column.name).flatten();
+            if same.and_then(|at| base.columns.get(at)) != Some(column) {
+                self.veiled.insert(column.name.clone());
+            }
+        }
+        if let GuardSource::Target {
+            rows, through: over, ..
+        } = &mut self.guard_mut(id)?.source
+        {
+            *rows = reached;
+            *over = Some(Arc::clone(named));
+        }
+        Ok(Target {
+            relation: base,
+            item: Rc::new(item),
+            first: self.tokens()?.at_location(var.location).ok_or_else(lost)?,
+            temp: false,
+            view: Some(Arc::clone(&view)),
+            through: Some(through),
             guarded: Some((view, writes)),
         })
     }
@@ -174,12 +243,6 @@ impl Analysis<'_> {
                 if policies.writes_unprotected(relation) && plain && !relation.has_rules {
                     return Ok(None);
                 }
-                if relation.kind == RelationKind::View && !plain {
-                    return Err(self.place(
-                        unsupported("writing through a view over protected tables").hint("Write to the table itself."),
-                        var.location,
-                    ));
-                }
                 Err(self.place(self.denied_to(relation, doing), var.location))
             }
         }
@@ -204,10 +267,11 @@ impl Analysis<'_> {
         relation: &Arc<Relation>,
         view: &Arc<TableView>,
         rows: Rows,
+        barrier: bool,
         var: &RangeVar,
-    ) -> Result<Rc<Item>, Refusal> {
+    ) -> Result<Item, Refusal> {
         let id = self.guards.len();
-        let hides = rows != Rows::All;
+        let hides = rows != Rows::All || barrier;
         let row = quote_ident(ROW_ALIAS);
         let mut columns = Vec::new();
         for (column, shown) in relation.columns.iter().zip(&view.columns) {
@@ -263,6 +327,7 @@ impl Analysis<'_> {
                 relation: Arc::clone(relation),
                 view: Arc::clone(view),
                 rows,
+                through: None,
             },
             hides,
             only: written.only,
@@ -270,7 +335,7 @@ impl Analysis<'_> {
             wants: Wants::default(),
             no_private: false,
         });
-        Ok(Rc::new(Item {
+        Ok(Item {
             qualifier: ROW_ALIAS.to_owned(),
             schema: (!written.has_alias).then(|| relation.name.schema.clone()),
             name: written.refname,
@@ -281,7 +346,7 @@ impl Analysis<'_> {
             source: Source::Target(id),
             shown: vec![id],
             locks: Vec::new(),
-        }))
+        })
     }
 
     /// Qualifies the name of a relation that is written by name alone (TRUNCATE).
@@ -294,5 +359,15 @@ impl Analysis<'_> {
     pub fn write_at(&mut self, at: usize, text: String, kind: SpliceKind) -> Result<(), Refusal> {
         self.unit_mut()?.splices.insert(at, text, kind);
         Ok(())
+    }
+}
+
+/// The rows of the policy that a statement reaches.
+pub(super) fn reached(writes: &Writes, doing: Doing) -> Rows {
+    match doing {
+        Doing::Insert => Rows::All,
+        Doing::Update => writes.edit.clone(),
+        Doing::Delete | Doing::Truncate => writes.delete.clone(),
+        Doing::Merge => writes.view.clone(),
     }
 }

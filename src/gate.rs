@@ -75,7 +75,7 @@ pub struct Judgement {
     /// The only text that a backend takes: all statements, rewritten and verified.
     pub text: Verified,
     /// One per statement, in order; empty for an empty query.
-    pub statements: Vec<Judged>,
+    pub statements: Arc<[Judged]>,
 }
 
 impl Judgement {

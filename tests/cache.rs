@@ -11,7 +11,7 @@
 
 mod support;
 
-use rowgate::gate::cache::{Ask, Bounds, Cache};
+use rowgate::gate::cache::{Ask, Bounds, Cache, Found};
 use rowgate::gate::{self, Judgement, SessionView};
 use rowgate::identity::{Attribute, Principal};
 use rowgate::refusal::Refusal;
@@ -33,7 +33,7 @@ const TEXTS: &[&str] = &[
     "SELECT * FROM open_opportunities",
     "SELECT * FROM crm.users",
     "WITH c AS (SELECT * FROM customers) SELECT count(*) FROM c, service_records s WHERE s.customer_id = c.id",
-    "INSERT INTO activities (customer_id, kind) VALUES (1, 'call')",
+    "INSERT INTO activities (customer_id, summary, happened_at) VALUES (1, 'call', now())",
     "UPDATE customers SET city = 'Bonn' WHERE id = 7 RETURNING id, phone",
     "UPDATE opportunities SET stage = 'won' WHERE id = 3",
     "UPDATE customers SET owner_id = 3 WHERE id = 7",
@@ -115,13 +115,22 @@ fn judge(ask: &Ask<'_>, who: &Arc<Principal>) -> (Result<Judgement, Refusal>, As
 type Asked = Vec<(rowgate::world::standing::Question, rowgate::world::standing::Fact)>;
 
 /// Looks a text up for somebody; what is not found is judged and kept. Was it found?
-fn find_or_keep(cache: &Cache<Judgement>, ask: &Ask<'_>, who: &Arc<Principal>) -> Option<(Arc<Judgement>, bool)> {
-    if let Some(found) = cache.find(ask) {
-        return Some((found, true));
-    }
+fn find_or_keep(cache: &Cache<Judgement, ()>, ask: &Ask<'_>, who: &Arc<Principal>) -> Option<(Arc<Judgement>, bool)> {
+    let shape = match cache.find(ask) {
+        Found::Judged(found) => return Some((found, true)),
+        Found::Filled(judgement, _) => return Some((Arc::new(judgement), true)),
+        Found::Nothing(shape) => shape,
+    };
     let (judged, asked) = judge(ask, who);
     let judged = Arc::new(judged.ok()?);
     cache.keep(ask, &asked, &judged);
+    if let Some(shape) = shape {
+        let judge = |text: &str| {
+            let (judged, asked) = judge(&Ask { text, ..*ask }, who);
+            Some((judged.ok()?, asked))
+        };
+        cache.learn(ask, &shape, &judged, &asked, &judge);
+    }
     Some((judged, false))
 }
 
@@ -296,7 +305,8 @@ async fn nobody_is_given_the_text_of_somebody_else() {
         assert!(cache.bytes() <= bytes, "{} of {bytes} bytes", cache.bytes());
         let entries = usize::try_from(entries).unwrap();
         assert!(cache.entries() <= entries, "{} of {entries} entries", cache.entries());
-        let counted = cache.counters().hits.load(Ordering::Relaxed);
+        let counters = cache.counters();
+        let counted = counters.hits.load(Ordering::Relaxed) + counters.shape_hits.load(Ordering::Relaxed);
         assert_eq!(usize::try_from(counted).unwrap(), hits.load(Ordering::Relaxed));
     }
 }
@@ -326,7 +336,8 @@ async fn a_standing_of_another_world_is_not_asked() {
     };
     assert!(!find_or_keep(&cache, &ask(&one), who).unwrap().1);
     assert!(find_or_keep(&cache, &ask(&one), who).unwrap().1);
-    assert!(cache.find(&ask(&two)).is_none(), "even under the same generation");
+    let found = cache.find(&ask(&two));
+    assert!(matches!(found, Found::Nothing(_)), "even under the same generation");
     let asker = Asker::about(&two, &old);
     let judged = gate::judge_as(text, &asker, &view, &[], &two).unwrap();
     assert_eq!(judged, gate::judge(text, who, &view, &[], &two).unwrap());

@@ -3,6 +3,8 @@
 use crate::gate::Read;
 use pg_query::{FingerprintOptions, ParserOptions};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// Longest statement that a line shows, in bytes.
 const LONGEST: usize = 128 << 10;
@@ -23,34 +25,44 @@ pub struct Person {
 }
 
 /// A statement as the audit may show it.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct StatementText {
+#[derive(Debug, Clone, Serialize)]
+pub struct StatementText<'a> {
     /// The text, its constants replaced by `$n` unless literals are configured.
-    pub statement: String,
+    pub statement: Cow<'a, str>,
     /// The same for statements that differ in constants alone.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub fingerprint: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub fingerprint: &'a str,
 }
 
-impl StatementText {
-    /// Reads a text; one that PostgreSQL's grammar cannot read is not shown without `literals`.
-    pub fn of(text: &str, literals: bool) -> Self {
+/// What the audit shows of statements that differ in constants alone; made when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Common {
+    normal: OnceLock<String>,
+    fingerprint: OnceLock<String>,
+}
+
+impl Common {
+    /// Reads one of the texts; one that PostgreSQL's grammar cannot read is not shown without `literals`.
+    pub fn show<'a>(&'a self, text: &'a str, literals: bool) -> StatementText<'a> {
         if text.len() > LONGEST {
-            return Self {
-                statement: format!("<a statement of {} bytes>", text.len()),
-                fingerprint: String::new(),
+            return StatementText {
+                statement: Cow::Owned(format!("<a statement of {} bytes>", text.len())),
+                fingerprint: "",
             };
         }
-        let statement = if literals {
-            Some(text.to_owned())
-        } else {
-            pg_query::normalize(text).ok()
-        };
-        Self {
-            statement: statement.unwrap_or_else(|| "<not readable as SQL>".to_owned()),
-            fingerprint: pg_query::fingerprint(text, ParserOptions::DEFAULT, FingerprintOptions::DEFAULT)
+        let normal = || pg_query::normalize(text).unwrap_or_else(|_| "<not readable as SQL>".to_owned());
+        let fingerprint = || {
+            pg_query::fingerprint(text, ParserOptions::DEFAULT, FingerprintOptions::DEFAULT)
                 .map(|f| f.hex)
-                .unwrap_or_default(),
+                .unwrap_or_default()
+        };
+        StatementText {
+            statement: Cow::Borrowed(if literals {
+                text
+            } else {
+                self.normal.get_or_init(normal)
+            }),
+            fingerprint: self.fingerprint.get_or_init(fingerprint),
         }
     }
 }
@@ -98,7 +110,7 @@ pub struct Event<'a> {
     pub code: &'a str,
     /// The statement.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub text: Option<&'a StatementText>,
+    pub text: Option<&'a StatementText<'a>>,
     /// What it reads.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<ReadLine<'a>>,

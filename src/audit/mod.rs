@@ -3,5 +3,5 @@
 mod line;
 mod writer;
 
-pub use line::{Decision, Event, Outcome, Person, StatementText, Violations};
+pub use line::{Common, Decision, Event, Outcome, Person, StatementText, Violations};
 pub use writer::Audit;

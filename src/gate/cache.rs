@@ -4,14 +4,20 @@
 //! the person. It is found in two steps: the first four lead to the questions that the text has raised, and the facts
 //! that answer them about somebody lead to the judgement of everybody whom the same facts apply to. A world's
 //! generation is part of the key, and a fact is never named twice: nothing has to be invalidated when rights change.
+//!
+//! Texts that come with other literals each time are found by their shape (`shapes`).
 
-use super::SessionView;
+mod shapes;
+
+use super::{Judgement, SessionView};
 use crate::catalog::Oid;
+use crate::sql::shape::Shape;
 use crate::world::World;
 use crate::world::standing::{Fact, Known, Question, Standing};
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache as Store;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
+use shapes::{Shaped, Template};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,33 +61,73 @@ pub struct Ask<'a> {
     pub standing: &'a Standing,
 }
 
+impl Ask<'_> {
+    /// The key of the text, or of its shape.
+    fn key<'a>(&'a self, shape: Option<&'a Shape>) -> Sought<'a> {
+        Sought::Text {
+            is_shape: shape.is_some(),
+            bytes: shape.map_or(self.text.as_bytes(), |s| &s.blank),
+            ask: self,
+        }
+    }
+
+    fn owned(&self, shape: Option<&Shape>) -> TextKey {
+        TextKey {
+            is_shape: shape.is_some(),
+            bytes: shape.map_or(self.text.as_bytes(), |s| &s.blank).into(),
+            types: self.types.into(),
+            view: Arc::clone(self.view),
+            generation: self.world.generation,
+        }
+    }
+}
+
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Found.
+    /// Found by their text.
     pub hits: AtomicU64,
+    /// Found by their shape.
+    pub shape_hits: AtomicU64,
     /// Not found.
     pub misses: AtomicU64,
     /// Dropped to make room.
     pub evictions: AtomicU64,
 }
 
-/// The judgements.
+type Entries<V, M> = Store<Key, Entry<V, M>, Weights, DefaultHashBuilder, Watch>;
+
+/// The judgements: a `V` for each text and everybody of whom the same holds; an `M`, which is empty at first, for each
+/// shape.
 #[derive(Debug)]
-pub struct Cache<V> {
-    store: Option<Store<Key, Entry<V>, Weights, DefaultHashBuilder, Watch>>,
+pub struct Cache<V, M> {
+    store: Option<Entries<V, M>>,
     counters: Arc<Counters>,
+}
+
+/// What is known of a text.
+#[derive(Debug)]
+pub enum Found<V, M> {
+    /// It was judged.
+    Judged(Arc<V>),
+    /// Others of its shape were, and this is what it would be judged to be.
+    Filled(Judgement, Arc<M>),
+    /// Nothing; the text's shape, if it has one.
+    Nothing(Option<Shape>),
 }
 
 #[derive(Debug)]
 enum Key {
     Text(TextKey),
+    Pinned { shape: u64, values: Box<[Box<str>]> },
     Class { list: u64, facts: Box<[Fact]> },
 }
 
+/// A text, or a shape.
 #[derive(Debug)]
 struct TextKey {
-    text: Box<str>,
+    is_shape: bool,
+    bytes: Box<[u8]>,
     types: Box<[Oid]>,
     view: Arc<SessionView>,
     generation: u64,
@@ -89,21 +135,43 @@ struct TextKey {
 
 /// A [`Key`] that owns nothing.
 enum Sought<'a> {
-    Text(&'a Ask<'a>),
-    Class { list: &'a List, known: &'a Known },
+    Text {
+        is_shape: bool,
+        bytes: &'a [u8],
+        ask: &'a Ask<'a>,
+    },
+    Pinned {
+        shape: &'a Shaped,
+        literals: &'a Shape,
+        text: &'a str,
+    },
+    Class {
+        list: &'a List,
+        known: &'a Known,
+    },
 }
 
 #[derive(Debug)]
-enum Entry<V> {
+enum Entry<V, M> {
     Lists(Arc<Lists>),
     Judged(Arc<V>, u64),
+    /// A shape, or values that go with one, that came once.
+    Seen,
+    /// Texts of this shape, or with these values in it, are judged one by one.
+    Single,
+    Shaped(Arc<Shaped>),
+    Template(Arc<Template<M>>, u64),
 }
 
-impl<V> Clone for Entry<V> {
+impl<V, M> Clone for Entry<V, M> {
     fn clone(&self) -> Self {
         match self {
             Self::Lists(lists) => Self::Lists(Arc::clone(lists)),
             Self::Judged(value, bytes) => Self::Judged(Arc::clone(value), *bytes),
+            Self::Seen => Self::Seen,
+            Self::Single => Self::Single,
+            Self::Shaped(shape) => Self::Shaped(Arc::clone(shape)),
+            Self::Template(template, bytes) => Self::Template(Arc::clone(template), *bytes),
         }
     }
 }
@@ -150,17 +218,23 @@ impl Lists {
     }
 }
 
-fn hash_text(state: &mut impl Hasher, text: &str, types: &[Oid], view: &Arc<SessionView>, generation: u64) {
-    text.hash(state);
+fn hash_text(state: &mut impl Hasher, bytes: &[u8], types: &[Oid], view: &Arc<SessionView>, generation: u64) {
+    bytes.hash(state);
     types.hash(state);
     generation.hash(state);
     view.hash_for(state);
 }
 
+fn hash_pinned<'t>(state: &mut impl Hasher, shape: u64, values: impl Iterator<Item = &'t str>) {
+    shape.hash(state);
+    values.for_each(|value| value.hash(state));
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
-            Self::Text(key) => hash_text(state, &key.text, &key.types, &key.view, key.generation),
+            Self::Text(key) => hash_text(state, &key.bytes, &key.types, &key.view, key.generation),
+            Self::Pinned { shape, values } => hash_pinned(state, *shape, values.iter().map(AsRef::as_ref)),
             Self::Class { list, facts } => {
                 list.hash(state);
                 facts.iter().for_each(|fact| fact.hash(state));
@@ -172,7 +246,8 @@ impl Hash for Key {
 impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
-            Self::Text(ask) => hash_text(state, ask.text, ask.types, ask.view, ask.world.generation),
+            Self::Text { bytes, ask, .. } => hash_text(state, bytes, ask.types, ask.view, ask.world.generation),
+            Self::Pinned { shape, literals, text } => hash_pinned(state, shape.number, shape.pinned(literals, text)),
             Self::Class { list, known } => {
                 list.number.hash(state);
                 list.facts(known).flatten().for_each(|fact| fact.hash(state));
@@ -185,7 +260,11 @@ impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => {
-                a.text == b.text && a.types == b.types && a.generation == b.generation && a.view.judges_as(&b.view)
+                a.is_shape == b.is_shape
+                    && a.bytes == b.bytes
+                    && a.types == b.types
+                    && a.generation == b.generation
+                    && a.view.judges_as(&b.view)
             }
             (
                 Self::Class { list, facts },
@@ -194,7 +273,14 @@ impl PartialEq for Key {
                     facts: others,
                 },
             ) => list == other && facts == others,
-            (Self::Text(_), Self::Class { .. }) | (Self::Class { .. }, Self::Text(_)) => false,
+            (
+                Self::Pinned { shape, values },
+                Self::Pinned {
+                    shape: other,
+                    values: others,
+                },
+            ) => shape == other && values == others,
+            (Self::Text(_) | Self::Pinned { .. } | Self::Class { .. }, _) => false,
         }
     }
 }
@@ -204,8 +290,9 @@ impl Eq for Key {}
 impl Equivalent<Key> for Sought<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         match (self, key) {
-            (Self::Text(ask), Key::Text(key)) => {
-                *ask.text == *key.text
+            (Self::Text { is_shape, bytes, ask }, Key::Text(key)) => {
+                *is_shape == key.is_shape
+                    && **bytes == *key.bytes
                     && *ask.types == *key.types
                     && ask.world.generation == key.generation
                     && ask.view.judges_as(&key.view)
@@ -213,7 +300,10 @@ impl Equivalent<Key> for Sought<'_> {
             (Self::Class { list, known }, Key::Class { list: number, facts }) => {
                 list.number == *number && list.facts(known).eq(facts.iter().map(|fact| Some(*fact)))
             }
-            (Self::Text(_), Key::Class { .. }) | (Self::Class { .. }, Key::Text(_)) => false,
+            (Self::Pinned { shape, literals, text }, Key::Pinned { shape: number, values }) => {
+                shape.number == *number && shape.pinned(literals, text).eq(values.iter().map(AsRef::as_ref))
+            }
+            (Self::Text { .. } | Self::Pinned { .. } | Self::Class { .. }, _) => false,
         }
     }
 }
@@ -224,15 +314,18 @@ struct Weights {
     least: u64,
 }
 
-impl<V> Weighter<Key, Entry<V>> for Weights {
-    fn weight(&self, key: &Key, entry: &Entry<V>) -> u64 {
+impl<V, M> Weighter<Key, Entry<V, M>> for Weights {
+    fn weight(&self, key: &Key, entry: &Entry<V, M>) -> u64 {
         let key = match key {
-            Key::Text(key) => key.text.len() + size_of_val(&*key.types),
+            Key::Text(key) => key.bytes.len() + size_of_val(&*key.types),
+            Key::Pinned { values, .. } => size_of_val(&**values) + values.iter().map(|v| v.len()).sum::<usize>(),
             Key::Class { facts, .. } => size_of_val(&**facts),
         };
         let value = match entry {
+            Entry::Seen | Entry::Single => 0,
             Entry::Lists(_) => LIST,
-            Entry::Judged(_, bytes) => *bytes,
+            Entry::Shaped(shape) => u64::try_from(shape.free.len()).unwrap_or(u64::MAX / 4),
+            Entry::Judged(_, bytes) | Entry::Template(_, bytes) => *bytes,
         };
         (u64::try_from(key).unwrap_or(u64::MAX / 4) + value + ENTRY).max(self.least)
     }
@@ -242,15 +335,15 @@ impl<V> Weighter<Key, Entry<V>> for Weights {
 #[derive(Debug, Clone)]
 struct Watch(Arc<Counters>);
 
-impl<V> Lifecycle<Key, Entry<V>> for Watch {
+impl<V, M> Lifecycle<Key, Entry<V, M>> for Watch {
     type RequestState = ();
 
-    fn on_evict(&self, _: &mut (), _: Key, _: Entry<V>) {
+    fn on_evict(&self, _: &mut (), _: Key, _: Entry<V, M>) {
         self.0.evictions.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl<V: Weigh> Cache<V> {
+impl<V: Weigh, M: Default> Cache<V, M> {
     /// An empty one.
     pub fn new(bounds: Bounds) -> Self {
         let counters = Arc::<Counters>::default();
@@ -271,55 +364,63 @@ impl<V: Weigh> Cache<V> {
     }
 
     /// What a text was judged to be, for this person or for one of whom the same holds.
-    pub fn find(&self, ask: &Ask<'_>) -> Option<Arc<V>> {
-        let found = self.look_up(ask);
-        let counter = if found.is_some() {
-            &self.counters.hits
-        } else {
-            &self.counters.misses
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        found
+    pub fn find(&self, ask: &Ask<'_>) -> Found<V, M> {
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        if let Some(value) = self.judged(ask) {
+            count(&self.counters.hits);
+            return Found::Judged(value);
+        }
+        let shape = self.store.as_ref().and_then(|_| Shape::of(ask.text));
+        if let Some((judgement, memo)) = shape.as_ref().and_then(|shape| self.filled(ask, shape)) {
+            count(&self.counters.shape_hits);
+            return Found::Filled(judgement, memo);
+        }
+        count(&self.counters.misses);
+        Found::Nothing(shape)
     }
 
-    fn look_up(&self, ask: &Ask<'_>) -> Option<Arc<V>> {
+    fn judged(&self, ask: &Ask<'_>) -> Option<Arc<V>> {
+        match self.found_as(ask, &ask.key(None))? {
+            Entry::Judged(value, _) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What lists of questions lead to for this person.
+    fn found_as(&self, ask: &Ask<'_>, key: &Sought<'_>) -> Option<Entry<V, M>> {
         let store = self.store.as_ref()?;
-        let Some(Entry::Lists(lists)) = store.get(&Sought::Text(ask)) else {
+        let Some(Entry::Lists(lists)) = store.get(key) else {
             return None;
         };
         let lists = lists.0.load();
         lists.iter().rev().find_map(|list| {
             let known = ask.standing.told(&list.questions, ask.world)?;
-            match store.get(&Sought::Class { list, known: &known }) {
-                Some(Entry::Judged(value, _)) => Some(value),
-                Some(Entry::Lists(_)) | None => None,
-            }
+            store.get(&Sought::Class { list, known: &known })
         })
     }
 
     /// Keeps what a text was judged to be, and all that was asked about the person meanwhile.
     pub fn keep(&self, ask: &Ask<'_>, asked: &[(Question, Fact)], value: &Arc<V>) {
+        let entry = Entry::Judged(Arc::clone(value), value.bytes());
+        self.keep_as(&ask.key(None), || Key::Text(ask.owned(None)), asked, entry);
+    }
+
+    fn keep_as(&self, sought: &Sought<'_>, key: impl FnOnce() -> Key, asked: &[(Question, Fact)], entry: Entry<V, M>) {
         let Some(store) = self.store.as_ref() else { return };
-        let list = match store.peek(&Sought::Text(ask)) {
+        let list = match store.peek(sought) {
             Some(Entry::Lists(lists)) => lists.of(asked),
-            Some(Entry::Judged(..)) | None => {
+            _ => {
                 let list = List::new(asked);
                 let lists = Lists(ArcSwap::from_pointee(vec![Arc::clone(&list)]));
-                let key = TextKey {
-                    text: ask.text.into(),
-                    types: ask.types.into(),
-                    view: Arc::clone(ask.view),
-                    generation: ask.world.generation,
-                };
-                store.insert(Key::Text(key), Entry::Lists(Arc::new(lists)));
+                store.insert(key(), Entry::Lists(Arc::new(lists)));
                 list
             }
         };
-        let key = Key::Class {
+        let class = Key::Class {
             list: list.number,
             facts: asked.iter().map(|(_, fact)| *fact).collect(),
         };
-        store.insert(key, Entry::Judged(Arc::clone(value), value.bytes()));
+        store.insert(class, entry);
     }
 
     /// What has been counted.

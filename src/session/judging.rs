@@ -1,9 +1,9 @@
 //! Judges texts that were not judged before, and survives a panic.
 
 use super::{End, Session};
-use crate::audit::StatementText;
+use crate::audit::{Common, StatementText};
 use crate::backend::carried::Digest;
-use crate::gate::cache::{Ask, Bounds, Cache, Counters, Weigh};
+use crate::gate::cache::{Ask, Bounds, Cache, Counters, Found, Weigh};
 use crate::gate::{self, Effect, Judged, Judgement, SessionView};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
@@ -34,7 +34,7 @@ pub(super) struct Text {
     pub generation: u64,
     /// It was not judged at all: the principal bypasses.
     pub bypass: bool,
-    audit: OnceLock<StatementText>,
+    audit: Arc<Common>,
     digest: OnceLock<Digest>,
     /// How often it was found.
     #[cfg(debug_assertions)]
@@ -93,8 +93,8 @@ impl Text {
     }
 
     /// The text as the audit shows it.
-    pub fn for_audit(&self, literals: bool) -> &StatementText {
-        self.audit.get_or_init(|| StatementText::of(&self.client, literals))
+    pub fn for_audit(&self, literals: bool) -> StatementText<'_> {
+        self.audit.show(&self.client, literals)
     }
 }
 
@@ -108,7 +108,7 @@ impl Weigh for Text {
 
 /// What texts were judged to be, for all sessions.
 #[derive(Debug)]
-pub struct Judgements(Cache<Text>);
+pub struct Judgements(Cache<Text, Common>);
 
 impl Judgements {
     /// An empty one.
@@ -240,21 +240,21 @@ impl Session<'_> {
         view: &Arc<SessionView>,
     ) -> Result<Arc<Text>, Refusal> {
         let (generation, bypass) = (self.state.world.generation, self.state.who.bypass);
-        let make = |judgement| Text {
+        let make = |judgement, audit| Text {
             client: text.into(),
             types: types.to_vec(),
             judgement,
             view: Arc::clone(view),
             generation,
             bypass,
-            audit: OnceLock::new(),
+            audit,
             digest: OnceLock::new(),
             #[cfg(debug_assertions)]
             found: Default::default(),
         };
         if let Some(text) = gate::bypass(text, &self.state.who) {
-            let statements = Vec::new();
-            return Ok(Arc::new(make(Judgement { text, statements })));
+            let statements = Arc::default();
+            return Ok(Arc::new(make(Judgement { text, statements }, Arc::default())));
         }
         let standing = self.standing();
         let world = Arc::clone(&self.state.world);
@@ -265,15 +265,29 @@ impl Session<'_> {
             world: &world,
             standing: &standing,
         };
-        if let Some(known) = self.shared.judgements.0.find(&ask) {
-            #[cfg(debug_assertions)]
-            known.doubt(&ask, &standing).await;
-            return Ok(known);
+        let cache = &self.shared.judgements.0;
+        let known = match cache.find(&ask) {
+            Found::Judged(known) => Ok(known),
+            Found::Filled(judgement, audit) => Ok(Arc::new(make(judgement, audit))),
+            Found::Nothing(shape) => Err(shape),
+        };
+        match known {
+            Ok(known) => {
+                #[cfg(debug_assertions)]
+                known.doubt(&ask, &standing).await;
+                Ok(known)
+            }
+            Err(shape) => {
+                let (judgement, asked) = judge_anew(&ask, &standing, &world).await?;
+                let judged = Arc::new(make(judgement, Arc::default()));
+                cache.keep(&ask, &asked, &judged);
+                if let Some(shape) = shape {
+                    let judge = |text: &str| guarded(|| judge(text, types, view, &standing, &world)).ok();
+                    cache.learn(&ask, &shape, &judged.judgement, &asked, &judge);
+                }
+                Ok(judged)
+            }
         }
-        let (judgement, asked) = judge_anew(&ask, &standing, &world).await?;
-        let judged = Arc::new(make(judgement));
-        self.shared.judgements.0.keep(&ask, &asked, &judged);
-        Ok(judged)
     }
 }
 

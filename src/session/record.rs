@@ -3,7 +3,7 @@
 use super::Session;
 use super::expect::Run;
 use super::judging::Text;
-use crate::audit::{Audit, Decision, Event, Outcome, StatementText};
+use crate::audit::{Audit, Common, Decision, Event, Outcome, StatementText};
 use crate::net::Fields;
 use crate::refusal::Refusal;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ impl Session<'_> {
         if !self.shared.audit.is_on() {
             return;
         }
-        let shown = StatementText::of(text, self.shared.audit.config().literals);
+        let common = Common::default();
+        let shown = common.show(text, self.shared.audit.config().literals);
         let outcome = outcome(Some(refusal.sqlstate.code()), 0, started);
         self.record(Decision::Refused, refusal.code, Some(&shown), None, None, outcome);
     }
@@ -75,7 +76,7 @@ impl Session<'_> {
         self.record(
             decision,
             "",
-            Some(shown),
+            Some(&shown),
             Some((text, 0)),
             None,
             outcome(Some(sqlstate), 0, Instant::now()),
@@ -97,7 +98,7 @@ impl Session<'_> {
         self.record(
             decision,
             code,
-            Some(shown),
+            Some(&shown),
             Some((&source.text, source.statement)),
             parameters,
             outcome,
@@ -108,7 +109,7 @@ impl Session<'_> {
         &self,
         decision: Decision,
         code: &str,
-        shown: Option<&StatementText>,
+        shown: Option<&StatementText<'_>>,
         statement: Option<(&Text, usize)>,
         parameters: Option<&[Option<String>]>,
         outcome: Outcome,

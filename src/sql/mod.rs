@@ -9,6 +9,7 @@ pub mod patience;
 pub mod raise;
 pub mod resolve;
 pub mod rewrite;
+pub mod shape;
 pub mod statement;
 pub mod tokens;
 pub mod verify;
@@ -105,5 +106,8 @@ fn stages(
             "statement could not be followed to its end",
         ));
     }
-    Ok(Judgement { text, statements })
+    Ok(Judgement {
+        text,
+        statements: statements.into(),
+    })
 }

@@ -7,12 +7,14 @@ mod inserts;
 mod inside;
 mod merges;
 mod search;
+mod template;
 mod truncates;
 mod views;
 mod walk;
 mod writes;
 
 pub use copying::staging;
+pub use template::Template;
 
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::SessionView;

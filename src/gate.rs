@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+pub use crate::sql::explain_output::Explained;
 pub use crate::sql::verify::Verified;
 
 /// What a statement is judged under beside the world: one session's state.
@@ -112,8 +113,8 @@ pub struct Judged {
     pub staged: Option<Arc<Staged>>,
     /// What it may leave on the connection to the database when its transaction has ended.
     pub leaves: Leaves,
-    /// Result rows are EXPLAIN's text and must pass [`crate::sql::explain_output::filter_line`].
-    pub explain_output: bool,
+    /// Result rows are EXPLAIN's and must pass [`crate::sql::explain_output::filter_row`].
+    pub explain_output: Option<Explained>,
     /// What it reads, for the audit.
     pub reads: Vec<Read>,
     /// Does it read or write anything but catalogue and constants (so that rights may change under it)?

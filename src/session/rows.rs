@@ -6,7 +6,7 @@ use super::{End, Session};
 use crate::gate::{Judged, Returned};
 use crate::net::frame::{self, HEADER};
 use crate::net::{Body, Malformed};
-use crate::sql::explain_output::filter_line;
+use crate::sql::explain_output::{Explained, filter_row};
 use bytes::BytesMut;
 
 /// Longest line of EXPLAIN's answer.
@@ -66,9 +66,9 @@ impl Session<'_> {
         let (filtered, limit) = source
             .text
             .statement(source.statement)
-            .map_or((false, None), |s: &Judged| (s.explain_output, s.row_limit));
-        if filtered {
-            return self.explain_row();
+            .map_or((None, None), |s: &Judged| (s.explain_output, s.row_limit));
+        if let Some(format) = filtered {
+            return self.explain_row(format);
         }
         let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() else {
             return Ok(());
@@ -134,8 +134,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// One line of EXPLAIN's answer.
-    fn explain_row(&mut self) -> Result<(), End> {
+    /// One line of EXPLAIN's answer, or all of it.
+    fn explain_row(&mut self, format: Explained) -> Result<(), End> {
         let message = frame::take(self.back.input(), |_| LONGEST_LINE).map_err(wrong)?;
         let Some((_, body)) = message else {
             return Ok(());
@@ -147,7 +147,7 @@ impl Session<'_> {
             Ok(String::from_utf8_lossy(reader.bytes(length)?).into_owned())
         })()
         .map_err(wrong)?;
-        if let Some(line) = filter_line(&line) {
+        if let Some(line) = filter_row(&line, format) {
             frame::put(&mut self.client.output, b'D', |out: &mut BytesMut| {
                 out.extend_from_slice(&1_u16.to_be_bytes());
                 out.extend_from_slice(&u32::try_from(line.len()).unwrap_or(0).to_be_bytes());
@@ -187,7 +187,7 @@ fn is_filtered(run: &Run) -> bool {
     source
         .text
         .statement(source.statement)
-        .is_some_and(|s| s.explain_output)
+        .is_some_and(|s| s.explain_output.is_some())
 }
 
 pub(super) fn wrong(error: Malformed) -> End {

@@ -64,6 +64,11 @@ pub fn extent(node: &Node) -> Option<(usize, usize)> {
     Some((usize::try_from(least).ok()?, usize::try_from(greatest).ok()?))
 }
 
+/// Counts an expression.
+pub fn census_of_node(node: &Node) -> Census {
+    count(node)
+}
+
 /// Counts a function call with its arguments and clauses.
 pub fn census_of_call(call: &FuncCall) -> Census {
     count(call)

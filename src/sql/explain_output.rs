@@ -3,9 +3,100 @@
 //! A condition is printed with the client's own constants in it, line breaks included, so that a line can begin and
 //! end as the client likes. What passes is therefore told by every character of the line, not by its beginning.
 
-/// The line as the client may read it; `None` drops it.
-pub fn filter_line(line: &str) -> Option<&str> {
-    (is_summary(line) || is_node(line)).then_some(line)
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// How EXPLAIN answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Explained {
+    /// Line by line.
+    Text,
+    /// As one JSON document.
+    Json,
+}
+
+/// A result row as the client may read it; `None` drops it.
+pub fn filter_row(row: &str, format: Explained) -> Option<Cow<'_, str>> {
+    match format {
+        Explained::Text => (is_summary(row) || is_node(row)).then_some(Cow::Borrowed(row)),
+        Explained::Json => {
+            let plans = serde_json::from_str(row).ok().and_then(|value| shape(&value))?;
+            serde_json::to_string_pretty(&plans).ok().map(Cow::Owned)
+        }
+    }
+}
+
+/// What of a plan in JSON may be read: numbers, words and names by the keys that have them, and the plans below. `None`
+/// where there is nothing of it.
+fn shape(value: &Value) -> Option<Value> {
+    match value {
+        Value::Array(plans) => Some(plans.iter().filter_map(shape).collect()),
+        Value::Object(fields) => {
+            let kept = fields.iter().filter_map(|(key, value)| {
+                let value = match value {
+                    Value::Array(_) | Value::Object(_) if matches!(key.as_str(), "Plan" | "Plans") => shape(value)?,
+                    Value::Number(_) if has_number(key) => value.clone(),
+                    Value::Bool(_) if has_flag(key) => value.clone(),
+                    Value::String(text) if has_word(key) && text.chars().all(is_of_name) => value.clone(),
+                    _ => return None,
+                };
+                Some((key.clone(), value))
+            });
+            Some(Value::Object(kept.collect::<Map<_, _>>()))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn has_number(key: &str) -> bool {
+    let keys = [
+        "Startup Cost",
+        "Total Cost",
+        "Plan Rows",
+        "Plan Width",
+        "Actual Startup Time",
+        "Actual Total Time",
+        "Actual Rows",
+        "Actual Loops",
+        "Planning Time",
+        "Execution Time",
+        "Workers Planned",
+    ];
+    keys.contains(&key)
+}
+
+fn has_flag(key: &str) -> bool {
+    [
+        "Parallel Aware",
+        "Async Capable",
+        "Inner Unique",
+        "Single Copy",
+        "Disabled",
+    ]
+    .contains(&key)
+}
+
+fn has_word(key: &str) -> bool {
+    let keys = [
+        "Node Type",
+        "Parent Relationship",
+        "Join Type",
+        "Strategy",
+        "Partial Mode",
+        "Scan Direction",
+        "Index Name",
+        "Relation Name",
+        "Alias",
+        "Function Name",
+        "CTE Name",
+        "Subplan Name",
+        "Command",
+    ];
+    keys.contains(&key)
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | '"' | '$' | '-' | ':')
 }
 
 /// `Planning Time: 0.123 ms`
@@ -42,7 +133,7 @@ mod tests {
 
     #[test]
     fn nodes_and_times_pass_and_conditions_do_not() {
-        let passes = |line: &str| filter_line(line).is_some();
+        let passes = |line: &str| filter_row(line, Explained::Text).is_some();
         assert!(passes("Limit  (cost=0.28..8.30 rows=1 width=4)"));
         assert!(passes(
             "  ->  Seq Scan on customers \"rowgate:row\"  (cost=0.00..8.30 rows=1 width=4) (actual time=0.02..0.03 rows=1 loops=1)"
@@ -58,5 +149,19 @@ mod tests {
         assert!(!passes("->  Seq Scan on x  (cost=1.0 'a) AND (owner_id = 7)"));
         assert!(!passes("  Rows Removed by Filter: 1788"));
         assert!(!passes("  Index Cond: id  (cost=1)"));
+    }
+
+    #[test]
+    fn of_a_plan_in_json_the_shape_passes() {
+        let plan = r#"[{"Plan": {"Node Type": "Limit", "Startup Cost": 0.28, "Rows Removed by Filter": 7, "Plans": [
+            {"Node Type": "Index Scan", "Alias": "rowgate:row", "Index Cond": "(id = 5)", "Filter": "(owner_id = 7)",
+             "Relation Name": "x'::text) AND (owner_id = 7", "Output": ["phone"], "Group Key": ["a"]}]},
+            "Settings": {"work_mem": "4MB"}, "Query Text": "SELECT 1", "Planning Time": 0.1}]"#;
+        let shown = filter_row(plan, Explained::Json).unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let wanted = r#"[{"Plan": {"Node Type": "Limit", "Startup Cost": 0.28, "Plans": [
+            {"Node Type": "Index Scan", "Alias": "rowgate:row"}]}, "Planning Time": 0.1}]"#;
+        assert_eq!(shown, serde_json::from_str::<Value>(wanted).unwrap());
+        assert_eq!(filter_row("  Filter: (a = 1)", Explained::Json), None);
     }
 }

@@ -6,6 +6,7 @@ mod copying;
 mod inserts;
 mod inside;
 mod merges;
+mod references;
 mod search;
 mod template;
 mod truncates;

@@ -14,6 +14,7 @@ use crate::policy::print::{self, Family};
 use crate::policy::scope::{Pred, Scopes};
 use crate::policy::written::{RoleRule, RoleTable, Scope, Show, TableRule};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One of the person's roles with what it says of the table.
 pub(super) struct Says<'a> {
@@ -43,14 +44,36 @@ impl PolicySet {
             return None;
         };
         let table = self.written.tables.get(name)?;
-        let scopes = Scopes {
-            written: &self.written,
-            bound: &self.bound,
-            catalog,
-            who,
-            by_key: false,
+        let in_words = |by_key: bool| {
+            let scopes = Scopes {
+                written: &self.written,
+                bound: &self.bound,
+                catalog,
+                who,
+                by_key,
+            };
+            let few = view.by_key.as_ref().filter(|_| by_key);
+            self.writes_in_words(&scopes, table, relation, few.unwrap_or(&view), people)
         };
-        let says: Vec<Says<'_>> = who
+        let mut writes = in_words(false);
+        let by_key = in_words(true);
+        if by_key != writes {
+            writes.by_key = Some(Arc::new(by_key));
+        }
+        Some(writes)
+    }
+
+    /// The same in one of its wordings.
+    fn writes_in_words(
+        &self,
+        scopes: &Scopes<'_>,
+        table: &TableRule,
+        relation: &Relation,
+        view: &TableView,
+        people: &Directory,
+    ) -> Writes {
+        let says: Vec<Says<'_>> = scopes
+            .who
             .roles
             .iter()
             .filter_map(|name| self.written.roles.get(name))
@@ -63,7 +86,7 @@ impl PolicySet {
                 insert: scopes.rows(role, table, &said.insert, 0),
             })
             .collect();
-        Some(self.decide_writes(&scopes, table, relation, &view, &says, people))
+        self.decide_writes(scopes, table, relation, view, &says, people)
     }
 
     fn decide_writes(
@@ -162,6 +185,7 @@ impl PolicySet {
             references: self.references(scopes, relation),
             before_insert: family_has(scopes.catalog, relation, |r| r.before_insert),
             before_update: family_has(scopes.catalog, relation, |r| r.before_update),
+            by_key: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::decision::Rows;
 use crate::name::QualifiedName;
 use crate::sql::raise::Raise;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The alias of a new row's value in the place of an assignment: a derived table with one column.
 pub const NEW_ALIAS: &str = "rowgate:new";
@@ -36,6 +37,9 @@ pub struct Writes {
     references: Vec<Reference>,
     before_insert: bool,
     before_update: bool,
+    /// The same in words that cost less where few rows are written, if there are such: whether a row has a parent in
+    /// scope is looked up for it, instead of in a set of all such parents.
+    pub by_key: Option<Arc<Writes>>,
 }
 
 /// What a person may write to one column.

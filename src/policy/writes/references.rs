@@ -22,7 +22,7 @@ impl PolicySet {
         let target = scopes.catalog.relations.get(&key.target)?;
         self.bound.cover(key.target)?;
         let condition = match self.access(scopes.who, target, scopes.catalog) {
-            Access::Guarded(view) => match &view.rows {
+            Access::Guarded(view) => match &view.by_key.as_ref().filter(|_| scopes.by_key).unwrap_or(&view).rows {
                 Rows::All => return None,
                 Rows::None => "FALSE".to_owned(),
                 Rows::Where(sql) => sql.clone(),

@@ -2,15 +2,16 @@
 
 use super::columns::Meaning;
 use super::facts::Facts;
-use super::scope::{Scope, Source};
+use super::scope::{Item, Scope, Source};
 use super::{Analysis, lost, name_parts, oid, string_of, unsupported};
 use crate::name::QualifiedName;
 use crate::refusal::Refusal;
 use crate::sql::lists;
+use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AIndirection, CaseExpr, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink, SubLinkType,
-    a_const::Val,
+    AConst, AIndirection, CaseExpr, ColumnRef, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink,
+    SubLinkType, Token, a_const::Val,
 };
 use std::collections::BTreeSet;
 
@@ -258,6 +259,9 @@ impl Analysis<'_> {
         // (c).phone reads a field of the row that the derived table has
         let row = match argument.node.as_ref() {
             Some(NodeEnum::ColumnRef(reference)) => match self.meaning(reference, scope)? {
+                Meaning::Row(item) if matches!(item.source, Source::Target(_)) => {
+                    return self.field_in_place(indirection, reference, &item, scope);
+                }
                 Meaning::Row(item) => Some(item),
                 Meaning::Value(facts) => return self.subscripts(indirection, facts, scope),
                 Meaning::Call(..) => return Err(unsupported("a field of a function's result")),
@@ -266,9 +270,6 @@ impl Analysis<'_> {
             None => return Err(lost()),
         };
         if let Some(item) = row {
-            if matches!(item.source, Source::Target(_)) {
-                return Err(unsupported("a field of the whole row of the table that is written"));
-            }
             let (first, rest) = indirection.indirection.split_first().ok_or_else(lost)?;
             if matches!(first.node.as_ref(), Some(NodeEnum::AStar(_))) {
                 return Err(unsupported("(alias).* in this place").hint("Write alias.* without brackets."));
@@ -298,6 +299,47 @@ impl Analysis<'_> {
         }
         let facts = self.expression(argument, scope)?;
         self.subscripts(indirection, facts, scope)
+    }
+
+    /// `(t).phone` of a table that is written becomes what shows of the column.
+    fn field_in_place(
+        &mut self,
+        indirection: &AIndirection,
+        reference: &ColumnRef,
+        item: &Item,
+        scope: &Scope<'_>,
+    ) -> Result<Facts, Refusal> {
+        let (first, rest) = indirection.indirection.split_first().ok_or_else(lost)?;
+        let Some(name) = string_of(first) else {
+            return Err(unsupported("(alias).* in this place").hint("Write alias.* without brackets."));
+        };
+        let Some(column) = item.columns.iter().find(|c| c.name == name).cloned() else {
+            return Err(match self.world.catalog.functions.contains_key(name) {
+                true => unsupported("a function of the whole row of the table that is written"),
+                false => self.no_column(name, -1),
+            });
+        };
+        let tokens = self.tokens()?;
+        let mut start = tokens.at_location(reference.location).ok_or_else(lost)?;
+        let mut end = start + 1;
+        while tokens.kind(end) == Some(Token::Ascii41) && start > 0 {
+            (start, end) = (start - 1, end + 1);
+        }
+        let bytes = tokens.bytes(start..end + 2).ok_or_else(lost)?;
+        if tokens.kind(start) != Some(Token::Ascii40) || tokens.kind(end) != Some(Token::Ascii46) {
+            return Err(lost());
+        }
+        self.unit_mut()?
+            .splices
+            .replace(bytes, column.text.clone(), SpliceKind::Column);
+        self.renames += 1;
+        let mut facts = self.column_facts(&column);
+        if !rest.is_empty() {
+            facts.ty = None;
+            facts.origin = None;
+            self.indices(rest, &mut facts, scope)?;
+        }
+        Ok(facts)
     }
 
     fn subscripts(

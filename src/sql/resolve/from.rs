@@ -294,14 +294,15 @@ impl Analysis<'_> {
             for (column, name) in columns.iter_mut().zip(&alias.colnames) {
                 if let Some(name) = string_of(name) {
                     name.clone_into(&mut column.name);
+                    column.sent = None;
                 }
             }
         }
         let name = alias.map_or_else(|| default_name.to_owned(), |a| a.aliasname.clone());
         if source != Source::Join || alias.is_some() {
             for column in &mut columns {
-                let own = quote_ident(&column.name);
-                column.computed = false;
+                let own = quote_ident(column.sent.as_deref().unwrap_or(&column.name));
+                column.computed = column.sent.is_some();
                 column.text = if name.is_empty() {
                     own
                 } else {
@@ -482,6 +483,7 @@ impl Analysis<'_> {
             home: plain.and_then(|c| c.home),
             computed: plain.is_none_or(|c| c.computed),
             merged: true,
+            sent: None,
         }
     }
 }

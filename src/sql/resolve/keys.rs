@@ -101,7 +101,13 @@ fn is_given(node: &Node) -> bool {
 
 /// The attribute number of a guard's column, and its table.
 fn attribute(guard: &Guard, index: usize) -> Option<(&crate::catalog::Relation, i16)> {
-    let GuardSource::Table { relation, .. } = &guard.source else {
+    let (GuardSource::Table { relation, .. }
+    | GuardSource::Target {
+        relation,
+        through: None,
+        ..
+    }) = &guard.source
+    else {
         return None;
     };
     let name = guard.permitted_names().into_iter().nth(index)?;

@@ -18,6 +18,7 @@ mod search;
 mod select;
 mod targets;
 mod types;
+mod with;
 pub mod write;
 
 pub use condition::Clause;

@@ -35,6 +35,8 @@ pub struct Col {
     pub computed: bool,
     /// USING or NATURAL made it of two.
     pub merged: bool,
+    /// What the text that is sent calls it, where that is another name.
+    pub sent: Option<String>,
 }
 
 impl Col {
@@ -62,6 +64,7 @@ impl Default for Col {
             home: None,
             computed: false,
             merged: false,
+            sent: None,
         }
     }
 }

@@ -86,7 +86,7 @@ impl Analysis<'_> {
                 scope.ctes.push(Rc::new(Cte::new(&cte.ctename, None)));
             }
         }
-        for node in &with.ctes {
+        for node in super::with::in_order(with) {
             let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
                 return Err(lost());
             };
@@ -124,10 +124,36 @@ impl Analysis<'_> {
         let wrote = self.write(query, Some(scope))?;
         let mut columns = wrote.columns;
         name_columns(&mut columns, &cte.aliascolnames);
+        if wrote.check.is_some() && cte.aliascolnames.is_empty() {
+            self.tell_apart(cte, &mut columns)?;
+        }
         scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
         let mut read = Cte::new(&cte.ctename, Some(columns));
         read.has_check = wrote.check.is_some();
         scope.ctes.push(Rc::new(read));
+        Ok(())
+    }
+
+    /// The columns of a common table expression that writes are named one by one, because its check must not show: those
+    /// of one name get names of rowgate's own.
+    fn tell_apart(&mut self, cte: &CommonTableExpr, columns: &mut [Col]) -> Result<(), Refusal> {
+        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let shared = |name: &String| names.iter().filter(|n| *n == name).count() > 1;
+        for (place, column) in columns.iter_mut().enumerate().filter(|(_, c)| shared(&c.name)) {
+            column.sent = Some(format!("rowgate:column:{}", place + 1));
+        }
+        if columns.iter().all(|c| c.sent.is_none()) {
+            return Ok(());
+        }
+        let list: Vec<String> = columns
+            .iter()
+            .map(|c| quote_ident(c.sent.as_deref().unwrap_or(&c.name)))
+            .collect();
+        let tokens = self.tokens()?;
+        let first = tokens.at_location(cte.location).ok_or_else(lost)?;
+        let at = tokens.bytes(first..first + 1).ok_or_else(lost)?.end;
+        let text = format!("({})", list.join(", "));
+        self.unit_mut()?.splices.insert(at, text, SpliceKind::Label);
         Ok(())
     }
 

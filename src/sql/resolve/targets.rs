@@ -136,14 +136,16 @@ impl Analysis<'_> {
                     .iter()
                     .map(|c| match is_target && labelled && c.origin_lost {
                         true => format!("{} AS {}", c.text, quote_ident(&c.name)),
-                        false => written_column(c),
+                        false if labelled => written_column(c),
+                        false => c.reference(),
                     }),
             );
             if item.opaque {
                 columns.push(format!("{}.*", quote_ident(&item.qualifier)));
             }
         }
-        let private = self.checks > 0;
+        let checked = |i: &Rc<Item>| matches!(i.source, Source::Checked | Source::Join);
+        let private = self.checks > 0 && items.iter().any(checked);
         self.unit_mut()?.stars.push(Star {
             at,
             columns,

@@ -9,6 +9,7 @@ mod write;
 
 use crate::gate::{Bound, Effect, Judged, Restriction, Returned};
 use crate::refusal::Refusal;
+use crate::sql::explain_output::Explained;
 use crate::sql::resolve::scope::Col;
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::Placed;
@@ -87,7 +88,7 @@ pub fn judged(analysis: &mut Analysis<'_>, kind: &'static str, effect: Effect) -
         stores: None,
         staged: None,
         leaves: std::mem::take(&mut analysis.leaves),
-        explain_output: false,
+        explain_output: None,
         touches_protected,
         reads,
         notes: std::mem::take(&mut analysis.notes),
@@ -235,12 +236,14 @@ fn transaction_control(analysis: &mut Analysis<'_>, transaction: &TransactionStm
     Ok(judged(analysis, kind, Effect::Transaction))
 }
 
-/// EXPLAIN shows the rewritten plan; its conditions are taken out of the answer, so only the text format passes.
+/// EXPLAIN shows the rewritten plan; its conditions are taken out of the answer, so only formats pass in which they can
+/// be told from the rest.
 fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged, Refusal> {
     if !analysis.rights.explain {
         return Err(Refusal::forbidden("explain", "permission denied for EXPLAIN")
             .hint("Ask the administrator of rowgate for explain among your role's rights."));
     }
+    let mut format = Explained::Text;
     for option in &explain.options {
         let Some(NodeEnum::DefElem(option)) = option.node.as_ref() else {
             return Err(lost());
@@ -248,7 +251,8 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
         match option.defname.as_str() {
             "costs" | "summary" | "timing" | "analyze" => {}
             _ if is_off(option) => {}
-            "format" if value_of(option) == Some("text") => {}
+            "format" if value_of(option) == Some("text") => format = Explained::Text,
+            "format" if value_of(option) == Some("json") => format = Explained::Json,
             other => return Err(unsupported(&format!("EXPLAIN option {}", other.to_uppercase()))),
         }
     }
@@ -267,7 +271,7 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
     }
     Ok(Judged {
         kind: "EXPLAIN",
-        explain_output: true,
+        explain_output: Some(format),
         origins: Vec::new(),
         row_limit: None,
         ..inner

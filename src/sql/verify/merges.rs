@@ -3,12 +3,13 @@
 use super::walk::Walk;
 use super::writes::column_place;
 use super::{Check, broken};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, Volatility};
 use crate::policy::{Rows, Writes};
 use crate::refusal::Refusal;
+use crate::sql::census::census_of_node;
 use crate::sql::raise::Raise;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CmdType, MergeMatchKind, MergeStmt, MergeWhenClause, Token};
+use pg_query::protobuf::{CmdType, MergeMatchKind, MergeStmt, MergeWhenClause, Node, Token};
 use std::ops::Range;
 
 impl Check<'_> {
@@ -136,6 +137,17 @@ impl Check<'_> {
         }
     }
 
+    /// Does a value read nothing but its row, and call no function whose result may differ from call to call?
+    fn is_the_same_each_time(&self, value: &Node) -> bool {
+        let census = census_of_node(value);
+        let functions = &self.world.catalog.functions;
+        let stable = |(name, _): &(Vec<String>, i32)| {
+            let candidates = name.last().and_then(|n| functions.get(n));
+            candidates.is_some_and(|all| all.iter().all(|f| f.volatility != Volatility::Volatile))
+        };
+        census.queries == 0 && census.functions.iter().all(stable)
+    }
+
     /// The check of the row that is proposed, over the values as they stand in the text.
     fn row_allowed(
         &self,
@@ -164,6 +176,9 @@ impl Check<'_> {
         }
         if writes.unsettable(&all).is_some() || writes.left_to_default(&all).is_some() || writes.changes_before() {
             return Err(broken("a proposed row that cannot be checked"));
+        }
+        if !clause.values.iter().all(|value| self.is_the_same_each_time(value)) {
+            return Err(broken("a proposed value that is evaluated twice"));
         }
         let mut proposed = Vec::new();
         if let Some(values) = walk.top_level(tokens.start, tokens.end, Token::Values) {

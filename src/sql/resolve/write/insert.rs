@@ -39,7 +39,7 @@ impl Analysis<'_> {
             self.with_clause(with, &mut scope)?;
         }
         let returns = insert.returning_clause.is_some();
-        let target = self.write_target(var, Doing::Insert, |relation, view, writes| {
+        let mut target = self.write_target(var, Doing::Insert, |relation, view, writes| {
             let every: BTreeSet<usize> = (0..relation.columns.len()).collect();
             !view.hides_rows()
                 && view.all_columns_clear()
@@ -53,6 +53,9 @@ impl Analysis<'_> {
             Some(Some(NodeEnum::SelectStmt(select))) => Some(&**select),
             Some(_) => return Err(lost()),
         };
+        if select.is_none_or(|s| !s.values_lists.is_empty()) {
+            self.few_rows(&mut target, Doing::Insert)?;
+        }
         let width = match select {
             None => 0,
             Some(select) => self.source(select, &scope, &target)?,

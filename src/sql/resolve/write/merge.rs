@@ -12,7 +12,7 @@ use crate::sql::resolve::scope::Scope;
 use crate::sql::resolve::{Analysis, Clause, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CmdType, MergeMatchKind, MergeStmt, MergeWhenClause, Node, Token};
+use pg_query::protobuf::{CmdType, MergeMatchKind, MergeStmt, MergeWhenClause, Token};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -202,10 +202,10 @@ impl Analysis<'_> {
             let what = format!("MERGE that leaves column {} to its default", column.name);
             return Err(unsupported(&what).hint("Give it a value."));
         }
-        let repeatable = clause.values.iter().all(is_repeatable) && self.renames == before;
+        let repeatable = clause.values.iter().all(|v| self.is_repeatable(v)) && self.renames == before;
         if !repeatable {
             return Err(
-                unsupported("MERGE that inserts anything but columns, constants and parameters")
+                unsupported("MERGE that inserts values which are not the same each time, or subqueries")
                     .hint("Compute the values in the source query."),
             );
         }
@@ -273,14 +273,4 @@ fn changed_before(table: &str) -> Refusal {
             "Table {table}: what is proposed says nothing of the row that would be stored."
         ))
         .hint("Use INSERT and UPDATE.")
-}
-
-/// Has a value the same value each time, and no name that could mean something else inside a query of its own?
-fn is_repeatable(value: &Node) -> bool {
-    match value.node.as_ref() {
-        Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SetToDefault(_)) => true,
-        Some(NodeEnum::ColumnRef(column)) => column.fields.len() == 2,
-        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().is_some_and(is_repeatable),
-        Some(_) | None => false,
-    }
 }

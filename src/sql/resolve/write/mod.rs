@@ -5,6 +5,7 @@ mod assign;
 mod conflict;
 mod insert;
 mod merge;
+mod repeatable;
 mod rows;
 mod target;
 mod truncate;
@@ -67,7 +68,7 @@ impl Analysis<'_> {
             self.with_clause(with, &mut scope)?;
         }
         let list = assign::read(&update.target_list)?;
-        let target = self.write_target(var, Doing::Update, |relation, view, writes| {
+        let mut target = self.write_target(var, Doing::Update, |relation, view, writes| {
             let set = assign::indexes(&list, relation);
             !view.hides_rows()
                 && view.all_columns_clear()
@@ -77,6 +78,7 @@ impl Analysis<'_> {
         })?;
         scope.items.push(std::rc::Rc::clone(&target.item));
         self.from_clause(&update.from_clause, &mut scope)?;
+        self.few_rows_by_key(&mut target, Doing::Update, update.where_clause.as_deref(), &scope)?;
         let set = self.assign(&list, &target, &scope, false)?;
         self.row_filter(&target, Doing::Update, update.where_clause.as_deref(), &scope)?;
         let check = target.checked(target.writes().and_then(|w| w.update_check(&set)));
@@ -89,11 +91,12 @@ impl Analysis<'_> {
         if let Some(with) = &delete.with_clause {
             self.with_clause(with, &mut scope)?;
         }
-        let target = self.write_target(var, Doing::Delete, |_, view, writes| {
+        let mut target = self.write_target(var, Doing::Delete, |_, view, writes| {
             !view.hides_rows() && view.all_columns_clear() && writes.delete == Rows::All
         })?;
         scope.items.push(std::rc::Rc::clone(&target.item));
         self.from_clause(&delete.using_clause, &mut scope)?;
+        self.few_rows_by_key(&mut target, Doing::Delete, delete.where_clause.as_deref(), &scope)?;
         self.row_filter(&target, Doing::Delete, delete.where_clause.as_deref(), &scope)?;
         self.returning(delete.returning_clause.as_ref(), &target, &scope, None, place)
     }

@@ -7,12 +7,13 @@ use crate::name::quote_ident;
 use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
+use crate::sql::resolve::condition::flatten;
 use crate::sql::resolve::facts::Reach;
 use crate::sql::resolve::relation::{collation_of, target_item};
-use crate::sql::resolve::scope::{Col, Item, Source};
+use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, Guard, GuardSource, Wants, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
-use pg_query::protobuf::{RangeVar, Token};
+use pg_query::protobuf::{Node, RangeVar, Token};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -72,6 +73,44 @@ impl Target {
 }
 
 impl Analysis<'_> {
+    /// A statement that writes few rows of its target is held to the policy in the words for that.
+    pub(super) fn few_rows(&mut self, target: &mut Target, doing: Doing) -> Result<(), Refusal> {
+        let Some((_, writes)) = target.guarded.as_mut().filter(|_| target.through.is_none()) else {
+            return Ok(());
+        };
+        let Some(by_key) = writes.by_key.as_ref().map(Arc::clone) else {
+            return Ok(());
+        };
+        if let Source::Target(id) = target.item.source
+            && let GuardSource::Target { rows, .. } = &mut self.guard_mut(id)?.source
+        {
+            *rows = reached(&by_key, doing);
+        }
+        *writes = by_key;
+        Ok(())
+    }
+
+    /// The same where the condition gives the key of the target's rows.
+    pub(super) fn few_rows_by_key(
+        &mut self,
+        target: &mut Target,
+        doing: Doing,
+        condition: Option<&Node>,
+        scope: &Scope<'_>,
+    ) -> Result<(), Refusal> {
+        let mut terms = Vec::new();
+        if let Some(condition) = condition {
+            flatten(condition, &mut terms);
+        }
+        for term in terms {
+            self.note_key(term, scope);
+        }
+        match target.item.source {
+            Source::Target(id) if self.reached_by_key().contains(&id) => self.few_rows(target, doing),
+            _ => Ok(()),
+        }
+    }
+
     /// The table that a statement writes. `free` says whether the person may do all of it as it is written, so that
     /// nothing has to change but the name.
     pub fn write_target(

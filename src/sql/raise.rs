@@ -38,6 +38,11 @@ pub enum Raise {
         /// The view's name.
         view: String,
     },
+    /// A function is called on what the person may not call it on.
+    Function {
+        /// The function's name.
+        function: String,
+    },
     /// A foreign key would point to a row that the person does not see.
     Reference {
         /// The referencing table.
@@ -72,6 +77,7 @@ impl Raise {
             Self::Column { table, column } => ("column", vec![table, column]),
             Self::Transfer { table, column } => ("transfer", vec![table, column]),
             Self::View { view } => ("view", vec![view]),
+            Self::Function { function } => ("function", vec![function]),
             Self::Reference { table, constraint } => ("reference", vec![&table.schema, &table.name, constraint]),
         };
         let mut code = format!("{}{word}", nonce());
@@ -108,6 +114,9 @@ impl Raise {
                 column: column.clone(),
             },
             ("view", [view]) => Self::View { view: view.clone() },
+            ("function", [function]) => Self::Function {
+                function: function.clone(),
+            },
             ("reference", [schema, name, constraint]) => Self::Reference {
                 table: QualifiedName::new(schema, name),
                 constraint: constraint.clone(),
@@ -137,6 +146,10 @@ impl Raise {
                 format!("permission denied to transfer a row of table {table} by column {column}"),
             )
             .hint("Ask the administrator of rowgate whom your role may hand rows to."),
+            Self::Function { function } => Refusal::forbidden(
+                "function-not-allowed",
+                format!("permission denied for function {function}"),
+            ),
             Self::View { view } => Refusal::new(
                 "check-option",
                 SqlState::WithCheckOptionViolation,
@@ -157,7 +170,8 @@ impl Raise {
             | Self::Target { .. }
             | Self::Column { .. }
             | Self::Transfer { .. }
-            | Self::View { .. } => None,
+            | Self::View { .. }
+            | Self::Function { .. } => None,
         };
         Raised { refusal, constraint }
     }

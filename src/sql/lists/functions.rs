@@ -14,7 +14,8 @@ pub enum FunctionRule {
     Sleep,
     /// Only where the role names it among its functions, as `pg_catalog.nextval`.
     Named,
-    /// `current_setting`: the name must be a constant that [`super::setting_is_readable`] accepts.
+    /// `current_setting`: the name must be a constant that [`super::setting_is_readable`] accepts, or a parameter, which
+    /// is held to the same when the statement runs.
     CurrentSetting,
     /// `set_config`: name and value must be constants, judged as SET is.
     SetConfig,

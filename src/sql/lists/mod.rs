@@ -26,6 +26,6 @@ pub use oids::{ANY_ENUM, UNKNOWN};
 pub use operators::{MOST_GROWING, growing_constant_is_short, operator_is_growing, operator_is_total};
 pub use patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe};
 pub use relations::catalog_relation_is_open;
-pub use settings::{Limit, Setting, setting, setting_is_readable};
+pub use settings::{Limit, Setting, setting, setting_is_readable, unreadable_settings};
 pub use totality::{Totality, totality};
 pub use types::{collation_is_plain, type_input_is_allowed};

@@ -149,6 +149,13 @@ pub fn setting_is_readable(name: &str) -> bool {
     !name.contains('.') && !UNREADABLE.contains(name.to_ascii_lowercase().as_str())
 }
 
+/// The settings without a dot in their names that a client may not read, in small letters and in order.
+pub fn unreadable_settings() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = UNREADABLE.iter().copied().collect();
+    names.sort_unstable();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

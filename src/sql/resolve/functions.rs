@@ -4,10 +4,11 @@ use super::facts::Facts;
 use super::scope::{Col, Scope, Source};
 use super::{Analysis, lost, name_parts, oid};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
-use crate::name::QualifiedName;
+use crate::name::{QualifiedName, quote_literal};
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::census_of_call;
 use crate::sql::lists::{self, FunctionRule, Setting, Totality};
+use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CoercionForm, FuncCall, Node, SortBy, WindowDef};
@@ -30,6 +31,19 @@ fn belongs_here(call: &FuncCall, scope: &Scope<'_>) -> bool {
             [.., table, _] => here.item(None, table).is_some(),
             [] => false,
         })
+}
+
+/// Is it a parameter, or one cast to text?
+fn is_text_parameter(argument: &Node) -> bool {
+    match argument.node.as_ref() {
+        Some(NodeEnum::ParamRef(_)) => true,
+        Some(NodeEnum::TypeCast(cast)) => {
+            let names = cast.type_name.as_ref().and_then(|ty| name_parts(&ty.names));
+            matches!(names.as_deref(), Some(["text"] | ["pg_catalog", "text"]))
+                && cast.arg.as_deref().is_some_and(is_text_parameter)
+        }
+        Some(_) | None => false,
+    }
 }
 
 /// Where a function name was found.
@@ -72,7 +86,7 @@ impl Analysis<'_> {
             arguments.iter().map(|a| if a.untyped { None } else { a.ty }).collect()
         };
         let place = self.function_allowed(&names, &types, call.location)?;
-        self.constant_terms(name, place, &arguments, call.location)?;
+        self.constant_terms(name, place, &arguments, call)?;
         self.qualify_call(call, &names, &types)?;
         if let Some(filter) = call.agg_filter.as_deref() {
             let filter = self.expression(filter, scope)?;
@@ -251,7 +265,14 @@ impl Analysis<'_> {
     }
 
     /// `current_setting` and `set_config` depend on what they name.
-    fn constant_terms(&mut self, name: &str, place: Place, arguments: &[Facts], at: i32) -> Result<(), Refusal> {
+    fn constant_terms(
+        &mut self,
+        name: &str,
+        place: Place,
+        arguments: &[Facts],
+        call: &FuncCall,
+    ) -> Result<(), Refusal> {
+        let at = call.location;
         if place != Place::Builtin {
             return Ok(());
         }
@@ -262,6 +283,9 @@ impl Analysis<'_> {
                     || arguments.first().is_some_and(|a| self.names_setting(a))
                 {
                     return Ok(());
+                }
+                if self.unit == 0 && call.args.first().is_some_and(is_text_parameter) {
+                    return self.readable_setting(name, at);
                 }
                 Err(self.refuse_function(name, at))
             }
@@ -277,6 +301,29 @@ impl Analysis<'_> {
             }
             FunctionRule::Allowed | FunctionRule::Sleep | FunctionRule::Named | FunctionRule::Refused => Ok(()),
         }
+    }
+
+    /// The setting that a parameter names is read if it may be, and otherwise the call fails.
+    fn readable_setting(&mut self, name: &str, at: i32) -> Result<(), Refusal> {
+        let tokens = self.tokens()?;
+        let first = tokens.at_location(at).ok_or_else(lost)?;
+        let value = tokens.name_end(first) + 1;
+        let bytes = tokens.bytes(value..tokens.item_end(value)).ok_or_else(lost)?;
+        let given = format!("({})::pg_catalog.text", tokens.slice(bytes.clone()));
+        let raise = Raise::Function {
+            function: name.to_owned(),
+        };
+        let opening = format!(
+            "CASE WHEN ({given} IS NULL OR (pg_catalog.strpos({given}, '.'::pg_catalog.text) OPERATOR(pg_catalog.=) 0 \
+             AND pg_catalog.lower({given} COLLATE \"pg_catalog\".\"C\") OPERATOR(pg_catalog.<>) ALL ({}::pg_catalog.text[]))) \
+             THEN (",
+            quote_literal(&format!("{{{}}}", lists::unreadable_settings().join(",")))
+        );
+        let splices = &mut self.unit_mut()?.splices;
+        splices.insert(bytes.start, opening, SpliceKind::Setting);
+        let closing = format!(")::pg_catalog.text ELSE {} END", raise.sql());
+        splices.insert(bytes.end, closing, SpliceKind::Setting);
+        Ok(())
     }
 
     /// Is it the name of a setting as `pg_settings` lists it, beside its value?

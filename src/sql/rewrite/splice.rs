@@ -38,6 +38,8 @@ pub enum SpliceKind {
     Check,
     /// `TABLE t` became `SELECT … FROM t`.
     TableStatement,
+    /// The setting that a parameter names is looked at before it is read.
+    Setting,
 }
 
 /// One change: the client's bytes `at` are replaced by `text`.
@@ -163,7 +165,8 @@ impl Splices {
                 | SpliceKind::WholeRow
                 | SpliceKind::Copy
                 | SpliceKind::Target
-                | SpliceKind::TableStatement => 6,
+                | SpliceKind::TableStatement
+                | SpliceKind::Setting => 6,
             };
             (a.at.start, rank(a), *a_order).cmp(&(b.at.start, rank(b), *b_order))
         });

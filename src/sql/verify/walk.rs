@@ -84,6 +84,24 @@ impl<'t> Walk<'t> {
         None
     }
 
+    /// The bytes of a statement that writes, from its own first word: the queries of a WITH before it see nothing of the
+    /// table that it writes.
+    pub(super) fn writing(&self, target: usize) -> Range<usize> {
+        let whole = self.around(target);
+        let words = [Token::Insert, Token::Update, Token::DeleteP, Token::Merge];
+        let mut first = self
+            .tokens
+            .partition_point(|t| usize::try_from(t.start).unwrap_or(0) < whole.start);
+        let mut start = whole.start;
+        while first < target {
+            if self.kind(first).is_some_and(|kind| words.contains(&kind)) {
+                start = self.start(first);
+            }
+            first = self.step(first);
+        }
+        start..whole.end
+    }
+
     /// The bytes of the statement or bracket in which a token stands.
     pub(super) fn around(&self, from: usize) -> Range<usize> {
         let end = self.start(self.end(from));

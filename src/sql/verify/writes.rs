@@ -141,7 +141,7 @@ impl Check<'_> {
                 }
                 let at = usize::try_from(target.location).map_err(|_| broken("a target without a place"))?;
                 let first = walk.at(at).ok_or_else(|| broken("a target at no token"))?;
-                writing.range = walk.around(first);
+                writing.range = walk.writing(first);
                 explained.extend(self.in_some_words(&mut writing, &walk, first)?);
             }
             judged.push(writing);

@@ -17,6 +17,7 @@ pub mod sql;
 
 pub mod net;
 
+pub mod admin;
 pub mod audit;
 pub mod backend;
 pub mod server;

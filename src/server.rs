@@ -1,5 +1,6 @@
 //! The server: listens, bounds, and stops cleanly.
 
+use crate::admin;
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
 use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
@@ -27,6 +28,7 @@ pub struct Server {
     shared: Arc<Shared>,
     tcp: TcpListener,
     unix: Option<UnixListener>,
+    side_door: Option<TcpListener>,
     stop: watch::Sender<bool>,
     open: Arc<AtomicU32>,
     sessions: TaskTracker,
@@ -60,6 +62,13 @@ impl Server {
                 Some(UnixListener::bind(path).map_err(|e| format!("cannot listen on {}: {e}", path.display()))?)
             }
         };
+        let side_door = match &config.metrics {
+            None => None,
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.map_err(|e| format!("cannot listen on {address} for metrics: {e}"))?)
+            }
+        };
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
@@ -75,6 +84,7 @@ impl Server {
             stop: stopped,
             violations: session::Probes::default(),
             running: session::Running::default(),
+            counters: session::Counters::default(),
             shares: session::Shares::default(),
             known_settings: session::KnownSettings::default(),
             sessions: AtomicU64::new(0),
@@ -83,10 +93,16 @@ impl Server {
             shared,
             tcp,
             unix,
+            side_door,
             stop,
             open: Arc::new(AtomicU32::new(0)),
             sessions: TaskTracker::new(),
         })
+    }
+
+    /// The port that metrics are served on.
+    pub fn metrics_port(&self) -> Option<u16> {
+        self.side_door.as_ref()?.local_addr().ok().map(|a| a.port())
     }
 
     /// The port that clients connect to.
@@ -100,9 +116,12 @@ impl Server {
     }
 
     /// Serves until `stop` is done; then lets running statements end, within the configured time.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let idle = self.shared.config.upstream.idle_timeout;
         let janitor = tokio::spawn(pool::close_idle(self.shared.pool.clone(), idle));
+        if let Some(listener) = self.side_door.take() {
+            tokio::spawn(admin::serve(listener, Arc::clone(&self.shared)));
+        }
         tokio::pin!(stop);
         loop {
             tokio::select! {

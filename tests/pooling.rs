@@ -14,6 +14,7 @@ use rstest::rstest;
 use support::gate::Gate;
 use support::raw::{Raw, command};
 use support::{Database, data};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const POLICY: [(&str, &str); 3] = [
     (
@@ -381,5 +382,47 @@ async fn a_cancel_reaches_nobody_elses_statement() {
         assert!(other.message().await.is_none());
     }
     assert_eq!(bob.until_ready(1).await[1..], ["D ", "C SELECT 1", "Z I"]);
+    gate.stop().await;
+}
+
+/// What a path of the operator's side door gives.
+async fn http(port: u16, path: &str) -> String {
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn the_operator_sees_who_holds_connections_and_why() {
+    let database = Database::new().await;
+    let gate = gate(&database, "size = 2\n[metrics]\naddress = \"127.0.0.1:0\"").await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let _bob = login(&gate, &database, "bob").await;
+    let port = gate.metrics_port();
+    assert!(http(port, "/healthz").await.starts_with("HTTP/1.1 200"));
+    let metrics = http(port, "/metrics").await;
+    assert!(metrics.contains("\nrowgate_sessions 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("\nrowgate_pool_pinned{reason=\"listen\"} 0\n"),
+        "{metrics}"
+    );
+    all_well(&mut alice, "listen ch").await;
+    // the answer to one more statement comes after the first has been counted
+    all_well(&mut alice, "select 1").await;
+    let metrics = http(port, "/metrics").await;
+    assert!(
+        metrics.contains("\nrowgate_pool_pinned{reason=\"listen\"} 1\n"),
+        "{metrics}"
+    );
+    all_well(&mut alice, "discard all").await;
+    all_well(&mut alice, "select 1").await;
+    let metrics = http(port, "/metrics").await;
+    assert!(
+        metrics.contains("\nrowgate_pool_pinned{reason=\"listen\"} 0\n"),
+        "{metrics}"
+    );
     gate.stop().await;
 }

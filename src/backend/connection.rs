@@ -71,6 +71,7 @@ impl Connection {
 
     /// A session has let it go: beside what is carried, nothing of it is left.
     pub fn let_go(&mut self) {
+        self.channel.shrink();
         self.clean = true;
     }
 
@@ -102,6 +103,11 @@ impl Connection {
     /// Writes what waits.
     pub async fn drain(&mut self) -> std::io::Result<()> {
         self.channel.drain().await
+    }
+
+    /// Gives back the room of buffers that are empty.
+    pub fn shrink(&mut self) {
+        self.channel.shrink();
     }
 
     /// Anything to write?

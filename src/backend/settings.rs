@@ -37,10 +37,10 @@ impl Connection {
         Ok(Arc::new(settings))
     }
 
-    /// Makes it as if only these had been changed.
-    pub async fn put_settings(&mut self, wanted: &Settings) -> Result<(), ConnectError> {
+    /// Makes it as if only these had been changed. Did anything have to be done for that?
+    pub async fn put_settings(&mut self, wanted: &Settings) -> Result<bool, ConnectError> {
         if Arc::ptr_eq(&self.carried.settings, wanted) {
-            return Ok(());
+            return Ok(false);
         }
         let here = Arc::clone(&self.carried.settings);
         let others = here.iter().filter(|(name, _)| !wanted.contains_key(*name));
@@ -49,12 +49,13 @@ impl Connection {
             .collect();
         let missing = wanted.iter().filter(|(name, setting)| here.get(*name) != Some(setting));
         changes.extend(missing.map(|(name, setting)| (name.as_str(), setting.value.as_str())));
-        if !changes.is_empty() {
+        let any = !changes.is_empty();
+        if any {
             let changes = serde_json::to_string(&changes).map_err(|e| ConnectError::Protocol(e.to_string()))?;
             self.run(CHANGE, &[&changes]).await?;
         }
         self.carried.settings = Arc::clone(wanted);
-        Ok(())
+        Ok(any)
     }
 
     /// Makes it as if no session had ever changed a setting.
@@ -62,7 +63,7 @@ impl Connection {
         if self.carried.unknown {
             self.forget_unknown().await?;
         }
-        self.put_settings(&Settings::default()).await
+        self.put_settings(&Settings::default()).await.map(drop)
     }
 
     /// Makes sure that nothing of another session is left that nobody knows of.

@@ -34,7 +34,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     start_log();
-    let result = runtime().and_then(|runtime| {
+    let result = runtime(config.listen.threads).and_then(|runtime| {
         let served = runtime.block_on(serve(config));
         // a judgement that is under way has nobody to answer
         runtime.shutdown_background();
@@ -49,9 +49,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// The runtime that every command with connections uses.
-pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
+/// The runtime that every command with connections uses, with so many threads that serve them.
+pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .thread_stack_size(THREAD_STACK)
         .build()

@@ -26,6 +26,9 @@ pub struct Config {
     pub login: Login,
     /// `[audit]`
     pub audit: AuditConfig,
+    /// `[metrics] address`: where `/metrics` and `/healthz` are served over HTTP, such as `127.0.0.1:9187`; nowhere
+    /// unless told.
+    pub metrics: Option<String>,
     /// `[pool]`
     pub pool: PoolConfig,
     /// `[limits]`
@@ -43,6 +46,9 @@ pub struct Listen {
     pub port: u16,
     /// `unix_socket`: a socket file beside the port, such as `/run/rowgate/.s.PGSQL.6432`.
     pub unix_socket: Option<PathBuf>,
+    /// `threads`: how many serve connections; unless told, one for every four cores. One thread serves a query with
+    /// less work than two do, and tens of thousands of them a second.
+    pub threads: usize,
 }
 
 /// TLS towards clients.
@@ -206,6 +212,12 @@ impl Config {
             },
             login: Login::read(root.section(&mut source, "login"), &mut source, base),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
+            metrics: {
+                let mut section = root.section(&mut source, "metrics");
+                let address = section.text(&mut source, "address");
+                section.finish(&mut source);
+                address
+            },
             pool: PoolConfig::read(root.section(&mut source, "pool"), &mut source),
             limits: Limits::read(root.section(&mut source, "limits"), &mut source),
             cache: read_cache(root.section(&mut source, "cache"), &mut source),
@@ -224,6 +236,7 @@ impl Listen {
                 .unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: port(section.number(source, "port", 6432, 0..=65_535)),
             unix_socket: section.text(source, "unix_socket").map(|p| base.join(p)),
+            threads: threads(section.number(source, "threads", 0, 0..=1_024)),
         };
         section.finish(source);
         listen
@@ -382,6 +395,15 @@ fn read_cache(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Bounds {
     };
     section.finish(source);
     bounds
+}
+
+/// 0 is not told.
+fn threads(number: u64) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match usize::try_from(number) {
+        Ok(number) if number > 0 => number,
+        _ => cores.div_ceil(4),
+    }
 }
 
 fn port(number: u64) -> u16 {

@@ -24,6 +24,7 @@ pub struct Behind {
 #[derive(Debug)]
 pub struct Front {
     port: u16,
+    metrics_port: Option<u16>,
     world: WorldHandle,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -41,10 +42,11 @@ impl Front {
         let keeper = Keeper::begin(Source::from_config(&config)?).await.map_err(lines)?;
         let world = keeper.handle();
         let server = Server::open(config, world.clone()).await?;
-        let port = server.port();
+        let (port, metrics_port) = (server.port(), server.metrics_port());
         let (stop, stopped) = oneshot::channel();
         Ok(Self {
             port,
+            metrics_port,
             world,
             stop,
             keeping: tokio::spawn(keeper.run()),
@@ -58,6 +60,11 @@ impl Front {
     /// The port that clients connect to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that metrics are served on.
+    pub fn metrics_port(&self) -> Option<u16> {
+        self.metrics_port
     }
 
     /// The world that it judges under.

@@ -53,9 +53,10 @@ impl Channel {
         self.ended
     }
 
-    /// Reads once; `Ok(0)` is the end.
+    /// Reads once; `Ok(0)` is the end. Room is made only when there is something to read.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
+            ready!(self.stream.poll_readable(cx))?;
             self.input.reserve(self.next_read);
         }
         let read = ready!(tokio_util::io::poll_read_buf(
@@ -83,6 +84,15 @@ impl Channel {
             self.flushing = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Gives back the room of buffers that are empty.
+    pub fn shrink(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Is there anything to write?

@@ -26,6 +26,16 @@ impl Stream {
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Server(_) | Self::Client(_))
     }
+
+    /// Waits until something may be there to read. What is encrypted cannot tell before it is read.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(s) => s.poll_read_ready(cx),
+            Self::Unix(s) => s.poll_read_ready(cx),
+            Self::Server(_) | Self::Client(_) => Poll::Ready(Ok(())),
+            Self::Nobody => Poll::Pending,
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -14,6 +14,7 @@ use crate::wire::startup::{self, First, Startup};
 use crate::wire::{answer, scram};
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -297,6 +298,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         away: None,
         settings: Settings::default(),
         told: Arc::clone(&back.parameters),
+        pinned: None,
         share: None,
         back,
         person,
@@ -308,7 +310,10 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
             session.greet();
-            match session.converse().await {
+            shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
+            let conversed = session.converse().await;
+            shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+            match conversed {
                 Ok(()) => End::Client,
                 Err(end) => end,
             }
@@ -373,9 +378,11 @@ impl Session<'_> {
             back,
             shared,
             registration,
+            pinned,
             ..
         } = self;
         registration.end().await;
+        shared.counters.repinned(pinned, None);
         say_goodbye(client, &end).await;
         match back {
             Upstream::Pooled(mut loan) => {

@@ -9,6 +9,7 @@ mod admission;
 mod back;
 mod cancel;
 mod copying;
+mod counters;
 mod enclosure;
 mod expect;
 mod front;
@@ -31,6 +32,7 @@ mod staging;
 mod state;
 
 pub use cancel::Cancels;
+pub use counters::Counters;
 pub use judging::Judgements;
 pub use login::{prepare_socket, serve};
 pub use pooling::Pin;
@@ -125,6 +127,8 @@ struct Session<'s> {
     settings: Settings,
     /// The server's parameters as the client knows them.
     told: Arc<BTreeMap<String, String>>,
+    /// What keeps it on its connection, as it was counted.
+    pinned: Option<Pin>,
     /// Its place among those who hold connections.
     share: Option<shares::Share>,
     world_changed: tokio::sync::watch::Receiver<u64>,

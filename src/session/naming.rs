@@ -34,6 +34,10 @@ impl Session<'_> {
         let most = self.shared.config.pool.statements;
         let name: Box<str> = self.back.carried.statements.add(*text.digest(), most).into();
         self.back.parse(&name, &text.judgement.text, &text.types);
+        self.shared
+            .counters
+            .placed
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         name
     }
 

@@ -11,6 +11,7 @@ use crate::net::{Body, Fields};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Why a session keeps its connection between transactions.
@@ -22,6 +23,32 @@ pub enum Pin {
     Temporary,
     /// Statements made by PREPARE.
     Prepared,
+}
+
+impl Pin {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Bound(Bound::Listen),
+        Self::Bound(Bound::AdvisoryLock),
+        Self::Bound(Bound::HeldCursor),
+        Self::Bound(Bound::Sequences),
+        Self::Bound(Bound::RandomSeed),
+        Self::Temporary,
+        Self::Prepared,
+    ];
+
+    /// What metrics call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bound(Bound::Listen) => "listen",
+            Self::Bound(Bound::AdvisoryLock) => "advisory_lock",
+            Self::Bound(Bound::HeldCursor) => "held_cursor",
+            Self::Bound(Bound::Sequences) => "sequences",
+            Self::Bound(Bound::RandomSeed) => "random_seed",
+            Self::Temporary => "temporary_table",
+            Self::Prepared => "prepared",
+        }
+    }
 }
 
 impl Session<'_> {
@@ -40,7 +67,7 @@ impl Session<'_> {
     }
 
     /// What keeps the session on its connection.
-    pub(super) fn pinned_by(&self) -> Option<Pin> {
+    fn pinned_by(&self) -> Option<Pin> {
         let state = &self.state;
         let held = |b: &Bound| *b != Bound::HeldCursor || !state.portals.is_empty();
         let bound = state.bound.iter().copied().find(held).map(Pin::Bound);
@@ -50,8 +77,8 @@ impl Session<'_> {
     }
 
     /// May the connection go to somebody else now?
-    pub(super) fn may_let_go(&self) -> bool {
-        self.state.status == b'I'
+    pub(super) fn may_let_go(&mut self) -> bool {
+        let between = self.state.status == b'I'
             && self.queue.is_empty()
             && !self.state.segment_open
             && !self.copying
@@ -59,8 +86,15 @@ impl Session<'_> {
             && self.enclosure.is_none()
             && self.passing.is_over()
             && !self.is_away()
-            && self.shares()
-            && self.pinned_by().is_none()
+            && self.shares();
+        if between {
+            let pin = self.pinned_by();
+            if pin != self.pinned {
+                self.shared.counters.repinned(self.pinned, pin);
+                self.pinned = pin;
+            }
+        }
+        between && self.pinned.is_none()
     }
 
     /// Gives the connection back.
@@ -86,10 +120,15 @@ impl Session<'_> {
 
     /// Gets a connection for what the client is about to ask; gives the error that they get where there is none.
     pub(super) async fn take_up(&mut self) -> Result<Result<(), Refusal>, End> {
-        let taken = match self.connection().await {
+        let begun = Instant::now();
+        let taken = match self.connection(begun).await {
             Ok(connection) => connection,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => {
+                self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                return Ok(Err(refusal));
+            }
         };
+        self.shared.counters.took(begun.elapsed());
         if let Upstream::Away(away) = std::mem::replace(&mut self.back, taken) {
             self.away = Some(away);
         }
@@ -100,9 +139,8 @@ impl Session<'_> {
 
     /// A connection on which this session's settings are in force. One on which they cannot be put in force is
     /// thrown away, and the next is tried.
-    async fn connection(&mut self) -> Result<Upstream, Refusal> {
+    async fn connection(&mut self, begun: Instant) -> Result<Upstream, Refusal> {
         let config = &self.shared.config.pool;
-        let begun = Instant::now();
         let full = |what: &str| {
             Refusal::new(
                 "pool-full",
@@ -140,7 +178,9 @@ impl Session<'_> {
         if connection.carried.unknown && connection.carried.mixed {
             connection.forget_unknown().await?;
         }
-        connection.put_settings(&self.settings).await?;
+        if connection.put_settings(&self.settings).await? {
+            self.shared.counters.settings_put.fetch_add(1, Ordering::Relaxed);
+        }
         if connection.carried.statements.has_obsolete() {
             let names = connection.carried.statements.obsolete();
             connection.close_statements(&names).await?;

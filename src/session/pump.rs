@@ -116,6 +116,8 @@ impl Session<'_> {
         if *self.stop.borrow() {
             return Err(stopped());
         }
+        self.client.shrink();
+        self.back.shrink();
         let mut world = self.world_changed.clone();
         let mut stop = self.stop.clone();
         tokio::select! {

@@ -42,6 +42,8 @@ pub struct Shared {
     pub violations: super::Probes,
     /// Statements that run, by login.
     pub running: Running,
+    /// What is counted.
+    pub counters: super::Counters,
     /// Connections that are held, by login and role.
     pub shares: super::Shares,
     /// Settings that sessions have.

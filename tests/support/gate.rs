@@ -54,6 +54,10 @@ impl Gate {
         self.front.port()
     }
 
+    pub fn metrics_port(&self) -> u16 {
+        self.front.metrics_port().unwrap()
+    }
+
     pub fn world(&self) -> &rowgate::world::WorldHandle {
         self.front.world()
     }

@@ -62,7 +62,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public, crm TO bench_rls;
 VACUUM ANALYZE;
 SQL
     policies
-    gate
+    gate session
+    gate transaction
     bouncer session
     bouncer transaction
 }
@@ -77,11 +78,14 @@ policies() {
     printf '\n[accounts]\nview = ["all"]\n' >>"$place/policies/roles/executive.toml"
 }
 
-gate() {
-    rowgate=$(free_port)
-    cat >"$place/rowgate.toml" <<TOML
+declare -A gate_port gate_pid
+
+gate() { # MODE
+    local mode=$1 port
+    port=$(free_port)
+    cat >"$place/$mode.toml" <<TOML
 [listen]
-port = $rowgate
+port = $port
 [upstream]
 host = "127.0.0.1"
 port = $direct
@@ -94,11 +98,17 @@ directory = "$place/policies"
 auth_query = "SELECT login, verifier FROM rowgate.verifier(\$1)"
 [audit]
 output = "off"
+[pool]
+mode = "$mode"
+size = 50
+[limits]
+max_connections = 20000
 TOML
-    RUST_LOG=warn "$program" serve --config "$place/rowgate.toml" >/dev/null 2>"$place/rowgate.log" &
-    rowgate_pid=$!
-    started+=("$rowgate_pid")
-    until_open "$rowgate"
+    RUST_LOG=warn "$program" serve --config "$place/$mode.toml" >/dev/null 2>"$place/$mode.log" &
+    gate_pid[$mode]=$!
+    started+=("$!")
+    until_open "$port"
+    gate_port[$mode]=$port
 }
 
 declare -A bouncer_port bouncer_pid
@@ -117,6 +127,7 @@ auth_type = scram-sha-256
 auth_file = $place/bouncer/users
 pool_mode = $mode
 default_pool_size = 50
+max_client_conn = 20000
 logfile = /dev/null
 INI
     echo '"postgres" "bench"' >"$place/bouncer/users"

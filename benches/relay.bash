@@ -7,9 +7,11 @@ endpoints() {
     for mode in session transaction; do
         echo "PgBouncer, $mode|${bouncer_port[$mode]}|postgres|bench|${bouncer_pid[$mode]}"
     done
-    echo "rowgate, executive|$rowgate|grace|grace-demo|$rowgate_pid"
-    echo "rowgate, representative|$rowgate|alice|alice-demo|$rowgate_pid"
-    echo "rowgate, manager|$rowgate|bob|bob-demo|$rowgate_pid"
+    for mode in session transaction; do
+        echo "rowgate, $mode, executive|${gate_port[$mode]}|grace|grace-demo|${gate_pid[$mode]}"
+        echo "rowgate, $mode, representative|${gate_port[$mode]}|alice|alice-demo|${gate_pid[$mode]}"
+        echo "rowgate, $mode, manager|${gate_port[$mode]}|bob|bob-demo|${gate_pid[$mode]}"
+    done
 }
 
 # one run: transactions per second, latency in ms, processor time per transaction in µs

@@ -5,6 +5,7 @@ use super::condition::guard_closing;
 use super::facts::Facts;
 use super::scope::{Col, Item, Scope, Source};
 use super::{Analysis, Star, lost, unsupported};
+use crate::catalog::{Oid, TypeKind};
 use crate::name::quote_ident;
 use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
@@ -34,7 +35,10 @@ impl Analysis<'_> {
             };
             match self.star_items(target, scope)? {
                 Some((at, items)) => self.star_targets(at, &items, &mut targets)?,
-                None => targets.push(self.target(target, scope)?),
+                None => match composite_star(target) {
+                    Some(argument) => self.composite_targets(argument, scope, &mut targets)?,
+                    None => targets.push(self.target(target, scope)?),
+                },
             }
         }
         Ok(targets)
@@ -82,10 +86,54 @@ impl Analysis<'_> {
                     let at = tokens.bytes(start..tokens.item_end(start)).ok_or_else(lost)?;
                     return Ok(Some((Some(at), vec![item])));
                 }
-                Err(unsupported("(expression).*"))
+                Ok(None)
             }
             _ => Ok(None),
         }
+    }
+
+    /// `(expression).*`: the fields of a composite value whose type is known.
+    fn composite_targets(
+        &mut self,
+        argument: &Node,
+        scope: &Scope<'_>,
+        targets: &mut Vec<Target>,
+    ) -> Result<(), Refusal> {
+        let facts = self.expression(argument, scope)?;
+        let of_call = match argument.node.as_ref() {
+            Some(NodeEnum::FuncCall(_)) => self.function_columns(argument, "", &facts)?,
+            Some(_) | None => None,
+        };
+        let catalog = &self.world.catalog;
+        let ty = facts.ty.and_then(|ty| catalog.types.get(&ty));
+        let relation = ty.filter(|t| t.kind == TypeKind::Composite).map(|t| t.relation);
+        let fields: Vec<(String, Option<Oid>)> = match (of_call, relation) {
+            (Some(columns), _) => columns.into_iter().map(|c| (c.name, c.ty)).collect(),
+            (None, Some(relation)) if !self.row_type_hides(relation) => {
+                let columns = catalog.relations.get(&relation).map(|r| r.columns.as_slice());
+                let columns = columns.unwrap_or_default().iter();
+                columns.map(|c| (c.name.clone(), Some(c.type_oid))).collect()
+            }
+            (None, _) => Vec::new(),
+        };
+        if fields.is_empty() || fields.iter().any(|(name, _)| name.is_empty()) {
+            return Err(unsupported("(expression).* of a type that is not known"));
+        }
+        targets.extend(fields.into_iter().map(|(label, ty)| Target {
+            label,
+            facts: Facts {
+                ty,
+                typmod: -1,
+                origin: None,
+                home: None,
+                literal: None,
+                integer: None,
+                untyped: false,
+                ..facts.clone()
+            },
+            written: None,
+        }));
+        Ok(())
     }
 
     fn star_targets(
@@ -223,6 +271,17 @@ impl Analysis<'_> {
             target.facts.total = true;
         }
         Ok(())
+    }
+}
+
+/// The expression of `(expression).*`.
+fn composite_star(target: &ResTarget) -> Option<&Node> {
+    let Some(NodeEnum::AIndirection(indirection)) = target.val.as_ref()?.node.as_ref() else {
+        return None;
+    };
+    match indirection.indirection.as_slice() {
+        [one] if matches!(one.node.as_ref(), Some(NodeEnum::AStar(_))) => indirection.arg.as_deref(),
+        _ => None,
     }
 }
 

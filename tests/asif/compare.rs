@@ -17,9 +17,10 @@ pub enum Verdict {
     Denied(String),
     /// D′ gave an error too, of another code, and the gate said no.
     BothFailed(String),
-    /// Only one side raised, in a condition that the planner may or may not run.
+    /// Only one side raised, in an expression that the planner may or may not run: D′ gives either answer.
     Planner,
-    /// Only the gate raised, and neither the rows that are seen nor the hidden ones do so by themselves.
+    /// Only one side raised, and no plan of D′ that was tried gives the gate's answer; nor do the rows that are seen
+    /// raise the gate's error by themselves, nor the hidden ones.
     Unclear,
     /// A time-out on either side.
     TimedOut,

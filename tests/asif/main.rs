@@ -14,6 +14,7 @@ mod dprime;
 mod explain;
 mod generate;
 mod hashes;
+mod plans;
 mod run;
 mod schema;
 mod stage;
@@ -63,12 +64,7 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
     hashes::carry_over(&world, &stage, &server);
     let witnesses = witness::Witnesses::new(&stage, &policies);
     let plan = plan(10_000);
-    let tally = run::run(
-        &world,
-        &|seat| server.login(seat.person.login),
-        Some(&|s, c, m, n, code| witnesses.ask(s, c, m, n, code)),
-        plan,
-    );
+    let tally = run::run(&world, &|seat| server.login(seat.person.login), Some(&witnesses), plan);
     tally.print(plan.seed, &|login, sql| explainer.text(login, sql));
     let log = server.log();
     if let Some(how) = server.ended() {

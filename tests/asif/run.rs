@@ -2,19 +2,24 @@
 
 use crate::compare::{self, Outcome, Verdict};
 use crate::generate::case::{Case, case};
+use crate::plans::Question;
 use crate::tape::{Tape, shrink};
 use crate::wire::{Address, Client, Mode};
-use crate::witness::Raised;
+use crate::witness::{Raised, Witnesses};
 use crate::world::{Seat, World};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The longest that a smaller case is looked for.
+const SHRINKING: Duration = Duration::from_secs(120);
 
 /// Where a person's statements go to be judged.
 pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
 
-/// Says whose rows raise an error that only the gate gave.
-pub type Witness<'a> = Option<&'a (dyn Fn(&Seat, &Case, Mode, usize, &str) -> Raised + Sync)>;
+/// Says what stands behind an error that only one side gave.
+pub type Witness<'a> = Option<&'a Witnesses<'a>>;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +56,7 @@ pub struct Tally {
     pub timed_out: u64,
     /// Only an expression's type modifier differed.
     pub typmods: u64,
-    /// Errors that only the gate gave, and no witness of it.
+    /// Errors that only one side gave, and nothing that shows why.
     pub unclear: u64,
     /// Export and temp tables, where the person lacks the right.
     pub denied: u64,
@@ -292,19 +297,41 @@ fn attempt(
             prime: None,
         }
     });
-    if let (Verdict::Different(how), Some(witness)) = (&outcome.verdict, witness)
+    if let Some(witness) = witness
+        && matches!(outcome.verdict, Verdict::Different(_) | Verdict::Planner)
         && compare::one_sided(&outcome)
-        && outcome.gate.as_ref().is_some_and(|g| g.error.is_some())
     {
-        let error = outcome.gate.as_ref().and_then(|g| g.error.as_ref());
-        let code = error.map_or("", |e| e.code()).to_owned();
-        outcome.verdict = match witness(seat, case, mode, outcome.step, &code) {
-            Raised::BySeen => Verdict::Planner,
-            Raised::Unclear => Verdict::Unclear,
-            Raised::ByHidden => Verdict::Leaked(format!("by an error that hidden rows raise: {how}")),
-        };
+        outcome.verdict = settle(&outcome, seat, case, mode, witness);
     }
     outcome
+}
+
+/// Says what an error stands for that only one side raised, or that each raised in its own way.
+fn settle(outcome: &Outcome, seat: &Seat, case: &Case, mode: Mode, witness: &Witnesses<'_>) -> Verdict {
+    let Some(gate) = &outcome.gate else {
+        return outcome.verdict.clone();
+    };
+    let question = Question {
+        seat,
+        case,
+        mode,
+        step: outcome.step,
+    };
+    let Some(error) = &gate.error else {
+        return witness.plans.answer(question, gate);
+    };
+    if witness.plans.raise(question, error) {
+        return Verdict::Planner;
+    }
+    match witness.ask(question, error.code()) {
+        Raised::BySeen => Verdict::Planner,
+        Raised::Unclear => Verdict::Unclear,
+        Raised::ByHidden => Verdict::Leaked(format!(
+            "by an error that hidden rows raise: {} {}",
+            error.code(),
+            error.message()
+        )),
+    }
 }
 
 fn one(
@@ -353,7 +380,11 @@ fn one(
             let sort = verdict.sort();
             let (mut smallest, mut last) = (steps.clone(), show(verdict));
             if tally.failures.iter().filter(|f| f.verdict.sort() == sort).count() < 3 {
+                let started = Instant::now();
                 shrink(&tape.drawn, 250, |choices| {
+                    if started.elapsed() > SHRINKING {
+                        return false;
+                    }
                     let mut again = Tape::replayed(choices.to_vec());
                     let smaller = case(&mut again, &seat.schema, &world.whole);
                     let o = ask(&smaller, mode);

@@ -2,9 +2,9 @@
 
 use crate::compare::send;
 use crate::dprime::{self, Hidden};
-use crate::generate::case::Case;
+use crate::plans::{Plans, Question};
 use crate::stage::{Server, Stage, TEMPLATE};
-use crate::wire::{Client, Mode};
+use crate::wire::Client;
 use crate::world::Seat;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub enum Raised {
 pub struct Witnesses<'a> {
     stage: &'a Stage,
     policies: PathBuf,
+    pub plans: Plans<'a>,
     running: Mutex<HashMap<Key, (Server, Client)>>,
 }
 
@@ -36,6 +37,7 @@ impl<'a> Witnesses<'a> {
         Self {
             stage,
             policies: policies.to_owned(),
+            plans: Plans::new(stage),
             running: Mutex::new(HashMap::new()),
         }
     }
@@ -51,15 +53,21 @@ impl<'a> Witnesses<'a> {
     }
 
     /// Whose rows raise the error `code` that a step gave before D?
-    pub fn ask(&self, seat: &Seat, case: &Case, mode: Mode, step: usize, code: &str) -> Raised {
-        let gives = |hidden| self.ask_one(seat, hidden, case, mode, step).as_deref() == Some(code);
+    pub fn ask(&self, q: Question<'_>, code: &str) -> Raised {
+        let gives = |hidden| self.ask_one(q, hidden).as_deref() == Some(code);
         if gives(Hidden::Deleted) || gives(Hidden::Blank) {
             return Raised::BySeen;
         }
         // these tables decide scopes and are the same in every witness
         let decides = ["users", "teams", "customer_members"];
         // a cursor's query stands in an earlier step
-        let text: String = case.steps.iter().take(step + 1).map(|s| s.sql.to_lowercase()).collect();
+        let text: String = q
+            .case
+            .steps
+            .iter()
+            .take(q.step + 1)
+            .map(|s| s.sql.to_lowercase())
+            .collect();
         if gives(Hidden::Alone) && !decides.iter().any(|t| text.contains(t)) && !gives(Hidden::Neither) {
             Raised::ByHidden
         } else {
@@ -67,16 +75,16 @@ impl<'a> Witnesses<'a> {
         }
     }
 
-    fn ask_one(&self, seat: &Seat, hidden: Hidden, case: &Case, mode: Mode, step: usize) -> Option<String> {
+    fn ask_one(&self, q: Question<'_>, hidden: Hidden) -> Option<String> {
         let mut running = self.running.lock().expect("no thread panicked");
         let (_, client) = running
-            .entry((seat.person.login, hidden))
-            .or_insert_with(|| self.start(seat, hidden));
+            .entry((q.seat.person.login, hidden))
+            .or_insert_with(|| self.start(q.seat, hidden));
         let mut last = None;
-        for s in case.steps.iter().take(step + 1) {
-            last = send(client, s, case.mode(mode)).expect("a witness").error;
+        for s in q.case.steps.iter().take(q.step + 1) {
+            last = send(client, s, q.case.mode(q.mode)).expect("a witness").error;
         }
-        for text in &case.cleanup {
+        for text in &q.case.cleanup {
             client.simple(text).expect("a witness");
         }
         last.map(|e| e.code().to_owned())

@@ -91,7 +91,9 @@ fn expected(table: &str, was: &Rows, showed: &Rows, shows: &Rows, side: &Side) -
         let row = names
             .into_iter()
             .map(|c| {
-                let aside = side.get(&(table.to_owned(), key.clone(), c.clone()));
+                // what was set aside before the key was changed stands under the key of then
+                let under = |key: &String| side.get(&(table.to_owned(), key.clone(), c.clone()));
+                let aside = under(key).or_else(|| under(before));
                 let old = showed.get(before).and_then(|r| r.get(c));
                 let value = match (aside, now.get(c), old, real) {
                     _ if unknown => Value::Any,

@@ -119,12 +119,17 @@ impl Part {
             if says.iter().all(Option::is_none) || says.iter().all(|s| matches!(s, Some(Column::Hidden))) {
                 continue;
             }
-            let (mut clear, mut masked, mut left) = (Vec::new(), String::new(), "NULL");
+            let (mut clear, mut masked, mut absent, mut left) = (Vec::new(), String::new(), String::new(), "NULL");
             for (say, show) in says.iter().zip(&shows) {
                 match say {
                     None => clear.push(show.clone()),
-                    Some(Column::Hidden) => {}
-                    Some(Column::HiddenExcept(when)) => clear.push(format!("({show} AND ({when}) IS TRUE)")),
+                    Some(Column::Hidden) => {
+                        let _ = write!(absent, " WHEN {show} THEN NULL");
+                    }
+                    Some(Column::HiddenExcept(when)) => {
+                        clear.push(format!("({show} AND ({when}) IS TRUE)"));
+                        let _ = write!(absent, " WHEN {show} THEN NULL");
+                    }
                     Some(Column::Mask(expression, except)) => {
                         clear.push(format!("({show} AND ({except}) IS TRUE)"));
                         let _ = write!(masked, " WHEN {show} THEN {expression}");
@@ -136,7 +141,7 @@ impl Part {
             let clear = any(&clear);
             columns.push(Shown {
                 name: name.clone(),
-                value: format!("CASE WHEN {clear} THEN ROW.\"{name}\"{masked} ELSE {left} END"),
+                value: format!("CASE WHEN {clear} THEN ROW.\"{name}\"{masked}{absent} ELSE {left} END"),
                 clear,
             });
         }

@@ -330,8 +330,41 @@ fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::
             outcome.ruling = Ruling::BothFailed(format!("by rows that show: {how}"));
         }
     }
+    if let Ruling::Different(how) = &outcome.ruling
+        && how.starts_with("done and not 22")
+        && untouched(&outcome)
+        && planning_raises(&mut bench.prime, case, mode, &outcome)?
+    {
+        outcome.ruling = Ruling::Conflict(format!("by constants: {how}"));
+    }
     look_around(bench, seat, case, &mut outcome);
     Ok(outcome)
+}
+
+/// Did a statement of the gate's answer touch no row?
+fn untouched(outcome: &Outcome) -> bool {
+    let results = outcome.gate.as_ref().map(|g| g.results.as_slice()).unwrap_or_default();
+    results.iter().any(|r| r.tag.ends_with(" 0"))
+}
+
+/// Does D′ raise the same error while it only plans the step? Then constants do, whatever rows there are.
+fn planning_raises(prime: &mut Client, case: &Case, mode: Mode, outcome: &Outcome) -> std::io::Result<bool> {
+    prime.simple("BEGIN")?;
+    let mut last = None;
+    for (n, step) in case.steps.iter().take(outcome.step + 1).enumerate() {
+        let ends = ["BEGIN", "START", "COMMIT"].iter().any(|w| step.sql.starts_with(w));
+        if n == outcome.step {
+            let sql = format!("EXPLAIN {}", step.sql.replace("; ", "; EXPLAIN "));
+            last = send(prime, &Step { sql, ..step.clone() }, mode)?.error;
+        } else if !ends {
+            send(prime, step, mode)?;
+        }
+    }
+    prime.simple("ROLLBACK")?;
+    prime.simple("DEALLOCATE ALL")?;
+    let told = |e: &crate::wire::Report| (e.code().to_owned(), e.message().to_owned());
+    let there = outcome.prime.as_ref().and_then(|p| p.error.as_ref());
+    Ok(last.as_ref().map(told) == there.map(told))
 }
 
 /// Does rowgate before a database without the hidden rows raise the same error? Then none of them did.

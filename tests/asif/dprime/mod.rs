@@ -160,6 +160,41 @@ pub fn build(superuser: &Address, template: &str, person: &Person, reader: &str)
     own
 }
 
+/// D′ once more, with the planner's statistics those of D: it goes D's ways over what D′ holds. The connection is the
+/// superuser's, for `resize`.
+pub fn planned_as_d(superuser: &Address, template: &str, person: &Person, reader: &str) -> Client {
+    let name = format!("{}_as_d", database(person.login));
+    let (_, mut client, _) = copy(superuser, template, person, &name, Hidden::Gone);
+    // nobody analyses here, and the files have grown
+    run(
+        &mut client,
+        "DO $$ DECLARE r record; BEGIN FOR r IN SELECT c.oid::regclass AS tab FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname IN ('public', 'crm') AND c.relkind IN ('r', 'm') LOOP \
+         EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', r.tab); END LOOP; END $$; \
+         UPDATE pg_class SET relpages = pg_relation_size(oid) / 8192 WHERE relkind IN ('r', 'm') AND reltuples > 0 \
+         AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace); \
+         CREATE TABLE asif.sizes AS SELECT oid AS tab, reltuples FROM pg_class WHERE relkind IN ('r', 'm') \
+         AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace);",
+    );
+    run(
+        &mut client,
+        &format!("GRANT USAGE ON SCHEMA asif TO {reader}; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO {reader}"),
+    );
+    client
+}
+
+/// Tells the planner of such a database other numbers of rows, drawn from the seed; the real ones without a seed.
+pub fn resize(client: &mut Client, seed: Option<usize>) {
+    let rows = seed.map_or_else(
+        || "s.reltuples".to_owned(),
+        |n| format!("(ARRAY[1, 3, 10, 30, 100, 1000, 100000])[1 + abs(hashtext(c.relname || '{n}') % 7)]"),
+    );
+    run(
+        client,
+        &format!("UPDATE pg_class c SET reltuples = {rows} FROM asif.sizes s WHERE s.tab = c.oid"),
+    );
+}
+
 /// The tables that decide scopes: they stay whole in a witness, or the policy would mean something else.
 const DECIDE: [&str; 3] = ["crm.users", "crm.teams", "public.customer_members"];
 

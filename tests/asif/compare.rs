@@ -389,3 +389,9 @@ pub fn one_sided(outcome: &Outcome) -> bool {
     let (g, p) = (code(&outcome.gate), code(&outcome.prime));
     g != p && [g, p].iter().flatten().all(|c| raised(c))
 }
+
+/// Did both sides answer without an error?
+pub fn both_answered(outcome: &Outcome) -> bool {
+    let fine = |a: &Option<Answer>| a.as_ref().is_some_and(|a| a.error.is_none());
+    fine(&outcome.gate) && fine(&outcome.prime)
+}

@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod stage;
 mod tape;
+mod turns;
 mod wire;
 mod witness;
 mod world;

@@ -4,7 +4,7 @@ use crate::compare::{self, Verdict, send};
 use crate::dprime;
 use crate::generate::case::{Case, Step};
 use crate::stage::{READER, Stage, TEMPLATE};
-use crate::tape::Tape;
+use crate::turns::ways;
 use crate::wire::{Address, Answer, Client, Mode, Report};
 use crate::world::Seat;
 use std::collections::HashMap;
@@ -12,55 +12,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What turns the planner, one at a time and together.
-const TURNS: [&str; 20] = [
-    "enable_hashjoin = off",
-    "enable_mergejoin = off",
-    "enable_nestloop = off",
-    "enable_seqscan = off",
-    "enable_indexscan = off",
-    "enable_indexonlyscan = off",
-    "enable_bitmapscan = off",
-    "enable_hashagg = off",
-    "enable_sort = off",
-    "enable_incremental_sort = off",
-    "enable_material = off",
-    "enable_memoize = off",
-    "join_collapse_limit = 1",
-    "from_collapse_limit = 1",
-    "geqo_threshold = 2",
-    "cursor_tuple_fraction = 1",
-    "random_page_cost = 0.01",
-    "cpu_tuple_cost = 10",
-    "cpu_operator_cost = 10",
-    "work_mem = '64kB'",
-];
-
-/// How many combinations are tried after each turn by itself.
-const COMBINED: usize = 60;
-
 /// How many times the tables are said to be of other sizes.
 const RESIZED: usize = 120;
 
 /// The longest that one answer is looked for.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Every way to plan that is tried, as settings.
-fn ways() -> Vec<Vec<String>> {
-    let mut ways: Vec<Vec<String>> = TURNS.iter().map(|t| vec![(*t).to_owned()]).collect();
-    let mut tape = Tape::seeded(0x91a5);
-    for n in 0..COMBINED {
-        let mut way: Vec<String> = TURNS
-            .iter()
-            .filter(|_| tape.chance(30))
-            .map(|t| (*t).to_owned())
-            .collect();
-        // the genetic planner draws join orders from its seed
-        way.push(format!("geqo_seed = {}", n as f64 / COMBINED as f64));
-        ways.push(way);
-    }
-    ways
-}
 
 /// One step of one case, to be asked about again.
 #[derive(Clone, Copy)]

@@ -56,8 +56,8 @@ pub struct Tally {
     pub timed_out: u64,
     /// Only an expression's type modifier differed.
     pub typmods: u64,
-    /// Errors that only one side gave, and nothing that shows why.
-    pub unclear: u64,
+    /// Errors that only one side gave, and nothing that shows why: which, and the statement.
+    pub unclear: BTreeMap<String, (u64, String)>,
     /// Export and temp tables, where the person lacks the right.
     pub denied: u64,
     /// Refusals by message, with how many and the shortest statement.
@@ -76,12 +76,12 @@ impl Tally {
         self.same_errors += other.same_errors;
         self.planner += other.planner;
         self.timed_out += other.timed_out;
-        self.unclear += other.unclear;
         self.typmods += other.typmods;
         self.denied += other.denied;
         for (mine, theirs) in [
             (&mut self.refused, other.refused),
             (&mut self.both_failed, other.both_failed),
+            (&mut self.unclear, other.unclear),
         ] {
             for (k, (n, example)) in theirs {
                 let entry = mine.entry(k).or_insert((0, example.clone()));
@@ -129,6 +129,7 @@ impl Tally {
         println!("\nfailures by sort: {sorts:?}");
         print_counts("errors of different codes", &self.both_failed);
         print_counts("top refusals", &self.refused);
+        print_counts("unclear", &self.unclear);
         println!(
             "\nseed {seed}: {} cases; {} same ({} of them the same error), {} failed on both sides differently, {} up to the planner, \
              {} unclear, {} differ in a typmod, {} timed out, {} denied by right, {} refused ({:.2} %), {} FAILED",
@@ -137,7 +138,7 @@ impl Tally {
             self.same_errors,
             self.both_failed.values().map(|b| b.0).sum::<u64>(),
             self.planner,
-            self.unclear,
+            self.unclear.len(),
             self.typmods,
             self.timed_out,
             self.denied,
@@ -299,14 +300,15 @@ fn attempt(
     });
     if let Some(witness) = witness
         && matches!(outcome.verdict, Verdict::Different(_) | Verdict::Planner)
-        && compare::one_sided(&outcome)
+        && (compare::one_sided(&outcome) || compare::both_answered(&outcome))
     {
         outcome.verdict = settle(&outcome, seat, case, mode, witness);
     }
     outcome
 }
 
-/// Says what an error stands for that only one side raised, or that each raised in its own way.
+/// Says what an error stands for that only one side raised, or that each raised in its own way, and rows that differ:
+/// which of two equal values a set operation keeps is the planner's, too.
 fn settle(outcome: &Outcome, seat: &Seat, case: &Case, mode: Mode, witness: &Witnesses<'_>) -> Verdict {
     let Some(gate) = &outcome.gate else {
         return outcome.verdict.clone();
@@ -318,7 +320,10 @@ fn settle(outcome: &Outcome, seat: &Seat, case: &Case, mode: Mode, witness: &Wit
         step: outcome.step,
     };
     let Some(error) = &gate.error else {
-        return witness.plans.answer(question, gate);
+        return match (witness.plans.answer(question, gate), &outcome.verdict) {
+            (Verdict::Unclear, Verdict::Different(how)) => Verdict::Different(how.clone()),
+            (verdict, _) => verdict,
+        };
     };
     if witness.plans.raise(question, error) {
         return Verdict::Planner;
@@ -369,7 +374,19 @@ fn one(
         Verdict::Planner => tally.planner += 1,
         Verdict::TimedOut => tally.timed_out += 1,
         Verdict::Denied(_) => tally.denied += 1,
-        Verdict::Unclear => tally.unclear += 1,
+        Verdict::Unclear => {
+            let told = |a: &Option<crate::wire::Answer>| {
+                let error = a.as_ref().and_then(|a| a.error.as_ref());
+                error.map_or("rows".to_owned(), |e| format!("{} {}", e.code(), e.message()))
+            };
+            let what = format!(
+                "case {index} as {}: {} and not {}",
+                seat.person.login,
+                told(&outcome.gate),
+                told(&outcome.prime)
+            );
+            note(&mut tally.unclear, what, texts(&made, &outcome).join("; "));
+        }
         Verdict::Typmod => tally.typmods += 1,
         Verdict::Refused(why) => {
             let text = made.steps[outcome.step].sql.clone();

@@ -29,6 +29,8 @@ mod stage;
 mod state;
 #[path = "../asif/tape.rs"]
 mod tape;
+#[path = "../asif/turns.rs"]
+mod turns;
 #[path = "../asif/wire.rs"]
 mod wire;
 mod yard;

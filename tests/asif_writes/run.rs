@@ -1,6 +1,7 @@
 //! A run: generated cases for every person, each checked step by step and then against all that stands in D.
 
 use crate::compare::{leaked, send};
+use crate::dprime;
 use crate::generate::case::{Case, Step};
 use crate::judge::{Ruling, does_nothing, judge};
 use crate::make::case;
@@ -9,12 +10,16 @@ use crate::schema::{Schema, texts as texts_of};
 use crate::stage::Server;
 use crate::state::Watch;
 use crate::tape::{Tape, shrink};
+use crate::turns::ways;
 use crate::wire::{Address, Answer, Client, Mode};
 use crate::yard::{Seat, Yard};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// How many plans of D′ are tried for an error that it did not give.
+const PLANS: usize = 200;
 
 /// Where a person's statements go to be judged.
 pub type Gate<'a> = &'a (dyn Fn(&Seat) -> Address + Sync);
@@ -330,6 +335,12 @@ fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::
             outcome.ruling = Ruling::BothFailed(format!("by rows that show: {how}"));
         }
     }
+    if let Ruling::OneSided(how) = &outcome.ruling {
+        let how = how.clone();
+        if another_plan_raises(bench, case, mode, &outcome)? {
+            outcome.ruling = Ruling::BothFailed(format!("under another plan: {how}"));
+        }
+    }
     if let Ruling::Different(how) = &outcome.ruling
         && how.starts_with("done and not 22")
         && untouched(&outcome)
@@ -380,6 +391,44 @@ fn raises_there(client: &mut Client, case: &Case, mode: Mode, outcome: &Outcome)
     client.simple("ROLLBACK")?;
     let code = |a: &Option<Answer>| a.as_ref()?.error.as_ref().map(|e| e.code().to_owned());
     Ok(last.map(|e| e.code().to_owned()) == code(&outcome.gate))
+}
+
+/// Does D′ raise the gate's very error where the planner goes another way? Then no hidden row did.
+fn another_plan_raises(bench: &mut Bench<'_>, case: &Case, mode: Mode, outcome: &Outcome) -> std::io::Result<bool> {
+    let told = |a: &Option<Answer>| {
+        Some((
+            a.as_ref()?.error.as_ref()?.code().to_owned(),
+            a.as_ref()?.error.as_ref()?.message().to_owned(),
+        ))
+    };
+    let wanted = told(&outcome.gate);
+    let superuser = &mut bench.guarded.client;
+    dprime::run(superuser, dprime::SIZES);
+    let mut found = false;
+    for (n, way) in ways().into_iter().cycle().take(PLANS).enumerate() {
+        dprime::resize(superuser, (n > PLANS / 2).then_some(n));
+        bench.prime.simple("BEGIN")?;
+        for turn in &way {
+            bench.prime.simple(&format!("SET LOCAL {turn}"))?;
+        }
+        let mut last = None;
+        for step in case.steps.iter().take(outcome.step + 1) {
+            let ends = ["BEGIN", "START", "COMMIT"].iter().any(|w| step.sql.starts_with(w));
+            if !ends {
+                last = Some(send(&mut bench.prime, step, mode)?);
+            }
+        }
+        bench.prime.simple("ROLLBACK")?;
+        for text in &case.cleanup {
+            bench.prime.simple(text)?;
+        }
+        if told(&last) == wanted {
+            found = true;
+            break;
+        }
+    }
+    dprime::resize(superuser, None);
+    Ok(found)
 }
 
 /// ON CONFLICT on a hidden row inserts nothing or fails, where D′ has no such row.

@@ -165,6 +165,7 @@ impl Analysis<'_> {
             self.named.insert((guard, index));
             self.note_column(guard, &column.name);
         }
+        self.used.extend(&column.within);
         self.seen.extend(column.reach.direct.iter().map(|&g| (g, true)));
         self.seen.extend(column.reach.indirect.iter().map(|&g| (g, false)));
         Facts {

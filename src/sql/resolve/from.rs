@@ -211,6 +211,7 @@ impl Analysis<'_> {
             .map(|c| Col {
                 reach: c.reach.from_outside(),
                 home: None,
+                within: Vec::new(),
                 ..c
             })
             .collect();
@@ -424,6 +425,16 @@ impl Analysis<'_> {
         let (lefts, rights) = (of(left), of(right));
         let mut columns = Vec::new();
         for name in names {
+            // all of that name: PostgreSQL reports it where one side has two
+            for home in lefts
+                .iter()
+                .chain(&rights)
+                .filter(|c| &c.name == name)
+                .filter_map(|c| c.home)
+            {
+                self.used.insert(home);
+                self.named.insert(home);
+            }
             let (Some(l), Some(r)) = (
                 lefts.iter().find(|c| &c.name == name),
                 rights.iter().find(|c| &c.name == name),
@@ -432,12 +443,6 @@ impl Analysis<'_> {
                 continue;
             };
             self.merge_operator(l, r)?;
-            for side in [l, r] {
-                if let Some(home) = side.home {
-                    self.used.insert(home);
-                    self.named.insert(home);
-                }
-            }
             columns.push(self.merged(join.jointype(), l, r));
         }
         for column in lefts.into_iter().chain(rights) {
@@ -467,6 +472,13 @@ impl Analysis<'_> {
             _ => [l, r].into_iter().find(|c| is_plain(c)),
         };
         let (side, other) = if kind == JoinType::JoinRight { (r, l) } else { (l, r) };
+        // a coerced side still is that side's column
+        let made_of: &[&Col] = match (plain, kind) {
+            (Some(_), _) => &[],
+            (None, JoinType::JoinFull) => &[side, other],
+            (None, _) => &[side],
+        };
+        let homes = made_of.iter().flat_map(|c| c.home.iter().chain(&c.within)).copied();
         Col {
             name: l.name.clone(),
             // where one side is NULL so is the other, but in FULL: what COALESCE gives is the merged column
@@ -481,6 +493,7 @@ impl Analysis<'_> {
             origin_lost: plain.is_some_and(|c| c.origin_lost),
             reach,
             home: plain.and_then(|c| c.home),
+            within: plain.map_or_else(|| homes.collect(), |c| c.within.clone()),
             computed: plain.is_none_or(|c| c.computed),
             merged: true,
             sent: None,

@@ -31,6 +31,8 @@ pub struct Col {
     pub reach: Reach,
     /// Where it is a guard's own column: the guard and the column's index in it.
     pub home: Option<(GuardId, usize)>,
+    /// The guards' own columns that it is made of, where it is none of them itself.
+    pub within: Vec<(GuardId, usize)>,
     /// Its text is an expression, so that it has no name of its own.
     pub computed: bool,
     /// USING or NATURAL made it of two.
@@ -62,6 +64,7 @@ impl Default for Col {
             origin_lost: false,
             reach: Reach::default(),
             home: None,
+            within: Vec::new(),
             computed: false,
             merged: false,
             sent: None,

@@ -172,10 +172,9 @@ pub fn planned_as_d(superuser: &Address, template: &str, person: &Person, reader
          WHERE n.nspname IN ('public', 'crm') AND c.relkind IN ('r', 'm') LOOP \
          EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', r.tab); END LOOP; END $$; \
          UPDATE pg_class SET relpages = pg_relation_size(oid) / 8192 WHERE relkind IN ('r', 'm') AND reltuples > 0 \
-         AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace); \
-         CREATE TABLE asif.sizes AS SELECT oid AS tab, reltuples FROM pg_class WHERE relkind IN ('r', 'm') \
-         AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace);",
+         AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace)",
     );
+    run(&mut client, SIZES);
     run(
         &mut client,
         &format!("GRANT USAGE ON SCHEMA asif TO {reader}; GRANT SELECT ON ALL TABLES IN SCHEMA asif TO {reader}"),
@@ -183,7 +182,11 @@ pub fn planned_as_d(superuser: &Address, template: &str, person: &Person, reader
     client
 }
 
-/// Tells the planner of such a database other numbers of rows, drawn from the seed; the real ones without a seed.
+/// Keeps what the planner is told of the tables' sizes.
+pub const SIZES: &str = "CREATE TABLE IF NOT EXISTS asif.sizes AS SELECT oid AS tab, reltuples FROM pg_class WHERE relkind IN ('r', 'm') \
+     AND relnamespace IN ('public'::regnamespace, 'crm'::regnamespace)";
+
+/// Tells the planner of a database with kept sizes other numbers of rows, drawn from the seed; the real ones without a seed.
 pub fn resize(client: &mut Client, seed: Option<usize>) {
     let rows = seed.map_or_else(
         || "s.reltuples".to_owned(),

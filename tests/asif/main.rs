@@ -54,24 +54,45 @@ fn a_database_is_as_itself_and_not_as_another() {
     assert!(open.failures.len() * 3 > open.cases as usize);
 }
 
-/// The oracle: rowgate before D answers as PostgreSQL does on each person's D′.
-#[test]
-fn rowgate_answers_as_if_the_rest_did_not_exist() {
+/// Runs the oracle on rowgate before D, configured further or as the environment says.
+fn answers(plan: run::Plan, more: Option<&str>) {
     let stage = stage::Stage::set();
     let world = world::World::of(&stage);
     let policies = stage::shipped_policies();
     let explainer = explain::Explainer::new(&stage, &policies);
-    let mut server = stage::Server::start(&stage, &policies);
+    let mut server = match more {
+        Some(more) => stage::Server::configured(&stage, stage::WHOLE, &policies, more),
+        None => stage::Server::start(&stage, &policies),
+    };
     hashes::carry_over(&world, &stage, &server);
     let witnesses = witness::Witnesses::new(&stage, &policies);
-    let plan = plan(10_000);
-    let tally = run::run(&world, &|seat| server.login(seat.person.login), Some(&witnesses), plan);
+    let gate = |seat: &world::Seat| server.login(seat.person.login);
+    let tally = run::run(&world, &gate, Some(&witnesses), plan);
     tally.print(plan.seed, &|login, sql| explainer.text(login, sql));
     let log = server.log();
     if let Some(how) = server.ended() {
         println!("rowgate ended: {how}\n{}", &log[log.len().saturating_sub(4000)..]);
     }
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
+}
+
+/// The oracle: rowgate before D answers as PostgreSQL does on each person's D′.
+#[test]
+fn rowgate_answers_as_if_the_rest_did_not_exist() {
+    answers(plan(10_000), None);
+}
+
+/// The same with nine people at once on two connections.
+#[test]
+fn sessions_that_share_connections_get_the_same_answers() {
+    let shared = "[pool]\nmode = \"transaction\"\nsize = 2\nwait = \"60s\"\n";
+    answers(run::Plan { seed: 2, ..plan(2500) }, Some(shared));
+}
+
+/// The same with a cache that holds two judgements.
+#[test]
+fn a_cache_that_holds_hardly_anything_changes_no_answer() {
+    answers(run::Plan { seed: 3, ..plan(1500) }, Some("[cache]\nentries = 2\n"));
 }
 
 /// The oracle against a rewriter that is broken on purpose.

@@ -129,6 +129,15 @@ pub fn shipped_policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
 }
 
+/// Every run can be made with shared connections and with another cache: `ROWGATE_POOL` and `ROWGATE_CACHE` hold lines
+/// for these sections of the configuration.
+fn wanted_sections() -> String {
+    [("pool", "ROWGATE_POOL"), ("cache", "ROWGATE_CACHE")]
+        .into_iter()
+        .filter_map(|(section, name)| Some(format!("[{section}]\n{}\n", std::env::var(name).ok()?)))
+        .collect()
+}
+
 impl Server {
     /// Starts rowgate before D under these policies.
     pub fn start(stage: &Stage, policies: &Path) -> Self {
@@ -137,12 +146,17 @@ impl Server {
 
     /// Starts rowgate before any database of the stage.
     pub fn before(stage: &Stage, database: &str, policies: &Path) -> Self {
+        Self::configured(stage, database, policies, &wanted_sections())
+    }
+
+    /// Starts rowgate with further sections in its configuration.
+    pub fn configured(stage: &Stage, database: &str, policies: &Path, more: &str) -> Self {
         let port = free_port().expect("a port");
         let directory = tempfile::tempdir().expect("a directory");
         let config = format!(
             "[listen]\naddress = \"127.0.0.1\"\nport = {port}\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{database}\"\n\
              user = \"{READER}\"\npassword = \"{}\"\nsslmode = \"disable\"\n[policies]\ndirectory = \"{}\"\n[login]\nmethod = \"upstream\"\n\
-             auth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n[audit]\noutput = \"off\"\n[limits]\nmax_connections = 150\n",
+             auth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n[audit]\noutput = \"off\"\n[limits]\nmax_connections = 150\n{more}",
             stage.superuser.port,
             data::password(READER),
             policies.display(),

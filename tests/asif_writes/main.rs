@@ -19,6 +19,7 @@ mod generate;
 mod judge;
 mod make;
 mod mapping;
+mod neighbours;
 mod prime;
 mod rules;
 mod run;
@@ -100,33 +101,51 @@ fn row_security_on_everything_is_as_a_database_without_the_rest() {
     assert!(open.failures.len() * 2 > open.cases as usize);
 }
 
-/// The oracle: what goes through rowgate to D comes out as PostgreSQL's own means make it on each person's D′.
-#[test]
-fn rowgate_writes_as_if_the_rest_did_not_exist() {
+/// Runs the oracle for some people, each on a D of their own with rowgate before it, configured further.
+fn writes(people: &[dprime::Person], plan: run::Plan, more: Option<&str>, neighbours: &[&str]) {
     let stage = stage::Stage::set();
-    let yard = yard::Yard::of(&stage, &people());
+    let yard = yard::Yard::of(&stage, people);
     let policies: Vec<yard::Policies> = yard.seats.iter().map(|s| yard::policies(&s.person)).collect();
     let servers: Vec<stage::Server> = yard
         .seats
         .iter()
         .zip(&policies)
-        .map(|(s, p)| s.serve(&stage, p.path()))
+        .map(|(s, p)| s.serve(&stage, p.path(), more))
         .collect();
-    let gate = |seat: &yard::Seat| {
+    let at = |seat: &yard::Seat| {
         let at = yard.seats.iter().position(|s| s.person.login == seat.person.login);
-        servers[at.expect("a seat")].login(seat.person.login)
+        at.expect("a seat")
     };
-    let plan = plan(5000);
+    let gate = |seat: &yard::Seat| servers[at(seat)].login(seat.person.login);
     let witness = |seat: &yard::Seat| {
-        let at = yard.seats.iter().position(|s| s.person.login == seat.person.login);
-        let server = stage::Server::before(&stage, &seat.without_the_hidden(), policies[at.expect("a seat")].path());
+        let server = stage::Server::before(&stage, &seat.without_the_hidden(), policies[at(seat)].path());
         let mut client = server.connect(seat.person.login).expect("rowgate");
         for text in SETTINGS.split(';') {
             client.simple(text).expect("rowgate");
         }
         (server, client)
     };
-    let tally = run::run(&yard, &gate, Some(&witness), plan);
+    let servers: Vec<&stage::Server> = servers.iter().collect();
+    let tally = neighbours::beside(&servers, neighbours, || run::run(&yard, &gate, Some(&witness), plan));
     tally.print(plan.seed);
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
+}
+
+/// The oracle: what goes through rowgate to D comes out as PostgreSQL's own means make it on each person's D′.
+#[test]
+fn rowgate_writes_as_if_the_rest_did_not_exist() {
+    writes(&people(), plan(5000), None, &[]);
+}
+
+/// The same beside seven others on two connections, with a cache that holds two judgements.
+#[test]
+fn writers_that_share_connections_write_the_same() {
+    let shared = "[pool]\nmode = \"transaction\"\nsize = 2\nwait = \"60s\"\n[cache]\nentries = 2\n";
+    let people: Vec<_> = people()
+        .into_iter()
+        .filter(|p| ["yun", "hao"].contains(&p.login))
+        .collect();
+    let neighbours = ["alice", "fiona", "priya", "ewan", "david", "zoe", "alice"];
+    let plan = run::Plan { seed: 2, ..plan(800) };
+    writes(&people, plan, Some(shared), &neighbours);
 }

@@ -274,8 +274,11 @@ impl Seat {
     }
 
     /// rowgate before the person's own D.
-    pub fn serve(&self, stage: &Stage, policies: &Path) -> Server {
-        Server::before(stage, &self.whole.database, policies)
+    pub fn serve(&self, stage: &Stage, policies: &Path, more: Option<&str>) -> Server {
+        match more {
+            Some(more) => Server::configured(stage, &self.whole.database, policies, more),
+            None => Server::before(stage, &self.whole.database, policies),
+        }
     }
 
     /// A copy of D with PostgreSQL's row security instead of rowgate: what constraints say there, they say everywhere.

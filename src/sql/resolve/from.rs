@@ -472,13 +472,14 @@ impl Analysis<'_> {
             _ => [l, r].into_iter().find(|c| is_plain(c)),
         };
         let (side, other) = if kind == JoinType::JoinRight { (r, l) } else { (l, r) };
-        // a coerced side still is that side's column
-        let made_of: &[&Col] = match (plain, kind) {
-            (Some(_), _) => &[],
-            (None, JoinType::JoinFull) => &[side, other],
-            (None, _) => &[side],
-        };
-        let homes = made_of.iter().flat_map(|c| c.home.iter().chain(&c.within)).copied();
+        let home = plain.and_then(|c| c.home);
+        // a coerced side still is that side's column, and which side it is may hang on what is not known here
+        let of = |c: &Col| c.home.into_iter().chain(c.within.iter().copied()).collect::<Vec<_>>();
+        let within = [of(l), of(r)]
+            .concat()
+            .into_iter()
+            .filter(|h| Some(*h) != home)
+            .collect();
         Col {
             name: l.name.clone(),
             // where one side is NULL so is the other, but in FULL: what COALESCE gives is the merged column
@@ -492,8 +493,8 @@ impl Analysis<'_> {
             origin: plain.and_then(|c| c.origin),
             origin_lost: plain.is_some_and(|c| c.origin_lost),
             reach,
-            home: plain.and_then(|c| c.home),
-            within: plain.map_or_else(|| homes.collect(), |c| c.within.clone()),
+            home,
+            within,
             computed: plain.is_none_or(|c| c.computed),
             merged: true,
             sent: None,

@@ -1,7 +1,7 @@
 //! Function calls: which function a name means, whether this person may call it, and whether it is total.
 
 use super::facts::Facts;
-use super::scope::{Col, Scope, Source};
+use super::scope::{Col, GuardId, Scope, Source};
 use super::{Analysis, lost, name_parts, oid};
 use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
 use crate::name::{QualifiedName, quote_literal};
@@ -92,7 +92,15 @@ impl Analysis<'_> {
             let filter = self.expression(filter, scope)?;
             facts.absorb(&filter);
         }
-        if let Some(used) = used {
+        if let Some(mut used) = used {
+            // a column of a level around is that level's to group
+            let own = |g: GuardId| {
+                scope
+                    .items
+                    .iter()
+                    .any(|i| matches!(i.source, Source::Guard(id) | Source::Target(id) if id == g))
+            };
+            used.extend(self.used.iter().filter(|(guard, _)| !own(*guard)));
             self.used = used;
         }
         if let Some(window) = &call.over {

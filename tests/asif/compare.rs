@@ -102,9 +102,9 @@ pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Ver
             }
             Verdict::Same
         }
-        // whether a session already has a temp schema depends on what it did before
+        // whether a session already has a temp schema depends on what was done before on its connection
         (Some(g), Some(p))
-            if g.message().contains("pg_temp")
+            if [g, p].iter().any(|e| e.message().contains("pg_temp"))
                 && [g.code(), p.code()].iter().all(|c| matches!(*c, "3F000" | "42P01")) =>
         {
             Verdict::Same

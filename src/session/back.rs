@@ -230,7 +230,7 @@ impl Session<'_> {
         match self.queue.take_front() {
             Some(Expect::Query(run)) => {
                 if !run.silenced {
-                    let code = self.filter_error(&mut fields, Some(&run.source().text), is_write(&run));
+                    let code = self.filter_run_error(&mut fields, &run);
                     self.record_error(&run, code, &fields);
                     fields.encode(b'E', &mut self.client.output);
                 }
@@ -275,7 +275,7 @@ impl Session<'_> {
                 }
             }
             Expect::Execute(run) => {
-                let code = self.filter_error(&mut fields, Some(&run.source().text), is_write(run));
+                let code = self.filter_run_error(&mut fields, run);
                 if run.silenced {
                     shown = false;
                     self.overflow_statement_ended(true);
@@ -414,8 +414,24 @@ impl Session<'_> {
         }
     }
 
+    /// Makes an error of a run what the client may read. What EXECUTE runs is another text than its own, which a
+    /// place in the error speaks of.
+    fn filter_run_error(&self, fields: &mut Fields, run: &Run) -> Option<&'static str> {
+        self.filter_placed_error(fields, Some(&run.source().text), Some(&run.text), is_write(run))
+    }
+
     /// Makes an error what the client may read. Gives the refusal's code where it is one.
     pub(super) fn filter_error(&self, fields: &mut Fields, text: Option<&Text>, writes: bool) -> Option<&'static str> {
+        self.filter_placed_error(fields, text, text, writes)
+    }
+
+    fn filter_placed_error(
+        &self,
+        fields: &mut Fields,
+        text: Option<&Text>,
+        placed: Option<&Text>,
+        writes: bool,
+    ) -> Option<&'static str> {
         if self.state.who.bypass {
             return None;
         }
@@ -424,8 +440,8 @@ impl Session<'_> {
             fields.set(b'W', context);
         }
         let statement = Statement {
-            sent: text.map(|t| &t.judgement.text),
-            original: text.map(|t| &*t.client),
+            sent: placed.map(|t| &t.judgement.text),
+            original: placed.map(|t| &*t.client),
             writes,
             copies: writes && text.is_some_and(|t| t.judgement.statements.iter().any(|s| s.effect == Effect::CopyIn)),
         };

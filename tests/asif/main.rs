@@ -20,6 +20,7 @@ mod schema;
 mod stage;
 mod tape;
 mod turns;
+mod twin;
 mod wire;
 mod witness;
 mod world;
@@ -37,6 +38,7 @@ fn plan(default: u64) -> run::Plan {
         seed: env("ASIF_SEED").unwrap_or(1),
         only: env("ASIF_ONLY"),
         progress: env("ASIF_CASES").is_some(),
+        twins: env("ASIF_TWINS").unwrap_or(0),
     }
 }
 
@@ -87,6 +89,19 @@ fn rowgate_answers_as_if_the_rest_did_not_exist() {
 fn sessions_that_share_connections_get_the_same_answers() {
     let shared = "[pool]\nmode = \"transaction\"\nsize = 2\nwait = \"60s\"\n";
     answers(run::Plan { seed: 2, ..plan(2500) }, Some(shared));
+}
+
+/// The same for texts that differ in literals alone, which may share a judgement.
+#[test]
+fn other_literals_get_answers_of_their_own() {
+    answers(
+        run::Plan {
+            seed: 4,
+            twins: 2,
+            ..plan(1000)
+        },
+        None,
+    );
 }
 
 /// The same with a cache that holds two judgements.

@@ -4,6 +4,7 @@ use crate::compare::{self, Outcome, Verdict};
 use crate::generate::case::{Case, case};
 use crate::plans::Question;
 use crate::tape::{Tape, shrink};
+use crate::twin::twin;
 use crate::wire::{Address, Client, Mode};
 use crate::witness::{Raised, Witnesses};
 use crate::world::{Seat, World};
@@ -29,6 +30,8 @@ pub struct Plan {
     /// Only this case.
     pub only: Option<u64>,
     pub progress: bool,
+    /// How often each case is asked again with other literals.
+    pub twins: u64,
 }
 
 /// A case that came out wrong.
@@ -349,11 +352,36 @@ fn one(
 ) {
     let mut tape = tape_of(plan.seed, index);
     let made = case(&mut tape, &seat.schema, &world.whole);
+    let mut again = |tape: &mut Tape| case(tape, &seat.schema, &world.whole);
+    rule(seat, ask, plan, index, &made, &tape, &mut again, tally);
+    for n in 0..plan.twins {
+        let other = |case: &Case| twin(case, &mut tape_of(plan.seed ^ (n + 1) << 40, index));
+        let Some(twin) = other(&made) else { break };
+        let mut again = |tape: &mut Tape| {
+            let first = case(tape, &seat.schema, &world.whole);
+            other(&first).unwrap_or(first)
+        };
+        rule(seat, ask, plan, index, &twin, &tape, &mut again, tally);
+    }
+}
+
+/// Asks one case and counts what comes of it.
+#[allow(clippy::too_many_arguments)]
+fn rule(
+    seat: &Seat,
+    ask: &mut dyn FnMut(&Case, Mode) -> Outcome,
+    plan: Plan,
+    index: u64,
+    made: &Case,
+    tape: &Tape,
+    again: &mut dyn FnMut(&mut Tape) -> Case,
+    tally: &mut Tally,
+) {
     let mode = mode_of(index);
-    let outcome = ask(&made, mode);
+    let outcome = ask(made, mode);
     tally.cases += 1;
     if plan.only.is_some() {
-        for s in texts(&made, &outcome) {
+        for s in texts(made, &outcome) {
             println!("{s}");
         }
         println!("{:?} {:?}", mode, outcome.verdict);
@@ -385,7 +413,7 @@ fn one(
                 told(&outcome.gate),
                 told(&outcome.prime)
             );
-            note(&mut tally.unclear, what, texts(&made, &outcome).join("; "));
+            note(&mut tally.unclear, what, texts(made, &outcome).join("; "));
         }
         Verdict::Typmod => tally.typmods += 1,
         Verdict::Refused(why) => {
@@ -393,7 +421,7 @@ fn one(
             note(&mut tally.refused, pattern(why), text);
         }
         verdict => {
-            let steps = texts(&made, &outcome);
+            let steps = texts(made, &outcome);
             let sort = verdict.sort();
             let (mut smallest, mut last) = (steps.clone(), show(verdict));
             if tally.failures.iter().filter(|f| f.verdict.sort() == sort).count() < 3 {
@@ -402,8 +430,7 @@ fn one(
                     if started.elapsed() > SHRINKING {
                         return false;
                     }
-                    let mut again = Tape::replayed(choices.to_vec());
-                    let smaller = case(&mut again, &seat.schema, &world.whole);
+                    let smaller = again(&mut Tape::replayed(choices.to_vec()));
                     let o = ask(&smaller, mode);
                     let fails = bad(&o.verdict) && o.verdict.sort() == sort;
                     if fails {

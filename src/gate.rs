@@ -127,7 +127,7 @@ pub struct Judged {
 /// tables and statements made by PREPARE are told by its [`Effect`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Leaves {
-    /// Settings of the session: SET, RESET, `set_config`.
+    /// Settings: SET, RESET, `set_config`; those of the transaction alone too, under which it may prepare statements.
     pub settings: bool,
     /// What no other connection can be given.
     pub bound: BTreeSet<Bound>,

@@ -303,6 +303,47 @@ async fn prepared_statements_keep_the_names_that_clients_gave() {
 }
 
 #[tokio::test]
+async fn a_literal_is_read_under_the_settings_of_whoever_prepared_it() {
+    let database = Database::new().await;
+    let gate = gate(&database, "size = 1").await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let mut bob = login(&gate, &database, "bob").await;
+    all_well(&mut alice, "set datestyle to 'ISO, DMY'").await;
+    let parse = "P s | select to_char('01/02/2026'::date, 'MM')";
+    let run = ["B | s", "E", "S"];
+    assert_eq!(batch(&mut alice, &[parse, "B | s", "E", "S"]).await[2], "D 02");
+    assert_eq!(batch(&mut bob, &[parse, "B | s", "E", "S"]).await[2], "D 01");
+    assert_eq!(batch(&mut alice, &run).await[1], "D 02");
+    // what is prepared under the settings of one transaction stays there
+    let parse = parse.replace(" s ", " t ");
+    all_well(&mut bob, "begin; set local datestyle to 'ISO, DMY'").await;
+    assert_eq!(batch(&mut bob, &[&parse, "B | t", "E", "S"]).await[2], "D 02");
+    all_well(&mut bob, "commit").await;
+    let mut emma = login(&gate, &database, "emma").await;
+    assert_eq!(batch(&mut emma, &[&parse, "B | t", "E", "S"]).await[2], "D 01");
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_no_wrong_idea_of_the_unnamed_statement() {
+    let database = Database::new().await;
+    let gate = gate(&database, "size = 1").await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let mut bob = login(&gate, &database, "bob").await;
+    all_well(&mut bob, "select 1").await;
+    assert_eq!(batch(&mut bob, &["P | select 7", "S"]).await, ["1", "Z I"]);
+    all_well(&mut alice, "begin").await;
+    assert_eq!(batch(&mut alice, &["P | select 7", "S"]).await, ["1", "Z T"]);
+    assert!(alice.query("select pg_read_file('x')").await[0].starts_with("E 42501"));
+    all_well(&mut alice, "rollback").await;
+    assert_eq!(
+        batch(&mut bob, &["B |", "E", "S"]).await,
+        ["2", "D 7", "C SELECT 1", "Z I"]
+    );
+    gate.stop().await;
+}
+
+#[tokio::test]
 async fn commands_find_statements_that_messages_made() {
     let database = Database::new().await;
     let gate = gate(&database, "size = 1").await;

@@ -1,8 +1,10 @@
 //! What of clients' sessions stands on a connection that they share, one transaction after the other.
 
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Settings that differ from those of a fresh connection, by name.
 pub type Settings = Arc<BTreeMap<String, Setting>>;
@@ -18,6 +20,30 @@ pub struct Setting {
 
 /// What a prepared statement is known by: a cryptographic hash of the text that was sent and its parameter types.
 pub type Digest = [u8; 32];
+
+/// What is prepared is one thing under each set of settings: a literal of a date or a time is read when its statement
+/// is prepared.
+pub fn mark_of(settings: &Settings) -> Digest {
+    let mut hash = Sha256::new();
+    for (name, setting) in settings.iter() {
+        for part in [name, &setting.value] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hash.finalize().into()
+}
+
+/// A mark that no set of settings has, nor anybody else.
+pub fn mark_of_nobody() -> Digest {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    Sha256::new()
+        .chain_update("nobody")
+        .chain_update(number.to_be_bytes())
+        .finalize()
+        .into()
+}
 
 /// What stands on one connection.
 #[derive(Debug, Default)]

@@ -117,11 +117,13 @@ impl Connection {
 
     /// `Q` with judged text.
     pub fn query(&mut self, text: &Verified) {
+        self.carried.unnamed = None;
         put(&mut self.channel.output, b'Q', |out| put_cstr(out, text.text()));
     }
 
     /// `Q` with one of rowgate's own commands.
     pub fn own_query(&mut self, text: &'static str) {
+        self.carried.unnamed = None;
         put(&mut self.channel.output, b'Q', |out| put_cstr(out, text));
     }
 
@@ -215,6 +217,7 @@ impl Connection {
                 out.put_u16(0);
             });
         } else {
+            self.carried.unnamed = None;
             put(&mut self.channel.output, b'Q', |out| {
                 put_cstr(out, "refused by rowgate")
             });

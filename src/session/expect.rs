@@ -19,8 +19,8 @@ pub(super) enum Expect {
     Parse {
         name: String,
         previous: Option<Arc<Prepared>>,
-        /// Nothing was sent: the statement stands on the connection.
-        known: bool,
+        /// Where statements are shared.
+        shared: Option<Standing>,
     },
     /// A Parse of rowgate's own among the client's messages, whose answer is not theirs.
     Placed(Digest),
@@ -45,6 +45,15 @@ pub(super) enum Expect {
     Refused(Option<BytesMut>),
     /// A Query that was sent to fail.
     RefusedQuery(Option<BytesMut>),
+}
+
+/// How a client's statement came to stand on a shared connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It stood there: nothing was sent.
+    Known,
+    /// It was sent, to be known as this.
+    Sent(Digest),
 }
 
 /// A statement of a judged text.

@@ -154,8 +154,8 @@ impl Session<'_> {
             self.refuse_extended(&refusal, None);
             return Ok(());
         }
-        let known = self.shares() && !self.parse_shared(name, &judged);
-        if !self.shares() {
+        let shared = self.shares().then(|| self.parse_shared(name, &judged));
+        if shared.is_none() {
             self.back.parse(name, &judged.judgement.text, types);
         }
         self.state.segment_open = true;
@@ -169,7 +169,7 @@ impl Session<'_> {
         self.queue.push(Expect::Parse {
             name: name.to_owned(),
             previous,
-            known,
+            shared,
         });
         Ok(())
     }

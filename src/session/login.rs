@@ -4,7 +4,7 @@ use super::expect::Queue;
 use super::state::State;
 use super::{End, Session, Shared, Upstream};
 use crate::audit::{Audit, Decision, Event, Person};
-use crate::backend::carried::Settings;
+use crate::backend::carried::{Digest, Settings};
 use crate::backend::{Connection, auth_query, pool};
 use crate::config::{LoginMethod, PoolMode, TlsMode};
 use crate::identity::Principal;
@@ -297,6 +297,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         number: person.session,
         away: None,
         settings: Settings::default(),
+        mark: Digest::default(),
         told: Arc::clone(&back.parameters),
         pinned: None,
         share: None,

@@ -40,7 +40,7 @@ pub use probes::Probes;
 pub use shared::{KnownSettings, Running, Shared};
 pub use shares::Shares;
 
-use crate::backend::carried::Settings;
+use crate::backend::carried::{Digest, Settings};
 use crate::backend::{ConnectError, Connection, pool::Loan};
 use crate::net::{Channel, Fields, Malformed};
 use crate::refusal::Refusal;
@@ -125,6 +125,8 @@ struct Session<'s> {
     away: Option<Box<Connection>>,
     /// The settings that are this session's, where it shares its connection.
     settings: Settings,
+    /// What stands for those settings in what is prepared under them.
+    mark: Digest,
     /// The server's parameters as the client knows them.
     told: Arc<BTreeMap<String, String>>,
     /// What keeps it on its connection, as it was counted.

@@ -1,7 +1,7 @@
 //! Prepared statements in transaction mode: their names are the client's own, and each stands on whatever connection
 //! serves the transaction, under a name of rowgate's.
 
-use super::expect::Expect;
+use super::expect::{Expect, Standing};
 use super::internal::{Shape, Shapes};
 use super::judging::{Text, Verdict};
 use super::prepared::Prepared;
@@ -11,13 +11,20 @@ use crate::net::Fields;
 use std::sync::Arc;
 
 impl Session<'_> {
+    /// What a text is known by on the connection, under the settings that are in force.
+    fn known_as(&self, text: &Text) -> Digest {
+        let mut digest = *text.digest();
+        digest.iter_mut().zip(&self.mark).for_each(|(byte, mark)| *byte ^= mark);
+        digest
+    }
+
     /// The name under which a client's prepared statement stands on the connection; it is prepared there first, if it
     /// is not there.
     pub(super) fn upstream_name(&mut self, name: &str, prepared: &Prepared) -> Box<str> {
         if prepared.by_sql || !self.shares() {
             return name.into();
         }
-        let digest = *prepared.text.digest();
+        let digest = self.known_as(&prepared.text);
         if name.is_empty() && self.back.carried.unnamed == Some(digest) {
             return name.into();
         }
@@ -32,7 +39,8 @@ impl Session<'_> {
     /// Sends a Parse under a name of rowgate's own; the answer is still to be expected.
     pub(super) fn prepare_here(&mut self, text: &Arc<Text>) -> Box<str> {
         let most = self.shared.config.pool.statements;
-        let name: Box<str> = self.back.carried.statements.add(*text.digest(), most).into();
+        let digest = self.known_as(text);
+        let name: Box<str> = self.back.carried.statements.add(digest, most).into();
         self.back.parse(&name, &text.judgement.text, &text.types);
         self.shared
             .counters
@@ -41,18 +49,18 @@ impl Session<'_> {
         name
     }
 
-    /// A client's Parse. `false` where nothing had to be sent, because the statement stands on the connection.
-    pub(super) fn parse_shared(&mut self, name: &str, text: &Arc<Text>) -> bool {
-        let digest = *text.digest();
+    /// A client's Parse, which is sent only where the statement does not stand on the connection.
+    pub(super) fn parse_shared(&mut self, name: &str, text: &Arc<Text>) -> Standing {
+        let digest = self.known_as(text);
         if name.is_empty() {
             self.back.parse("", &text.judgement.text, &text.types);
             self.back.carried.unnamed = Some(digest);
         } else if self.back.carried.statements.find(&digest).is_some() {
-            return false;
+            return Standing::Known;
         } else {
             self.prepare_here(text);
         }
-        true
+        Standing::Sent(digest)
     }
 
     /// A command names a statement that the client made by a Parse message: it has to stand on the connection under the
@@ -62,15 +70,15 @@ impl Session<'_> {
         let Some(prepared) = prepared.filter(|_| self.shares()) else {
             return Ok(None);
         };
-        let digest = prepared.text.digest();
-        if self.state.stand_ins.get(name) == Some(digest) {
+        let digest = self.known_as(&prepared.text);
+        if self.state.stand_ins.get(name) == Some(&digest) {
             return Ok(None);
         }
         self.drain().await?;
         if self.state.skipping {
             return Ok(Some(Verdict::Skipped));
         }
-        self.state.stand_ins.insert(name.into(), *digest);
+        self.state.stand_ins.insert(name.into(), digest);
         self.back.close(b'S', name);
         self.back
             .parse(name, &prepared.text.judgement.text, &prepared.text.types);
@@ -94,7 +102,8 @@ impl Session<'_> {
     }
 
     async fn shape(&mut self, text: &Arc<Text>) -> Result<Result<Option<Shape>, Fields>, End> {
-        let name: Box<str> = match self.back.carried.statements.find(text.digest()) {
+        let digest = self.known_as(text);
+        let name: Box<str> = match self.back.carried.statements.find(&digest) {
             Some(name) => name.into(),
             None => self.prepare_here(text),
         };
@@ -102,7 +111,7 @@ impl Session<'_> {
         match self.finish_own((b'T', 1)).await? {
             Ok(answers) => Self::last_shape(&answers).map(Ok),
             Err(fields) => {
-                self.back.carried.statements.forget(text.digest());
+                self.back.carried.statements.forget(&digest);
                 Ok(Err(fields))
             }
         }
@@ -112,11 +121,15 @@ impl Session<'_> {
     pub(super) fn unprepare(&mut self, message: &Expect) {
         match message {
             Expect::Placed(digest) => self.back.carried.statements.forget(digest),
-            Expect::Parse { name, known: false, .. } if self.shares() => {
+            Expect::Parse {
+                name,
+                shared: Some(Standing::Sent(digest)),
+                ..
+            } => {
                 if name.is_empty() {
                     self.back.carried.unnamed = None;
-                } else if let Some(prepared) = self.state.statements.get(name) {
-                    self.back.carried.statements.forget(prepared.text.digest());
+                } else {
+                    self.back.carried.statements.forget(digest);
                 }
             }
             _ => {}
@@ -125,7 +138,8 @@ impl Session<'_> {
 
     /// An error names the statement as the client does.
     pub(super) fn name_as_client(&mut self, fields: &mut Fields, text: &Arc<Text>) {
-        let Some(here) = self.back.carried.statements.find(text.digest()) else {
+        let digest = self.known_as(text);
+        let Some(here) = self.back.carried.statements.find(&digest) else {
             return;
         };
         let mut named = self.state.statements.iter();
@@ -139,7 +153,10 @@ impl Session<'_> {
     pub(super) fn answer_known(&mut self) {
         loop {
             let tag = match self.queue.front() {
-                Some(Expect::Parse { known: true, .. }) => b'1',
+                Some(Expect::Parse {
+                    shared: Some(Standing::Known),
+                    ..
+                }) => b'1',
                 Some(Expect::CloseStatement { known: true, .. }) => b'3',
                 _ => return,
             };

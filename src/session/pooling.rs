@@ -4,6 +4,7 @@
 use super::expect::Run;
 use super::judging::Verdict;
 use super::{End, Session, Upstream};
+use crate::backend::carried;
 use crate::backend::{ConnectError, Connection, pool};
 use crate::config::PoolMode;
 use crate::gate::Bound;
@@ -103,6 +104,7 @@ impl Session<'_> {
             let settings = self.back.read_settings().await?;
             self.settings = self.shared.known_settings.intern(settings);
             self.back.carried.settings = Arc::clone(&self.settings);
+            self.mark = carried::mark_of(&self.settings);
             self.tell_parameters();
         }
         let names: Vec<Box<str>> = self.state.stand_ins.drain().map(|(name, _)| name).collect();
@@ -116,6 +118,12 @@ impl Session<'_> {
         }
         self.share = None;
         Ok(())
+    }
+
+    /// Settings may be others from here on: nothing that is prepared under them is anybody else's.
+    pub(super) fn touch_settings(&mut self) {
+        self.state.settings_touched = true;
+        self.mark = carried::mark_of_nobody();
     }
 
     /// Gets a connection for what the client is about to ask; gives the error that they get where there is none.
@@ -270,12 +278,13 @@ impl Session<'_> {
             .filter_map(|(_, source)| source.text.statement(source.statement));
         for statement in own.chain(through) {
             let leaves = &statement.leaves;
-            self.state.settings_touched |= leaves.settings;
             self.back.carried.unknown |= leaves.unknown;
             self.state.bound.extend(&leaves.bound);
         }
-        if run.portal.is_none() {
-            self.back.carried.unnamed = None;
+        let mut all = run.text.judgement.statements.iter();
+        let sources = || run.through.iter().filter_map(|(_, s)| s.text.statement(s.statement));
+        if all.any(|s| s.leaves.settings) || sources().any(|s| s.leaves.settings) {
+            self.touch_settings();
         }
     }
 }

@@ -22,7 +22,7 @@ impl Session<'_> {
         {
             return Err(End::Fatal(refusal));
         }
-        self.state.settings_touched = true;
+        self.touch_settings();
         if self.state.who.bypass {
             self.state.stale = false;
         } else if let Err(fields) = self.put_limits_in_force().await? {
@@ -78,7 +78,7 @@ impl Session<'_> {
             return Ok(Err(fields));
         }
         self.state.limits_changed = false;
-        self.state.settings_touched = true;
+        self.touch_settings();
         let (all, some) = (
             std::mem::take(&mut self.state.settings_lost),
             std::mem::take(&mut self.state.settings_reset),

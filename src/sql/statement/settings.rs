@@ -11,7 +11,7 @@ use pg_query::protobuf::{Node, VariableSetKind, VariableSetStmt, VariableShowStm
 /// `SET` and `RESET`
 pub fn set(analysis: &mut Analysis<'_>, set: &VariableSetStmt) -> Result<Judged, Refusal> {
     let name = set.name.to_ascii_lowercase();
-    analysis.leaves.settings = !set.is_local;
+    analysis.leaves.settings = true;
     match set.kind() {
         VariableSetKind::VarSetMulti => match name.as_str() {
             "transaction" | "session characteristics" => Ok(judged(analysis, "SET", Effect::None)),

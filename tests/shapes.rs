@@ -63,6 +63,8 @@ const FORMS: &[&str] = &[
     "UPDATE customers SET city = ¤, level = level || ¤ WHERE id IN (¤, ¤) RETURNING id, phone",
     "UPDATE opportunities o SET stage = ¤ FROM customers c WHERE c.id = o.customer_id AND c.id = ¤",
     "UPDATE customers SET owner_id = ¤ WHERE id = ¤",
+    "UPDATE opportunities SET amount = amount + ¤ WHERE id = ¤",
+    "UPDATE opportunities SET amount = amount -¤ WHERE id > -¤ AND amount <> - ¤",
     "UPDATE customers SET (name, city) = (¤, ¤) WHERE id = ¤",
     "DELETE FROM activities WHERE id = ¤ AND summary = ¤",
     "MERGE INTO customers c USING (VALUES (¤, ¤)) v (id, name) ON c.id = v.id AND c.level = ¤ WHEN MATCHED THEN UPDATE SET name = ¤",

@@ -147,3 +147,15 @@ async fn who_meets_many_constraints_is_noted() {
     );
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn a_judgement_that_was_made_for_another_session_restricts_this_one() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, POLICY).await;
+    for _ in 0..3 {
+        let mut raw = login(&gate, &database).await;
+        raw.query("create temp table t as select code from products").await;
+        let got = raw.query("select code from t").await;
+        assert!(got.iter().any(|line| line == LIMIT), "{got:?}");
+    }
+}

@@ -103,8 +103,7 @@ impl Shape {
             let next = bytes.get(at + 1).copied();
             match byte {
                 b'\'' | b'0'..=b'9' => {
-                    let before = at.checked_sub(1).and_then(|i| bytes.get(i));
-                    if !before.is_some_and(|b| opens(*b)) {
+                    if !opened(bytes, at, byte) {
                         return None;
                     }
                     let literal = if byte == b'\'' {
@@ -168,9 +167,16 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// May a literal follow this byte, with nothing of it belonging to the literal?
-fn opens(byte: u8) -> bool {
-    is_space(byte) || matches!(byte, b'(' | b',' | b'=' | b'<' | b'>')
+/// Does a literal that begins here begin for sure: does nothing before it belong to it? Of a number a minus may stand
+/// before it, which is a token of its own if it is the first sign of an operator.
+fn opened(bytes: &[u8], at: usize, first: u8) -> bool {
+    let before = |at: usize| at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+    let opens = |byte: u8| is_space(byte) || matches!(byte, b'(' | b',' | b'=' | b'<' | b'>');
+    match before(at) {
+        Some(b'-') if first != b'\'' => before(at - 1).is_some_and(|b| is_space(b) || matches!(b, b'(' | b',')),
+        Some(byte) => opens(byte),
+        None => false,
+    }
 }
 
 /// Does a literal end here for sure? A string may go on in the next line.
@@ -274,6 +280,7 @@ mod tests {
             .replace("12.50", "0.1");
         assert_eq!(Shape::of(text).unwrap().blank, Shape::of(&other).unwrap().blank);
         assert_eq!(literals("SELECT $1, 5").unwrap(), ["5"]);
+        assert_eq!(literals("SELECT a + -5, a -6, (-7)").unwrap(), ["5", "6", "7"]);
     }
 
     #[test]
@@ -316,7 +323,12 @@ mod tests {
             "SELECT aü, 1",
             "SELECT a$1, 1",
             "SELECT 1; SELECT 2",
-            "SELECT -5",
+            "SELECT a=-5",
+            "SELECT a+-5",
+            "SELECT a-5",
+            "SELECT -'5'",
+            "SELECT --5",
+            "SELECT @-5",
             "SELECT 'a\0b'",
             "SELECT {1}",
             "SELECT `1`",

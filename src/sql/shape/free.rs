@@ -1,7 +1,7 @@
 //! Which literals of a text are free: no judgement looks at their value where they stand.
 //!
 //! PostgreSQL's tree is asked, and what is not named here is not free: a column compared with a constant in a
-//! condition, a value of VALUES, a value that is assigned. Patterns, counts, places in ORDER BY, arguments, casts and
+//! condition, a value of VALUES, a value that is assigned or added to a column. Patterns, counts, places in ORDER BY, arguments, casts and
 //! all else keep their value in the shape.
 
 use super::Shape;
@@ -17,7 +17,14 @@ pub fn literals(text: &str, shape: &Shape) -> Option<Vec<bool>> {
     let tree = pg_query::parse(text, ParserOptions::DEFAULT).ok()?.protobuf;
     let places = places(&tree);
     let is_free = |at: usize| i32::try_from(at).is_ok_and(|at| places.contains(&at));
-    Some(shape.literals.iter().map(|l| is_free(l.at.start)).collect())
+    // a negative number is one constant, which begins with its sign
+    let has_sign = |at: usize| text.get(..at).is_some_and(|before| before.ends_with('-'));
+    let starts = shape.literals.iter().map(|l| l.at.start);
+    Some(
+        starts
+            .map(|at| is_free(at) || has_sign(at) && is_free(at - 1))
+            .collect(),
+    )
 }
 
 /// Where free constants stand.
@@ -58,7 +65,7 @@ impl Free {
                     if let Some(NodeEnum::ResTarget(target)) = target.node.as_ref()
                         && let Some(value) = target.val.as_deref()
                     {
-                        self.constant(value);
+                        self.assigned(value);
                     }
                 }
                 update.from_clause.iter().for_each(|item| self.from(item, depth));
@@ -156,6 +163,23 @@ impl Free {
         }
     }
 
+    /// A constant, or one that is added to a column or taken from it.
+    fn assigned(&mut self, value: &Node) {
+        let Some(NodeEnum::AExpr(sum)) = value.node.as_ref() else {
+            return self.constant(value);
+        };
+        let is_sum = match sum.name.as_slice() {
+            [name] => matches!(name.node.as_ref(), Some(NodeEnum::String(s)) if matches!(s.sval.as_str(), "+" | "-")),
+            _ => false,
+        };
+        let (Some(left), Some(right)) = (sum.lexpr.as_deref(), sum.rexpr.as_deref()) else {
+            return;
+        };
+        if is_sum && sum.kind() == AExprKind::AexprOp && is_column(left) {
+            self.constant(right);
+        }
+    }
+
     fn constant(&mut self, value: &Node) {
         if let Some(NodeEnum::AConst(constant)) = value.node.as_ref() {
             self.places.insert(constant.location);
@@ -195,8 +219,9 @@ mod tests {
             WHERE (a = 'b' OR NOT 8 <> x.y) AND c BETWEEN 9 AND 10 AND d LIKE 'p%' AND e = -a AND g + 11 = 12 AND h = 13::int4 \
             AND EXISTS (SELECT FROM u WHERE i < 14) GROUP BY 15 HAVING j = 16 ORDER BY 17 LIMIT 18 OFFSET 19";
         assert_eq!(free(text), ["2", "5", "6", "7", "'b'", "8", "9", "10", "14"]);
-        let text = "UPDATE t SET a = 1, b = b + 2, (c, d) = (3, 4) FROM u WHERE u.e = 5 RETURNING 6";
-        assert_eq!(free(text), ["1", "5"]);
+        let text = "UPDATE t SET a = 1, b = b + 2, (c, d) = (3, 4), e = 7 + e, f = f + -8, g = g * 9, h = -10, i = 1 + 1 \
+            FROM u WHERE u.e = 5 AND u.f > -11 AND u.g = g -12 RETURNING 6";
+        assert_eq!(free(text), ["1", "2", "8", "10", "5", "11"]);
         let text =
             "INSERT INTO t VALUES (1, 'a', f(2)), (3, 'b', NULL) ON CONFLICT (a) DO UPDATE SET b = 4 WHERE t.a = 5";
         assert_eq!(free(text), ["1", "'a'", "3", "'b'"]);

@@ -110,6 +110,11 @@ fn cache(text: &mut Text, shared: &Shared) {
     let load = |c: &std::sync::atomic::AtomicU64| count(c.load(Ordering::Relaxed));
     text.counter("cache_hits_total", "Judgements that were found.", load(&counters.hits));
     text.counter(
+        "cache_shape_hits_total",
+        "Judgements that were filled in from another text of the shape.",
+        load(&counters.shape_hits),
+    );
+    text.counter(
         "cache_misses_total",
         "Judgements that had to be made.",
         load(&counters.misses),

@@ -2,6 +2,7 @@
 
 use crate::compare::{self, Exempt, Verdict, own};
 use crate::generate::case::Step;
+use crate::state;
 use crate::wire::{Answer, Report};
 
 /// How a step of a writing case came out.
@@ -99,13 +100,30 @@ pub fn judge(step: &Step, gate: &Answer, prime: &Answer, exempt: &Exempt) -> Rul
         (None, Some(p)) if step.sql.contains("ON CONFLICT") && p.code().starts_with("23") => Ruling::Conflict(told(p)),
         (None, Some(p)) if step.leaky && p.code().starts_with("22") => Ruling::Conflict(told(p)),
         (None, Some(p)) => Ruling::Different(format!("done and not {}", told(p))),
-        (None, None) => match compare::judge(step, &as_insert(step, gate), prime, exempt) {
+        (None, None) => match compare::judge(step, &drawn(step, &as_insert(step, gate)), &drawn(step, prime), exempt) {
             Verdict::Same | Verdict::Typmod => Ruling::Same,
             Verdict::Origin(how) => Ruling::Different(format!("origin {how}")),
             Verdict::Different(how) => Ruling::Different(how),
             other => Ruling::Different(format!("{other:?}")),
         },
     }
+}
+
+/// Which row an UPDATE gives which number of a sequence is the order in which it meets them.
+fn drawn(step: &Step, answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    if step.sql.contains("UPDATE") && step.sql.contains("DEFAULT") {
+        let number = |v: &[u8]| match v.len() {
+            4 => i32::from_be_bytes([v[0], v[1], v[2], v[3]]).into(),
+            8 => i64::from_be_bytes([v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]]),
+            _ => std::str::from_utf8(v).ok().and_then(|t| t.parse().ok()).unwrap_or(0),
+        };
+        let cells = answer.results.iter_mut().flat_map(|r| &mut r.rows).flatten().flatten();
+        for cell in cells.filter(|v| state::DRAWN.contains(&number(v))) {
+            *cell = b"drawn".to_vec();
+        }
+    }
+    answer
 }
 
 /// Row security knows no COPY … FROM, so D′ is given the rows by INSERT.

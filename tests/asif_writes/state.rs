@@ -12,6 +12,9 @@ pub type Row = BTreeMap<String, Option<String>>;
 /// The rows of one table by key.
 pub type Rows = BTreeMap<String, Row>;
 
+/// What the sequences give.
+pub const DRAWN: std::ops::Range<i64> = 3_000_001..3_900_000;
+
 /// Where the original rows are kept.
 const KEEP: &str = "asif_keep";
 
@@ -104,7 +107,7 @@ impl Watch {
         )
         .into_iter()
         .filter_map(|mut r| r.remove(0))
-        .map(|s| format!("setval('{s}', 3000000)"))
+        .map(|s| format!("setval('{s}', {})", DRAWN.start - 1))
         .collect();
         let mut watch = Self {
             client,

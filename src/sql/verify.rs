@@ -3,6 +3,7 @@
 
 pub mod bodies;
 mod copying;
+mod definitions;
 mod inserts;
 mod inside;
 mod merges;

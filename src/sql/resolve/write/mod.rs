@@ -8,7 +8,9 @@ mod merge;
 mod repeatable;
 mod rows;
 mod target;
+mod through;
 mod truncate;
+mod updatable;
 mod view;
 
 use super::facts::Reach;

@@ -1,6 +1,6 @@
 //! The table that a statement writes: who may, and how its columns are named in place.
 
-use super::view::Through;
+use super::through::Through;
 use crate::catalog::{Relation, RelationKind};
 use crate::gate::Origin;
 use crate::name::quote_ident;

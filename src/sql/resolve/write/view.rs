@@ -4,14 +4,15 @@
 //! long as the view's condition and columns read nothing but the row.
 
 use super::target::Doing;
+use super::through::Through;
+use super::updatable::{NOT_SINGLE, computes, not_updatable, query_fault};
 use crate::catalog::{CheckOption, Relation, RelationKind};
 use crate::gate::Origin;
-use crate::name::{QualifiedName, quote_ident};
+use crate::name::QualifiedName;
 use crate::policy::Rows;
-use crate::refusal::{Refusal, SqlState};
+use crate::refusal::Refusal;
 use crate::sql::census::census;
 use crate::sql::parse::parse;
-use crate::sql::raise::Raise;
 use crate::sql::resolve::facts::Reach;
 use crate::sql::resolve::relation::collation_of;
 use crate::sql::resolve::scope::{Col, Found, GuardId, Item, Scope, column_of};
@@ -19,7 +20,7 @@ use crate::sql::resolve::{Analysis, MAX_VIEW_DEPTH, Unit, lost, name_parts, unsu
 use crate::sql::rewrite::splice::Splices;
 use crate::sql::tokens::Tokens;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{LimitOption, ResTarget, SelectStmt, SetOperation, Token};
+use pg_query::protobuf::{ResTarget, SelectStmt, Token};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,59 +47,6 @@ impl Chain {
     /// Does one of the views keep what the client asks from rows that it does not show?
     pub fn has_barrier(&self) -> bool {
         self.definitions.iter().any(|d| d.view.security_barrier)
-    }
-}
-
-/// What a view that is written stands for.
-pub struct Through {
-    /// The view that the statement names.
-    pub view: Arc<Relation>,
-    /// For each of its columns the place in the table of the column that it is.
-    places: Vec<Option<usize>>,
-    /// What stands beside the rows of the policy: the views' conditions, the innermost first, bracketed.
-    pub conditions: Vec<String>,
-    /// Views whose condition a new row must meet, with the condition; the innermost first.
-    checks: Vec<(String, String)>,
-}
-
-impl Through {
-    /// The place in the table of one of the view's columns; `None` where there is no such column, and an inner `None`
-    /// where it is computed.
-    pub fn place(&self, name: &str) -> Option<Option<usize>> {
-        let at = self.view.columns.iter().position(|c| c.name == name)?;
-        Some(self.places.get(at).copied().flatten())
-    }
-
-    /// The places of all columns in the view's order; `None` where one is computed.
-    pub fn every_place(&self) -> impl Iterator<Item = Option<usize>> + '_ {
-        self.places.iter().copied()
-    }
-
-    /// Has the view every column under the name that the table has for it, as far as it is a column of the table?
-    pub fn keeps_names(&self, base: &Relation) -> bool {
-        self.view.columns.iter().zip(&self.places).all(|(column, place)| {
-            place.is_none_or(|at| base.columns.get(at).is_some_and(|below| below.name == column.name))
-        })
-    }
-
-    /// The check of a new row: what the policy says, and then WITH CHECK OPTION.
-    pub fn check(&self, policy: Option<String>) -> Option<String> {
-        let cases: Vec<String> = self
-            .checks
-            .iter()
-            .map(|(view, condition)| {
-                let raise = Raise::View { view: view.clone() };
-                format!("WHEN ({condition}) IS NOT TRUE THEN {}", raise.sql())
-            })
-            .collect();
-        if cases.is_empty() {
-            return policy;
-        }
-        let own = format!("CASE {} END", cases.join(" "));
-        Some(match policy {
-            None => own,
-            Some(policy) => format!("CASE WHEN ({policy}) IS NULL THEN ({own}) END"),
-        })
     }
 }
 
@@ -387,62 +335,6 @@ impl Analysis<'_> {
                 .hint("Write to the table itself.")
         })
     }
-
-    /// The place in the table of a column that a statement assigns by the name that its target has for it.
-    pub(super) fn assigned(
-        &self,
-        target: &super::target::Target,
-        column: &ResTarget,
-        doing: Doing,
-    ) -> Result<usize, Refusal> {
-        let shows = |at: &usize| {
-            target
-                .writes()
-                .is_none_or(|w| w.columns.get(*at).is_some_and(|c| c.shows))
-        };
-        let missing = |relation: &Relation| super::assign::no_such_column(relation, &column.name);
-        let Some(through) = &target.through else {
-            let at = target.relation.columns.iter().position(|c| c.name == column.name);
-            return at
-                .filter(shows)
-                .ok_or_else(|| self.place(missing(&target.relation), column.location));
-        };
-        let found = through.place(&column.name);
-        let found = found.ok_or_else(|| self.place(missing(&through.view), column.location))?;
-        found.filter(shows).ok_or_else(|| {
-            let word = if doing == Doing::Insert {
-                "insert into"
-            } else {
-                "update"
-            };
-            let view = &through.view.name.name;
-            let message = format!("cannot {word} column \"{}\" of view \"{view}\"", column.name);
-            let refusal = Refusal::unsupported("view-column", message)
-                .detail("View columns that are not columns of their base relation are not updatable.");
-            self.place(refusal, column.location)
-        })
-    }
-
-    /// A column that is assigned through a view is written by the table's name for it.
-    pub(super) fn rename_assigned(
-        &mut self,
-        target: &super::target::Target,
-        column: &ResTarget,
-        at: usize,
-    ) -> Result<(), Refusal> {
-        let below = target.relation.columns.get(at).ok_or_else(lost)?;
-        if target.through.is_none() || below.name == column.name {
-            return Ok(());
-        }
-        let tokens = self.tokens()?;
-        let first = tokens.at_location(column.location).ok_or_else(lost)?;
-        let bytes = tokens.bytes(first..first + 1).ok_or_else(lost)?;
-        let text = quote_ident(&below.name);
-        self.unit_mut()?
-            .splices
-            .replace(bytes, text, crate::sql::rewrite::splice::SpliceKind::Column);
-        Ok(())
-    }
 }
 
 /// One view, or the table, as the view above it names it.
@@ -456,60 +348,6 @@ struct Read {
     level: Level,
     /// Its condition, and whether it can neither raise nor tell anything.
     predicate: Option<(String, bool)>,
-}
-
-const NOT_SINGLE: &str = "Views that do not select from a single table or view are not automatically updatable.";
-
-/// What keeps PostgreSQL from writing through a query, its select list and FROM aside.
-fn query_fault(select: &SelectStmt) -> Option<&'static str> {
-    if select.op() != SetOperation::SetopNone {
-        return Some("Views containing UNION, INTERSECT, or EXCEPT are not automatically updatable.");
-    }
-    let limited = select.limit_count.is_some() || select.limit_offset.is_some();
-    let faults = [
-        (
-            !select.distinct_clause.is_empty(),
-            "Views containing DISTINCT are not automatically updatable.",
-        ),
-        (
-            !select.group_clause.is_empty(),
-            "Views containing GROUP BY are not automatically updatable.",
-        ),
-        (
-            select.having_clause.is_some(),
-            "Views containing HAVING are not automatically updatable.",
-        ),
-        (
-            select.with_clause.is_some(),
-            "Views containing WITH are not automatically updatable.",
-        ),
-        (
-            limited || select.limit_option() == LimitOption::WithTies,
-            "Views containing LIMIT or OFFSET are not automatically updatable.",
-        ),
-        (!select.values_lists.is_empty(), NOT_SINGLE),
-    ];
-    faults.into_iter().find(|(is, _)| *is).map(|(_, why)| why)
-}
-
-fn computes(facts: &crate::sql::resolve::facts::Facts) -> &'static str {
-    match (facts.aggregate, facts.window) {
-        (true, _) => "Views that return aggregate functions are not automatically updatable.",
-        (false, true) => "Views that return window functions are not automatically updatable.",
-        (false, false) => "Views that return set-returning functions are not automatically updatable.",
-    }
-}
-
-/// 55000, as PostgreSQL says it.
-fn not_updatable(view: &Relation, doing: Doing, why: &str) -> Refusal {
-    let what = match doing {
-        Doing::Insert => "insert into",
-        Doing::Delete => "delete from",
-        Doing::Merge => "merge into",
-        Doing::Update | Doing::Truncate => "update",
-    };
-    let message = format!("cannot {what} view \"{}\"", view.name.name);
-    Refusal::new("view-not-updatable", SqlState::ObjectNotInPrerequisiteState, message).detail(why.to_owned())
 }
 
 /// Which column of the relation below a column of a view is.

@@ -17,6 +17,8 @@ pub mod sql;
 
 pub mod net;
 
+pub mod login;
+
 pub mod admin;
 pub mod audit;
 pub mod backend;

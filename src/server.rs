@@ -4,6 +4,7 @@ use crate::admin;
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
 use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
+use crate::login::Lockout;
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
 use crate::wire::tls::ServerTls;
@@ -74,6 +75,7 @@ impl Server {
             audit: Audit::open(config.audit.clone())?,
             users: ArcSwap::from_pointee(users(&config)?),
             judgements: session::Judgements::new(config.cache),
+            lockout: Lockout::new(config.login.lockout),
             config,
             world,
             pool,

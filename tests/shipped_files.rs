@@ -32,7 +32,11 @@ fn every_key_of_the_sample_that_is_commented_out_exists() {
     let in_force: String = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(setting) if setting.split_once('=').is_some_and(|(key, _)| is_key(key)) => format!("{setting}\n"),
+            Some(setting)
+                if setting.starts_with("[[") || setting.split_once('=').is_some_and(|(key, _)| is_key(key)) =>
+            {
+                format!("{setting}\n")
+            }
             _ => format!("{line}\n"),
         })
         .collect();

@@ -43,6 +43,21 @@ pub(super) fn text(shared: &Shared) -> String {
         "Clients that are logged in.",
         now(counters.sessions.load(Ordering::Relaxed)),
     );
+    let allowed = ("{result=\"allowed\"}".to_owned(), load(&counters.logins));
+    let refused = counters
+        .refused_logins()
+        .map(|(reason, n)| (format!("{{result=\"{reason}\"}}"), count(n)));
+    text.metric(
+        "counter",
+        "logins_total",
+        "Logins by what became of them.",
+        std::iter::once(allowed).chain(refused),
+    );
+    text.gauge(
+        "login_locks",
+        "Logins at an address, and addresses, that are locked now.",
+        count(shared.lockout.locked(std::time::Instant::now()) as u64),
+    );
     let generation = shared.world.current().generation;
     text.gauge(
         "world_generation",

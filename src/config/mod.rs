@@ -1,5 +1,6 @@
 //! `rowgate.toml`: where to listen, which database stands behind, who may log in, what is recorded, what is bounded.
 
+mod access;
 mod pool;
 mod read;
 
@@ -7,6 +8,8 @@ pub use pool::{PoolConfig, PoolMode};
 pub use read::ConfigError;
 
 use crate::gate::cache::Bounds;
+use crate::login::Rules;
+use crate::login::lockout;
 use read::{Section, Source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +27,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// `[login]`
     pub login: Login,
+    /// `[[access]]`
+    pub access: Rules,
     /// `[audit]`
     pub audit: AuditConfig,
     /// `[metrics] address`: where `/metrics` and `/healthz` are served over HTTP, such as `127.0.0.1:9187`; nowhere
@@ -123,6 +128,10 @@ pub struct Login {
     pub auth_query: String,
     /// `users_file`: for `users_file`: lines of `"login" "SCRAM-SHA-256$…"`.
     pub users_file: Option<PathBuf>,
+    /// `attempts`: failures of one login at one address before it is locked there, 5 unless told;
+    /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
+    /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
+    pub lockout: lockout::Bounds,
 }
 
 /// Where SCRAM verifiers come from.
@@ -211,6 +220,7 @@ impl Config {
                 base.join(directory.as_deref().unwrap_or("policies"))
             },
             login: Login::read(root.section(&mut source, "login"), &mut source, base),
+            access: access::read(&mut root, &mut source),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
             metrics: {
                 let mut section = root.section(&mut source, "metrics");
@@ -337,11 +347,19 @@ impl Login {
             LoginMethod::Upstream => section.text(source, "users_file"),
             LoginMethod::UsersFile => Some(section.required(source, "users_file", "users.txt")),
         };
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let lockout = lockout::Bounds {
+            attempts: count(section.number(source, "attempts", 5, 1..=1_000_000)),
+            per_address: count(section.number(source, "attempts_per_address", 100, 1..=1_000_000)),
+            lock: section.duration(source, "lock", Duration::from_secs(5)),
+            longest: section.duration(source, "longest_lock", Duration::from_secs(900)),
+        };
         section.finish(source);
         Self {
             method,
             auth_query,
             users_file: users_file.map(|p| base.join(p)),
+            lockout,
         }
     }
 }

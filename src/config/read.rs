@@ -69,6 +69,11 @@ impl<'i> Source<'i> {
         });
     }
 
+    /// The line of a place in the file, from 1.
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
     pub(super) fn finish(mut self) -> Vec<ConfigError> {
         self.errors.sort_by_key(|e| (e.line, e.column));
         self.errors
@@ -116,6 +121,92 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// Tables that stand under one name, `[[name]]`, in order.
+    pub(super) fn list(&mut self, source: &mut Source<'_>, name: &'static str) -> Vec<Section<'t, 'i>> {
+        let Some((span, value)) = self.take(name) else {
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        let mut wrong = |span: Range<usize>| {
+            source.error(
+                span,
+                format!("{name} must be a list of tables"),
+                format!("write [[{name}]]"),
+            );
+        };
+        let DeValue::Array(entries) = value else {
+            wrong(span);
+            return sections;
+        };
+        for entry in entries.iter() {
+            match entry.get_ref() {
+                DeValue::Table(table) => sections.push(Section {
+                    name,
+                    table: Some(table),
+                    span: entry.span(),
+                    known: Vec::new(),
+                }),
+                _ => wrong(entry.span()),
+            }
+        }
+        sections
+    }
+
+    /// Is the key there, whatever it says?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table
+            .is_some_and(|t| t.iter().any(|(name, _)| name.get_ref() == key))
+    }
+
+    /// Where the table itself stands.
+    pub(super) fn own_span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Where a key's value stands; the table where there is none.
+    pub(super) fn span_of(&self, key: &str) -> Range<usize> {
+        let found = self
+            .table
+            .and_then(|t| t.iter().find(|(name, _)| name.get_ref() == key));
+        found.map_or_else(|| self.own_span(), |(_, value)| value.span())
+    }
+
+    /// The line that the table begins on, from 1.
+    pub(super) fn line(&self, source: &Source<'_>) -> usize {
+        source.line(self.span.start)
+    }
+
+    /// One text, or a list of at least one.
+    pub(super) fn texts(&mut self, source: &mut Source<'_>, key: &'static str) -> Option<Vec<(String, Range<usize>)>> {
+        let path = self.path(key);
+        let (span, value) = self.take(key)?;
+        let single = [(span.clone(), value)];
+        let entries: Vec<(Range<usize>, &DeValue<'_>)> = match value {
+            DeValue::Array(entries) => entries.iter().map(|e| (e.span(), e.get_ref())).collect(),
+            _ => single.to_vec(),
+        };
+        let mut texts = Vec::new();
+        for (span, entry) in &entries {
+            match entry {
+                DeValue::String(text) if !text.is_empty() => texts.push((text.to_string(), span.clone())),
+                _ => source.error(
+                    span.clone(),
+                    format!("{path} must be text that is not empty, or a list of such texts"),
+                    "write it between double quotes",
+                ),
+            }
+        }
+        if entries.is_empty() {
+            source.error(span, format!("{path} is empty"), "give it a value or remove the line");
+        }
+        Some(texts)
+    }
+
+    /// `true` or `false`, or nothing where the key is missing.
+    pub(super) fn optional_flag(&mut self, source: &mut Source<'_>, key: &'static str) -> Option<bool> {
+        self.has(key).then(|| self.flag(source, key, false))
+    }
+
     fn take(&mut self, key: &'static str) -> Option<(Range<usize>, &'t DeValue<'i>)> {
         self.known.push(key);
         self.table?
@@ -156,10 +247,7 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     pub(super) fn required(&mut self, source: &mut Source<'_>, key: &'static str, example: &str) -> String {
-        let present = self
-            .table
-            .is_some_and(|t| t.iter().any(|(name, _)| name.get_ref() == key));
-        if !present {
+        if !self.has(key) {
             let path = self.path(key);
             source.error(
                 self.span.clone(),

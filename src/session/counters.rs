@@ -4,11 +4,18 @@ use super::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Reasons of refused logins that are counted by themselves.
+const REFUSED_LOGINS: [&str; 4] = ["wrong-password", "locked", "no-access-rule", "not-in-directory"];
+
 /// Counts since the start, but for those that say what is now.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Sessions that are logged in now.
     pub sessions: AtomicI64,
+    /// Logins that went through.
+    pub logins: AtomicU64,
+    /// Those that were refused, by [`REFUSED_LOGINS`]; the last for every other reason.
+    refused_logins: [AtomicU64; REFUSED_LOGINS.len() + 1],
     /// How often a session took a shared connection up.
     pub taken: AtomicU64,
     /// How long sessions waited for one, in microseconds.
@@ -29,6 +36,20 @@ impl Counters {
         self.taken.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         self.waited.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// A login was refused.
+    pub(super) fn refused_login(&self, code: &str) {
+        let at = REFUSED_LOGINS.iter().position(|known| *known == code);
+        if let Some(count) = self.refused_logins.get(at.unwrap_or(REFUSED_LOGINS.len())) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many logins were refused, by reason.
+    pub fn refused_logins(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.refused_logins.iter().map(|c| c.load(Ordering::Relaxed));
+        REFUSED_LOGINS.into_iter().chain(["other"]).zip(counts)
     }
 
     /// A session is kept on its connection for another reason than before.

@@ -1,25 +1,23 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
+use super::authenticate::authenticate;
 use super::expect::Queue;
 use super::state::State;
 use super::{End, Session, Shared, Upstream};
 use crate::audit::{Audit, Decision, Event, Person};
 use crate::backend::carried::{Digest, Settings};
-use crate::backend::{Connection, auth_query, pool};
-use crate::config::{LoginMethod, PoolMode, TlsMode};
+use crate::backend::{Connection, pool};
+use crate::config::{PoolMode, TlsMode};
 use crate::identity::Principal;
-use crate::net::{Channel, Fields, Malformed, Stream, frame};
+use crate::net::{Channel, Fields, Malformed, Stream};
 use crate::refusal::{Refusal, SqlState};
+use crate::wire::answer;
 use crate::wire::startup::{self, First, Startup};
-use crate::wire::{answer, scram};
-use pgwire::api::auth::sasl::scram::ScramServerAuth;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// Longest message of a client that has not logged in.
-const LONGEST_LOGIN: usize = 10_000;
 /// How long a connection may take to be cleaned for the next session.
 const CLEANING: Duration = Duration::from_secs(10);
 
@@ -54,10 +52,11 @@ async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: boo
     };
     let result = async {
         check_startup(shared, channel, &startup, full)?;
-        authenticate(shared, channel, &login).await
+        authenticate(shared, channel, &startup, &person).await
     }
     .await;
     if let Err(End::Fatal(refusal)) = &result {
+        shared.counters.refused_login(refusal.code);
         record_login(shared, &person, Decision::Refused, refusal.code);
     }
     result.map(|()| LoggedIn { startup, login, person })
@@ -171,81 +170,6 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
     Err(End::Fatal(refusal))
 }
 
-/// SCRAM, by the verifier of the login or by one that nothing fits.
-async fn authenticate(shared: &Shared, channel: &mut Channel, login: &str) -> Result<(), End> {
-    let verifier = match shared.config.login.method {
-        LoginMethod::UsersFile => shared.users.load().get(login).cloned(),
-        LoginMethod::Upstream => auth_query::verifier(&shared.pool, &shared.config.login.auth_query, login)
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "the auth query failed");
-                End::Fatal(error.refusal())
-            })?,
-    };
-    if verifier.as_deref().is_some_and(|v| scram::Verifier::parse(v).is_none()) {
-        tracing::warn!(
-            login,
-            "the stored password is no SCRAM verifier: set it anew with password_encryption = scram-sha-256"
-        );
-    }
-    let verifier = verifier.as_deref().and_then(scram::Verifier::parse);
-    let verifier = verifier.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
-    let plain = ScramServerAuth::new();
-    let server = match &shared.tls {
-        Some(tls) if channel.stream().is_tls() => &tls.scram,
-        _ => &plain,
-    };
-    let mechanisms: &[&str] = if server.supports_channel_binding() {
-        &[scram::PLUS, scram::PLAIN]
-    } else {
-        &[scram::PLAIN]
-    };
-    answer::authentication_sasl(&mut channel.output, mechanisms);
-    let body = password_message(channel).await?;
-    let (first, waiting) = scram::first(&body, verifier, server).map_err(|e| denied(e, login))?;
-    answer::authentication_sasl_continue(&mut channel.output, first.as_bytes());
-    let body = password_message(channel).await?;
-    let last = scram::last(&body, &waiting).map_err(|e| denied(e, login))?;
-    if shared.world.current().directory.principal(login).is_none() {
-        return Err(End::Fatal(
-            Refusal::new(
-                "not-in-directory",
-                SqlState::InvalidAuthorization,
-                format!("login \"{login}\" has no access: it is not an active person of the directory"),
-            )
-            .hint("Ask the database administrator."),
-        ));
-    }
-    answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
-    answer::authentication_ok(&mut channel.output);
-    Ok(())
-}
-
-async fn password_message(channel: &mut Channel) -> Result<bytes::BytesMut, End> {
-    channel.drain().await.map_err(|_| End::Client)?;
-    loop {
-        match frame::take(&mut channel.input, |_| LONGEST_LOGIN).map_err(End::Malformed)? {
-            Some((b'p', body)) => return Ok(body),
-            Some(_) => return Err(End::Malformed(Malformed("expected a password message"))),
-            None => {}
-        }
-        if channel.fill().await.map_err(|_| End::Client)? == 0 {
-            return Err(End::Client);
-        }
-    }
-}
-
-fn denied(failed: scram::Failed, login: &str) -> End {
-    match failed {
-        scram::Failed::Malformed(message) => End::Malformed(Malformed(message)),
-        scram::Failed::WrongPassword => End::Fatal(Refusal::new(
-            "wrong-password",
-            SqlState::InvalidPassword,
-            format!("password authentication failed for user \"{login}\""),
-        )),
-    }
-}
-
 /// Gets the session's connection, lets it converse, and cleans up behind it.
 async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn) {
     let LoggedIn {
@@ -311,6 +235,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
             session.greet();
+            shared.counters.logins.fetch_add(1, Ordering::Relaxed);
             shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
             let conversed = session.converse().await;
             shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -430,7 +355,7 @@ fn record_login(shared: &Shared, person: &Person, decision: Decision, code: &str
     record(shared, person, "login", decision, code);
 }
 
-fn record(shared: &Shared, person: &Person, event: &'static str, decision: Decision, code: &str) {
+pub(super) fn record(shared: &Shared, person: &Person, event: &'static str, decision: Decision, code: &str) {
     shared.audit.record(&Event {
         time: Audit::now(),
         event,

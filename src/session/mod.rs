@@ -6,6 +6,7 @@
 
 mod aborted;
 mod admission;
+mod authenticate;
 mod back;
 mod cancel;
 mod copying;

@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::backend::carried::Settings;
 use crate::backend::{Connector, Pool};
 use crate::config::Config;
+use crate::login::Lockout;
 use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub users: ArcSwap<HashMap<String, String>>,
     /// Makes up verifiers for unknown logins.
     pub mock_secret: [u8; 32],
+    /// Failed logins of late.
+    pub lockout: Lockout,
     /// Becomes true when rowgate is told to stop.
     pub stop: watch::Receiver<bool>,
     /// Constraint violations, by login.

@@ -33,6 +33,24 @@ pub fn startup(parameters: &[(&str, &str)]) -> BytesMut {
     packet
 }
 
+/// SASLInitialResponse for SCRAM without channel binding.
+pub fn sasl_initial(data: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    put(&mut out, b'p', |out| {
+        put_cstr(out, "SCRAM-SHA-256");
+        out.put_i32(i32::try_from(data.len()).unwrap());
+        out.put_slice(data);
+    });
+    out
+}
+
+/// SASLResponse, or a password in clear where `data` ends with a NUL.
+pub fn sasl_response(data: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    put(&mut out, b'p', |out| out.put_slice(data));
+    out
+}
+
 impl Raw {
     /// A connection that has said nothing.
     pub async fn open(port: u16) -> Self {
@@ -45,9 +63,26 @@ impl Raw {
         }
     }
 
+    /// The same from another address of this machine, such as 127.0.0.2.
+    pub async fn open_from(port: u16, address: &str) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let socket = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        Self {
+            socket,
+            input: BytesMut::new(),
+            key: (0, 0),
+        }
+    }
+
     /// A connection that is logged in, or the error that it got.
     pub async fn login(port: u16, login: &str, password: &str, more: &[(&str, &str)]) -> Result<Self, String> {
-        let mut raw = Self::open(port).await;
+        Self::open(port).await.log_in(login, password, more).await
+    }
+
+    /// Logs in on a fresh connection.
+    pub async fn log_in(mut self, login: &str, password: &str, more: &[(&str, &str)]) -> Result<Self, String> {
+        let raw = &mut self;
         let mut parameters = vec![("user", login)];
         parameters.extend_from_slice(more);
         raw.send(&startup(&parameters)).await;
@@ -57,27 +92,17 @@ impl Raw {
             let mut reader = Body::new(&body);
             match tag {
                 b'R' => match reader.i32().unwrap() {
-                    10 => {
-                        let mut out = BytesMut::new();
-                        put(&mut out, b'p', |out| {
-                            put_cstr(out, "SCRAM-SHA-256");
-                            out.put_i32(i32::try_from(scram.message().len()).unwrap());
-                            out.put_slice(scram.message());
-                        });
-                        raw.send(&out).await;
-                    }
+                    10 => raw.send(&sasl_initial(scram.message())).await,
                     11 => {
                         scram.update(reader.rest()).unwrap();
-                        let mut out = BytesMut::new();
-                        put(&mut out, b'p', |out| out.put_slice(scram.message()));
-                        raw.send(&out).await;
+                        raw.send(&sasl_response(scram.message())).await;
                     }
                     12 => scram.finish(reader.rest()).unwrap(),
                     _ => {}
                 },
                 b'K' => raw.key = (reader.i32().unwrap(), reader.i32().unwrap()),
                 b'E' => return Err(print(tag, &body)),
-                b'Z' => return Ok(raw),
+                b'Z' => return Ok(self),
                 _ => {}
             }
         }

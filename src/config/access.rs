@@ -1,0 +1,176 @@
+//! `[[access]]`: who may come in from where, when and how; in the order of the file.
+
+use super::read::{Section, Source};
+use crate::login::access::{Origin, Proof, Rule, Rules};
+use crate::login::hours::{self, Hours, Zone};
+use std::ops::Range;
+
+const PROOFS: [(&str, Proof); 2] = [("scram", Proof::Scram), ("reject", Proof::Reject)];
+
+/// Reads every table of the list.
+pub(super) fn read(root: &mut Section<'_, '_>, source: &mut Source<'_>) -> Rules {
+    let tables = root.list(source, "access");
+    Rules(tables.into_iter().map(|table| rule(table, source)).collect())
+}
+
+fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Rule {
+    let names = |texts: Option<Vec<(String, Range<usize>)>>| {
+        texts.map(|all| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+    };
+    let databases = names(section.texts(source, "database"));
+    let logins = names(section.texts(source, "login"));
+    let roles = names(section.texts(source, "role"));
+    let addresses = section.texts(source, "address").map(|all| {
+        let read = |(text, span): (String, Range<usize>)| origin(&text, span, source);
+        all.into_iter().filter_map(read).collect()
+    });
+    let tls = section.optional_flag(source, "tls");
+    let hours = when(&mut section, source);
+    let line = section.line(source);
+    let method = section.required(source, "method", "scram");
+    let proof = PROOFS
+        .iter()
+        .find(|(known, _)| *known == method)
+        .map(|(_, proof)| *proof);
+    if proof.is_none() && !method.is_empty() {
+        let list: Vec<&str> = PROOFS.iter().map(|(known, _)| *known).collect();
+        source.error(
+            section.span_of("method"),
+            format!("access.method cannot be \"{method}\""),
+            format!("choose one of: {}", list.join(", ")),
+        );
+    }
+    section.finish(source);
+    Rule {
+        line,
+        databases,
+        logins,
+        roles,
+        addresses,
+        tls,
+        hours,
+        proof: proof.unwrap_or(Proof::Reject),
+    }
+}
+
+/// `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`, or `local` for the unix socket.
+fn origin(text: &str, span: Range<usize>, source: &mut Source<'_>) -> Option<Origin> {
+    if text == "local" {
+        return Some(Origin::Local);
+    }
+    let net = text
+        .parse()
+        .ok()
+        .or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
+    let Some(net) = net else {
+        source.error(
+            span,
+            format!("access.address \"{text}\" is no address"),
+            "write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
+        );
+        return None;
+    };
+    if net.trunc() != net {
+        source.error(
+            span,
+            format!("access.address \"{text}\" has bits behind its mask"),
+            format!("did you mean \"{}\"?", net.trunc()),
+        );
+    }
+    Some(Origin::Net(net))
+}
+
+/// `hours`, `days` and `time_zone`.
+fn when(section: &mut Section<'_, '_>, source: &mut Source<'_>) -> Option<Hours> {
+    let span = section.spanned_text(source, "hours").and_then(|(text, at)| {
+        let span = hours::span(&text);
+        if span.is_none() {
+            source.error(
+                at,
+                format!("access.hours \"{text}\" is no span of time"),
+                "write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",
+            );
+        }
+        span
+    });
+    let mut days = Vec::new();
+    for (text, at) in section.texts(source, "days").unwrap_or_default() {
+        match hours::days(&text) {
+            Some(some) => days.extend(some),
+            None => source.error(
+                at,
+                format!("access.days \"{text}\" is no day"),
+                "write days as \"mon\", \"tue\", …, or a span as \"mon-fri\"",
+            ),
+        }
+    }
+    let stated = section.has("hours") || section.has("days");
+    let Some((text, at)) = section.spanned_text(source, "time_zone") else {
+        if stated {
+            source.error(
+                section.own_span(),
+                "access.hours and access.days need access.time_zone",
+                "add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
+            );
+        }
+        return None;
+    };
+    let Some(zone) = Zone::parse(&text) else {
+        source.error(
+            at,
+            format!("access.time_zone \"{text}\" is not known"),
+            "write \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock, which TZ names",
+        );
+        return None;
+    };
+    stated.then_some(Hours { span, days, zone })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use std::path::Path;
+
+    const SMALL: &str = "[upstream]\nhost = \"127.0.0.1\"\ndatabase = \"crm\"\nuser = \"rowgate\"\n";
+
+    #[test]
+    fn every_error_has_its_place() {
+        let text = format!(
+            "{SMALL}[[access]]\nmethod = \"scram\"\n[[access]]\naddress = [\"10.0.0.1/8\", \"x\"]\nmethod = \"md5\"\n\
+             [[access]]\nhours = \"8-9\"\ndays = [\"mon\", \"sunday\"]\nmetod = \"reject\"\n\
+             [[access]]\nlogin = []\nrole = 3\ntls = \"yes\"\ntime_zone = \"Mars\"\nmethod = \"reject\"\n"
+        );
+        let errors: Vec<String> = Config::parse("r.toml", &text, Path::new(""))
+            .unwrap_err()
+            .iter()
+            .map(|e| e.to_string().replace("\n    ", " | "))
+            .collect();
+        assert_eq!(
+            errors,
+            [
+                "r.toml:8:12: access.address \"10.0.0.1/8\" has bits behind its mask | did you mean \"10.0.0.0/8\"?",
+                "r.toml:8:26: access.address \"x\" is no address | write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
+                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, reject",
+                "r.toml:10:1: access.hours and access.days need access.time_zone | add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
+                "r.toml:10:1: access.method is missing | add method = \"scram\" under [access]",
+                "r.toml:11:9: access.hours \"8-9\" is no span of time | write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",
+                "r.toml:12:16: access.days \"sunday\" is no day | write days as \"mon\", \"tue\", …, or a span as \"mon-fri\"",
+                "r.toml:13:1: unknown key access.metod | did you mean method?",
+                "r.toml:15:9: access.login is empty | give it a value or remove the line",
+                "r.toml:16:8: access.role must be text that is not empty, or a list of such texts | write it between double quotes",
+                "r.toml:17:7: access.tls must be true or false | write it without quotes",
+                "r.toml:18:13: access.time_zone \"Mars\" is not known | write \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock, which TZ names",
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_keep_their_order_and_lines() {
+        let text = format!("{SMALL}[[access]]\nlogin = \"a\"\nmethod = \"reject\"\n[[access]]\nmethod = \"scram\"\n");
+        let config = Config::parse("r.toml", &text, Path::new("")).unwrap();
+        let lines: Vec<usize> = config.access.0.iter().map(|rule| rule.line).collect();
+        assert_eq!(lines, [5, 8]);
+        let wrong = format!("{SMALL}[access]\nmethod = \"scram\"\n");
+        assert!(Config::parse("r.toml", &wrong, Path::new("")).is_err());
+    }
+}

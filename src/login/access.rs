@@ -1,0 +1,225 @@
+//! Access rules: who may come in from where, when, and how they prove who they are. The first that fits decides.
+
+use super::hours::Hours;
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// What a login comes with, before it has proved anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The database that it asks for.
+    pub database: &'a str,
+    /// The login that it claims.
+    pub login: &'a str,
+    /// Roles that the directory gives this login; none for whoever is unknown.
+    pub roles: &'a [String],
+    /// Where it comes from; `None` through the unix socket.
+    pub address: Option<IpAddr>,
+    /// Is the connection encrypted?
+    pub tls: bool,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// How somebody proves who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, by SCRAM-SHA-256.
+    Scram,
+    /// Not at all: whoever this rule fits is refused.
+    Reject,
+}
+
+/// One rule. What it does not name, it does not ask.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Where it stands in the configuration, for the log.
+    pub line: usize,
+    /// Names of databases; `*` stands for any characters.
+    pub databases: Option<Vec<String>>,
+    /// Names of logins; `*` stands for any characters.
+    pub logins: Option<Vec<String>>,
+    /// The login has one of these roles.
+    pub roles: Option<Vec<String>>,
+    /// Where it comes from.
+    pub addresses: Option<Vec<Origin>>,
+    /// The connection is encrypted, or is not.
+    pub tls: Option<bool>,
+    /// When.
+    pub hours: Option<Hours>,
+    /// What it asks for.
+    pub proof: Proof,
+}
+
+/// Where clients come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The unix socket.
+    Local,
+    /// A range of addresses.
+    Net(IpNet),
+}
+
+impl Rule {
+    fn fits(&self, attempt: &Attempt<'_>) -> bool {
+        let named = |patterns: &Option<Vec<String>>, name: &str| {
+            patterns
+                .as_ref()
+                .is_none_or(|all| all.iter().any(|pattern| fits(pattern, name)))
+        };
+        named(&self.databases, attempt.database)
+            && named(&self.logins, attempt.login)
+            && (self.roles.as_ref()).is_none_or(|roles| roles.iter().any(|role| attempt.roles.contains(role)))
+            && (self.addresses.as_ref()).is_none_or(|all| all.iter().any(|origin| origin.holds(attempt.address)))
+            && self.tls.is_none_or(|tls| tls == attempt.tls)
+            && self.hours.as_ref().is_none_or(|hours| hours.hold(attempt.now))
+    }
+}
+
+impl Origin {
+    fn holds(&self, address: Option<IpAddr>) -> bool {
+        match (self, address) {
+            (Self::Local, None) => true,
+            (Self::Net(net), Some(address)) => net.contains(&address.to_canonical()),
+            (Self::Local, Some(_)) | (Self::Net(_), None) => false,
+        }
+    }
+}
+
+/// All of them, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Rules(pub Vec<Rule>);
+
+impl Rules {
+    /// What is asked of an attempt, and the line of the rule that says so. Where there are rules and none fits, it
+    /// is refused; where there are none at all, everybody is asked for their password.
+    pub fn decide(&self, attempt: &Attempt<'_>) -> (Proof, Option<usize>) {
+        if self.0.is_empty() {
+            return (Proof::Scram, None);
+        }
+        let rule = self.0.iter().find(|rule| rule.fits(attempt));
+        rule.map_or((Proof::Reject, None), |rule| (rule.proof, Some(rule.line)))
+    }
+}
+
+/// Does a name fit a pattern in which `*` stands for any characters?
+pub fn fits(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name) in [
+            ("a", "a"),
+            ("*", ""),
+            ("*", "x"),
+            ("svc_*", "svc_bi"),
+            ("*_bi", "svc_bi"),
+            ("a*b*c", "a-b-b-c"),
+            ("a*a", "aa"),
+            ("**", "x"),
+        ] {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("a", "ab"),
+            ("a", ""),
+            ("a*a", "a"),
+            ("a*b*c", "a-c-b"),
+            ("svc_*", "SVC_x"),
+        ] {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    fn rule() -> Rule {
+        Rule {
+            line: 1,
+            databases: None,
+            logins: None,
+            roles: None,
+            addresses: None,
+            tls: None,
+            hours: None,
+            proof: Proof::Scram,
+        }
+    }
+
+    #[test]
+    fn the_first_that_fits_decides() {
+        let net = |text: &str| Origin::Net(text.parse().unwrap());
+        let rules = Rules(vec![
+            Rule {
+                roles: Some(vec!["dba".to_owned()]),
+                addresses: Some(vec![Origin::Local]),
+                ..rule()
+            },
+            Rule {
+                line: 2,
+                roles: Some(vec!["dba".to_owned()]),
+                proof: Proof::Reject,
+                ..rule()
+            },
+            Rule {
+                line: 3,
+                logins: Some(vec!["al*".to_owned()]),
+                addresses: Some(vec![net("10.0.0.0/8"), net("fd00::/8")]),
+                tls: Some(true),
+                ..rule()
+            },
+        ]);
+        let roles = ["dba".to_owned()];
+        let from = |address: Option<&str>, tls, login, roles| {
+            let address = address.map(|a: &str| a.parse().unwrap());
+            let now = DateTime::UNIX_EPOCH;
+            rules.decide(&Attempt {
+                database: "crm",
+                login,
+                roles,
+                address,
+                tls,
+                now,
+            })
+        };
+        assert_eq!(from(None, false, "dora", &roles), (Proof::Scram, Some(1)));
+        assert_eq!(from(Some("10.1.1.1"), true, "alda", &roles), (Proof::Reject, Some(2)));
+        assert_eq!(from(Some("10.1.1.1"), true, "alice", &[]), (Proof::Scram, Some(3)));
+        assert_eq!(
+            from(Some("::ffff:10.1.1.1"), true, "alice", &[]),
+            (Proof::Scram, Some(3))
+        );
+        assert_eq!(from(Some("fd00::1"), true, "alice", &[]), (Proof::Scram, Some(3)));
+        assert_eq!(from(Some("10.1.1.1"), false, "alice", &[]), (Proof::Reject, None));
+        assert_eq!(from(Some("11.1.1.1"), true, "alice", &[]), (Proof::Reject, None));
+        assert_eq!(from(None, true, "alice", &[]), (Proof::Reject, None));
+        assert_eq!(
+            Rules::default().decide(&Attempt {
+                database: "crm",
+                login: "x",
+                roles: &[],
+                address: None,
+                tls: false,
+                now: DateTime::UNIX_EPOCH
+            }),
+            (Proof::Scram, None)
+        );
+    }
+}

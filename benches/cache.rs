@@ -54,6 +54,7 @@ fn world(runtime: &tokio::runtime::Runtime) -> (Cluster, Arc<World>) {
             upstream: cluster.superuser("postgres"),
             tls: None,
             policies: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")),
+            rights: None,
         })
         .await
         .unwrap();

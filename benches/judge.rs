@@ -79,6 +79,7 @@ fn measure() {
             upstream,
             tls: None,
             policies,
+            rights: None,
         })
         .await
         .unwrap()

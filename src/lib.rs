@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod identity;
 pub mod keeper;
 pub mod policy;
+pub mod rights;
 pub mod world;
 
 pub mod gate;

@@ -78,6 +78,7 @@ fn people(world: &World) -> Vec<Arc<Principal>> {
             reports: _,
             attributes: _,
             bypass: _,
+            held: _,
         } = who.as_ref();
         let mut add = |change: &dyn Fn(&mut Principal)| {
             let mut other = who.as_ref().clone();

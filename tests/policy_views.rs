@@ -26,6 +26,7 @@ async fn world(database: &Database) -> Arc<World> {
         upstream,
         tls: None,
         policies: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")),
+        rights: None,
     };
     let keeper = Keeper::begin(source).await.unwrap_or_else(|e| panic!("{e}"));
     assert!(keeper.warnings().is_empty(), "{:?}", keeper.warnings());

@@ -8,6 +8,7 @@ mod control;
 pub mod demo;
 pub mod explain;
 pub mod hash_password;
+pub mod init;
 pub mod serve;
 pub mod test;
 
@@ -31,6 +32,10 @@ enum Command {
     Test(test::Arguments),
     /// Tell how somebody's statement would be judged, and why.
     Explain(explain::Arguments),
+    /// Make the schema that temporary rights are kept in.
+    Init(init::Arguments),
+    /// Bring that schema up to date for this version of rowgate.
+    Migrate(init::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
 }
@@ -43,6 +48,8 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Init(arguments) => init::run(arguments, false),
+        Command::Migrate(arguments) => init::run(arguments, true),
         Command::HashPassword(arguments) => hash_password::run(arguments),
     }
 }

@@ -3,9 +3,11 @@
 mod access;
 mod pool;
 mod read;
+mod rights;
 
 pub use pool::{PoolConfig, PoolMode};
 pub use read::ConfigError;
+pub use rights::RightsConfig;
 
 use crate::gate::cache::Bounds;
 use crate::login::Rules;
@@ -40,6 +42,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[cache]`
     pub cache: Bounds,
+    /// `[rights]`: temporary rights; without it there are none.
+    pub rights: Option<RightsConfig>,
 }
 
 /// Where clients connect.
@@ -231,6 +235,7 @@ impl Config {
             pool: PoolConfig::read(root.section(&mut source, "pool"), &mut source),
             limits: Limits::read(root.section(&mut source, "limits"), &mut source),
             cache: read_cache(root.section(&mut source, "cache"), &mut source),
+            rights: RightsConfig::read(root.section(&mut source, "rights"), &mut source, base),
         };
         root.finish(&mut source);
         let errors = source.finish();
@@ -279,6 +284,21 @@ impl ClientTls {
 }
 
 impl Upstream {
+    /// How to connect to it, for what is no client's; whether TLS is spoken is said elsewhere.
+    pub fn to_config(&self) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .dbname(&self.database)
+            .user(&self.user)
+            .connect_timeout(self.connect_timeout);
+        if let Some(password) = &self.password {
+            config.password(password);
+        }
+        config
+    }
+
     fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path) -> Self {
         let host = section.required(source, "host", "127.0.0.1");
         let port = port(section.number(source, "port", 5432, 1..=65_535));

@@ -207,6 +207,11 @@ impl<'t, 'i> Section<'t, 'i> {
         self.has(key).then(|| self.flag(source, key, false))
     }
 
+    /// Does the file have it?
+    pub(super) fn is_there(&self) -> bool {
+        self.table.is_some()
+    }
+
     fn take(&mut self, key: &'static str) -> Option<(Range<usize>, &'t DeValue<'i>)> {
         self.known.push(key);
         self.table?

@@ -1,6 +1,7 @@
 //! Who people are: users, roles, teams and managers, read from the database the CRM already keeps.
 
 use crate::catalog::Oid;
+use crate::identity::held::Held;
 use crate::identity::{Attribute, Principal};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,7 +9,10 @@ use std::sync::Arc;
 /// Everybody, at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
-    people: HashMap<String, Arc<Principal>>,
+    /// As the database says.
+    people: Arc<HashMap<String, Arc<Principal>>>,
+    /// Those of them who hold something for a time; `None` is somebody suspended.
+    changed: HashMap<String, Option<Arc<Principal>>>,
     shape: Shape,
 }
 
@@ -65,14 +69,41 @@ impl Shape {
 }
 
 impl Directory {
-    /// The active person of this login; inactive and unknown people are both `None`.
+    /// The active person of this login; inactive, suspended and unknown people are all `None`.
     pub fn principal(&self, login: &str) -> Option<&Arc<Principal>> {
+        match self.changed.get(login) {
+            Some(changed) => changed.as_ref(),
+            None => self.people.get(login),
+        }
+    }
+
+    /// Everybody who is active and not suspended, in no order.
+    pub fn people(&self) -> impl Iterator<Item = &Arc<Principal>> {
+        self.people.keys().filter_map(|login| self.principal(login))
+    }
+
+    /// Somebody as the database says they are, whatever they hold for a time; suspended people, too.
+    pub fn as_read(&self, login: &str) -> Option<&Arc<Principal>> {
         self.people.get(login)
     }
 
-    /// Everybody who is active, in no order.
-    pub fn people(&self) -> impl Iterator<Item = &Arc<Principal>> {
+    /// Everybody in the same way, in no order.
+    pub fn all_as_read(&self) -> impl Iterator<Item = &Arc<Principal>> {
         self.people.values()
+    }
+
+    /// Is this somebody whom a suspension keeps out?
+    pub fn is_suspended(&self, login: &str) -> bool {
+        matches!(self.changed.get(login), Some(None))
+    }
+
+    /// The same people, with these of them otherwise than the database says; `None` is somebody suspended.
+    pub fn with_changed(&self, changed: HashMap<String, Option<Arc<Principal>>>) -> Self {
+        Self {
+            people: Arc::clone(&self.people),
+            changed,
+            shape: self.shape.clone(),
+        }
     }
 
     /// Which attributes people have.
@@ -114,13 +145,19 @@ impl Directory {
                 attributes: person.attributes,
                 bypass: person.roles.iter().any(|r| bypass.contains(r)),
                 roles: person.roles,
+                held: Held::default(),
             };
             people.insert(person.login, Arc::new(principal));
         }
         let shape = Shape {
             attributes: users.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect(),
         };
-        (Self { people, shape }, odd)
+        let directory = Self {
+            people: Arc::new(people),
+            changed: HashMap::new(),
+            shape,
+        };
+        (directory, odd)
     }
 }
 

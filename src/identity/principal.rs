@@ -1,5 +1,6 @@
 //! A person (or program) behind a connection, as the directory knows them at one moment.
 
+use super::held::Held;
 use std::collections::BTreeMap;
 
 /// Somebody's standing at one generation of the world: identity, roles and the sets derived from them.
@@ -21,6 +22,8 @@ pub struct Principal {
     pub attributes: BTreeMap<String, Attribute>,
     /// A role of theirs is marked `bypass`.
     pub bypass: bool,
+    /// What they hold for a time.
+    pub held: Held,
 }
 
 /// A typed value: its text form and its type, so that it can be printed as a constant.

@@ -9,6 +9,7 @@ use crate::policy::check;
 use crate::policy::file::{Problem, Problems, Severity, Spot};
 use crate::policy::load::{self, Texts};
 use crate::policy::written::Written;
+use crate::rights::schema::SchemaError;
 use crate::world::World;
 use deadpool_postgres::{Client, Pool, PoolError};
 use std::collections::BTreeSet;
@@ -31,6 +32,9 @@ pub enum StartError {
     /// A query failed.
     #[error("{0}")]
     Database(#[from] tokio_postgres::Error),
+    /// Temporary rights cannot be read.
+    #[error("{0}")]
+    Rights(#[from] SchemaError),
     /// The policies directory cannot be read.
     #[error("cannot read the policies directory {0}: {1}")]
     Files(String, std::io::Error),
@@ -174,6 +178,8 @@ async fn make(
             generation,
             bodies: Arc::default(),
             standings: Arc::default(),
+            rights: Arc::default(),
+            until: None,
         },
         users,
         teams,

@@ -10,6 +10,7 @@ mod watch;
 pub use build::StartError;
 pub use listen::DIRECTORY_CHANNEL;
 
+use crate::rights::Watch;
 use crate::world::WorldHandle;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct Source {
     pub tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
     /// The policies directory.
     pub policies: PathBuf,
+    /// Temporary rights, where they are used.
+    pub rights: Option<Watch>,
 }
 
 impl Source {
@@ -33,26 +36,29 @@ impl Source {
         let tls = crate::backend::tls::client_config(&config.upstream)?
             .filter(|_| !over_socket)
             .map(tokio_postgres_rustls::MakeRustlsConnect::new);
-        let mut upstream = tokio_postgres::Config::new();
-        upstream
-            .host(&config.upstream.host)
-            .port(config.upstream.port)
-            .dbname(&config.upstream.database)
-            .user(&config.upstream.user)
-            .connect_timeout(config.upstream.connect_timeout)
-            .application_name("rowgate keeper");
-        if let Some(password) = &config.upstream.password {
-            upstream.password(password);
-        }
-        upstream.ssl_mode(match (&tls, config.upstream.sslmode) {
+        let mode = match (&tls, config.upstream.sslmode) {
             (None, _) | (_, crate::config::SslMode::Disable) => tokio_postgres::config::SslMode::Disable,
             (Some(_), crate::config::SslMode::Prefer) => tokio_postgres::config::SslMode::Prefer,
             (Some(_), _) => tokio_postgres::config::SslMode::Require,
+        };
+        let mut upstream = config.upstream.to_config();
+        upstream.application_name("rowgate keeper").ssl_mode(mode);
+        let rights = config.rights.as_ref().map(|rights| {
+            let mut database = rights.database(&config.upstream);
+            if rights.database.is_none() {
+                database.ssl_mode(mode);
+            }
+            Watch {
+                database,
+                tls: tls.clone(),
+                patience: rights.patience,
+            }
         });
         Ok(Self {
             upstream,
             tls,
             policies: config.policies.clone(),
+            rights,
         })
     }
 
@@ -91,10 +97,14 @@ impl Keeper {
     pub async fn begin(source: Source) -> Result<Self, StartError> {
         let pool = source.pool().map_err(|e| StartError::Pool(e.to_string()))?;
         let (state, world) = build::first(&source, &pool).await?;
+        let handle = WorldHandle::new(world);
+        if let Some(rights) = &source.rights {
+            handle.update_rights(rights.first().await?);
+        }
         Ok(Self {
             source,
             pool,
-            handle: WorldHandle::new(world),
+            handle,
             state,
         })
     }

@@ -19,6 +19,9 @@ impl Keeper {
         let (notify, mut notified) = mpsc::channel(1);
         let listener = tokio::spawn(listen::forward(self.source.clone(), notify));
         let _ends_with_us = EndWith(listener);
+        let rights = self.source.rights.clone();
+        let rights = rights.map(|rights| EndWith(tokio::spawn(rights.run(self.handle.clone()))));
+        let _ends_with_us_too = rights;
         let mut files = interval(FILES_EVERY);
         let mut look_at_schema = Instant::now();
         let mut people_read = Instant::now();

@@ -6,7 +6,7 @@ use super::columns::{self, Outcome, Say};
 use super::decision::{Access, ColumnView, Rows, TableView};
 use super::scope::{Pred, Scopes};
 use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule};
-use super::{generated, mask, print};
+use super::{generated, given, mask, print};
 use crate::catalog::{Catalog, Column, Relation};
 use crate::identity::Principal;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl PolicySet {
         match self.bound.cover(relation.oid) {
             Some(Cover::Closed) => Access::Denied,
             Some(Cover::Table(name)) => {
-                if self.bound.is_broken(name) {
+                if self.bound.is_broken(name) || self.closed.contains(name) {
                     return Access::Denied;
                 }
                 let Some(table) = self.written.tables.get(name) else {
@@ -70,15 +70,18 @@ impl PolicySet {
     }
 
     fn guarded(&self, who: &Principal, table: &TableRule, relation: &Relation, catalog: &Catalog) -> Option<TableView> {
+        let roles = self.roles_of(who);
         let scopes = |by_key| Scopes {
             written: &self.written,
             bound: &self.bound,
             catalog,
             who,
             by_key,
+            closed: &self.closed,
+            roles: &roles,
         };
-        let mut view = self.view_of(who, &scopes(false), table, relation)?;
-        let by_key = self.view_of(who, &scopes(true), table, relation)?;
+        let mut view = self.view_of(&scopes(false), table, relation)?;
+        let by_key = self.view_of(&scopes(true), table, relation)?;
         // verification tells the wordings apart by their rows
         if by_key.rows != view.rows {
             view.by_key = Some(Arc::new(by_key));
@@ -86,18 +89,9 @@ impl PolicySet {
         Some(view)
     }
 
-    fn view_of(
-        &self,
-        who: &Principal,
-        scopes: &Scopes<'_>,
-        table: &TableRule,
-        relation: &Relation,
-    ) -> Option<TableView> {
-        let seats: Vec<Seat<'_>> = who
-            .roles
-            .iter()
-            .filter_map(|name| self.written.roles.get(name))
-            .filter_map(|role| Some((role, role.tables.get(&table.name.text)?)))
+    fn view_of(&self, scopes: &Scopes<'_>, table: &TableRule, relation: &Relation) -> Option<TableView> {
+        let seats: Vec<Seat<'_>> = scopes
+            .says(table)
             .filter(|(_, said)| !said.view.is_empty())
             .map(|(role, said)| Seat {
                 role,
@@ -109,18 +103,15 @@ impl PolicySet {
             return None;
         }
         let union = |pick: fn(&RoleTable) -> &Vec<super::written::ScopeWord>| {
-            who.roles
-                .iter()
-                .filter_map(|name| self.written.roles.get(name))
-                .filter_map(|role| Some((role, role.tables.get(&table.name.text)?)))
-                .fold(Pred::none(), |all, (role, said)| {
-                    all.or(scopes.rows(role, table, pick(said), 0))
-                })
+            scopes.says(table).fold(Pred::none(), |all, (role, said)| {
+                all.or(scopes.rows(role, table, pick(said), 0))
+            })
         };
         let rows = seats.iter().fold(Pred::none(), |all, seat| all.or(seat.rows.clone()));
         let edit = union(|said| &said.edit);
         let export = union(|said| &said.export);
         let mut because: Vec<String> = seats.iter().map(why_rows).collect();
+        because.extend(given::because(scopes.who, &table.name.text));
         let columns = self.columns(scopes, &seats, table, relation, &mut because);
         let max_rows = seats
             .iter()
@@ -216,6 +207,7 @@ impl PolicySet {
             };
         };
         let outcome = match &rule.show {
+            _ if rule.given => Outcome::Clear,
             Show::Clear => Outcome::Clear,
             Show::Hidden if rule.except.is_empty() => return Say::Hidden,
             Show::Hidden => Outcome::Null,

@@ -10,6 +10,7 @@ mod decide;
 pub mod decision;
 pub mod file;
 mod generated;
+mod given;
 pub mod load;
 mod mask;
 mod memo;
@@ -31,7 +32,7 @@ pub use writes::{Update, Writes};
 use crate::identity::Principal;
 use bound::Bound;
 pub use memo::Memo;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use written::Written;
 
@@ -41,6 +42,8 @@ pub struct PolicySet {
     written: Arc<Written>,
     bound: Arc<Bound>,
     memo: Arc<Memo<Access>>,
+    /// Tables that nobody gets at for the time being.
+    closed: Arc<BTreeSet<String>>,
 }
 
 impl PolicySet {
@@ -52,6 +55,18 @@ impl PolicySet {
     /// The same, shared.
     pub fn written_arc(&self) -> Arc<Written> {
         Arc::clone(&self.written)
+    }
+
+    /// The same policy with these tables closed to everybody for the time being.
+    pub fn with_closed(&self, closed: BTreeSet<String>) -> Self {
+        if *self.closed == closed {
+            return self.clone();
+        }
+        Self {
+            closed: Arc::new(closed),
+            memo: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// Is this relation protected, or closed because of one that is?

@@ -3,9 +3,11 @@
 use super::bound::Bound;
 use super::decision::Rows;
 use super::print::{self, Family};
-use super::written::{ParentRule, RoleRule, Scope, ScopeWord, TableRule, Written};
+use super::written::{ParentRule, RoleRule, RoleTable, Scope, ScopeWord, TableRule, Written};
 use crate::catalog::{Catalog, Relation};
 use crate::identity::{Attribute, Principal};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A union of conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +104,21 @@ pub(super) struct Scopes<'a> {
     pub who: &'a Principal,
     /// Whether a row has its parent among the visible ones is looked up for each row, instead of in a set of them.
     pub by_key: bool,
+    /// Tables that nobody gets at for the time being.
+    pub closed: &'a BTreeSet<String>,
+    /// The person's roles, with what they hold for a time.
+    pub roles: &'a [Cow<'a, RoleRule>],
 }
 
 impl<'a> Scopes<'a> {
+    /// What each of the person's roles says of a table.
+    pub(super) fn says(&self, table: &TableRule) -> impl Iterator<Item = (&'a RoleRule, &'a RoleTable)> {
+        let name = table.name.text.clone();
+        self.roles
+            .iter()
+            .filter_map(move |role| Some((role.as_ref(), role.tables.get(&name)?)))
+    }
+
     /// The rows that a role's list of scopes means on a table, over the row `level` parents up.
     pub(super) fn rows(&self, role: &RoleRule, table: &TableRule, scopes: &[ScopeWord], level: usize) -> Pred {
         scopes.iter().fold(Pred::none(), |all, scope| {
@@ -129,8 +143,8 @@ impl<'a> Scopes<'a> {
             Scope::Reports => self.owned_by(table, &alias, self.who.reports.as_ref()),
             Scope::Team => self.of_team(table, &alias, self.who.team_id.as_ref()),
             Scope::TeamTree => self.of_team(table, &alias, self.who.team_tree.as_ref()),
-            Scope::Member => Pred::one(self.member(table, &alias)),
-            Scope::Delegated => Pred::none(),
+            Scope::Member => Pred::one(self.member(table, &alias)).or(self.shared(table, &alias)),
+            Scope::Delegated => self.owned_by(table, &alias, self.delegators(table).as_ref()),
             Scope::Parent => self.through_parent(table, level, |parent| {
                 role.tables
                     .get(&parent.name.text)
@@ -144,7 +158,7 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    fn relation(&self, table: &TableRule) -> Option<&'a Relation> {
+    pub(super) fn relation(&self, table: &TableRule) -> Option<&'a Relation> {
         self.bound
             .relation_of(&table.name.text)
             .and_then(|oid| self.catalog.relations.get(&oid))
@@ -204,6 +218,7 @@ impl<'a> Scopes<'a> {
         let found = table
             .parent
             .as_ref()
+            .filter(|rule| !self.closed.contains(&rule.table.text))
             .and_then(|rule| Some((rule, self.written.tables.get(&rule.table.text)?)));
         let Some((rule, parent)) = found else {
             return Pred::none();

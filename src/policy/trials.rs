@@ -97,6 +97,8 @@ impl PolicySet {
                 catalog,
                 who,
                 by_key: false,
+                closed: &self.closed,
+                roles: &[],
             };
             for said in role.tables.values() {
                 let Some((table, relation)) = self.written.tables.get(&said.table.text).and_then(|t| {

@@ -258,6 +258,8 @@ pub struct ColumnRule {
     pub transfer: Option<Vec<ScopeWord>>,
     /// What an INSERT that leaves it out stores: `own` (the person's id) or `team`.
     pub default: Option<Scope>,
+    /// It shows in clear everywhere for the time being, whatever is said here; what is said of writing holds.
+    pub given: bool,
 }
 
 /// How a column shows.

@@ -5,6 +5,7 @@ use crate::audit::{Common, StatementText};
 use crate::backend::carried::Digest;
 use crate::gate::cache::{Ask, Bounds, Cache, Counters, Found, Weigh};
 use crate::gate::{self, Effect, Judged, Judgement, SessionView};
+use crate::identity::Principal;
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::patience;
@@ -152,27 +153,28 @@ impl Session<'_> {
         if Arc::ptr_eq(&world, &self.state.world) {
             return Ok(());
         }
-        let Some(who) = world.directory.principal(&self.state.login) else {
-            return Err(End::Fatal(Refusal::new(
-                "person-left",
-                SqlState::AdminShutdown,
-                "terminating connection because this login has no access any more",
-            )));
-        };
-        if who.bypass != self.state.who.bypass {
-            return Err(End::Fatal(Refusal::new(
-                "role-changed",
-                SqlState::AdminShutdown,
-                "terminating connection because the roles of this login have changed: connect again",
-            )));
-        }
-        self.state.who = Arc::clone(who);
-        let rights = world.policies.rights(who);
+        let who = self.still_in(&world)?;
+        let rights = world.policies.rights(&who);
         self.state.limits_changed |= rights.limits != self.state.rights.limits;
         self.state.rights = Arc::new(rights);
         self.person.roles = who.roles.clone();
+        self.state.who = who;
         self.state.world = world;
         Ok(())
+    }
+
+    /// The person in a newer world; whoever is no longer in it leaves, in the middle of a statement, too.
+    pub(super) fn still_in(&self, world: &World) -> Result<Arc<Principal>, End> {
+        let leave = |code, why: &str| {
+            let message = format!("terminating connection because {why}");
+            Err(End::Fatal(Refusal::new(code, SqlState::AdminShutdown, message)))
+        };
+        match world.directory.principal(&self.state.login) {
+            Some(who) if who.bypass == self.state.who.bypass => Ok(Arc::clone(who)),
+            Some(_) => leave("role-changed", "the roles of this login have changed: connect again"),
+            None if world.directory.is_suspended(&self.state.login) => leave("suspended", "this login is suspended"),
+            None => leave("person-left", "this login has no access any more"),
+        }
     }
 
     /// Makes sure that the next judgement is made under the state as it is: waits for what is under way if it can

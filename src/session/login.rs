@@ -309,6 +309,10 @@ impl Session<'_> {
         } = self;
         registration.end().await;
         shared.counters.repinned(pinned, None);
+        // whoever is put out does not have to read that before their statement ends
+        if !idle && matches!(end, End::Fatal(_)) && !matches!(back, Upstream::Away(_)) {
+            let _ = shared.connector.cancel(target.0, target.1).await;
+        }
         say_goodbye(client, &end).await;
         match back {
             Upstream::Pooled(mut loan) => {

@@ -136,16 +136,20 @@ impl Session<'_> {
 
     /// Moves bytes while something is under way.
     async fn pump(&mut self) -> Result<(), End> {
-        let Some(deadline) = self.overflow.as_ref().and_then(|o| o.cancel_at()) else {
-            return poll_fn(|cx| self.poll_move(cx)).await;
-        };
+        let deadline = self.overflow.as_ref().and_then(|o| o.cancel_at());
+        let mut world = self.world_changed.clone();
         tokio::select! {
             biased;
-            moved = poll_fn(|cx| self.poll_move(cx)) => moved?,
-            () = tokio::time::sleep_until(deadline) => {}
+            moved = poll_fn(|cx| self.poll_move(cx)) => moved,
+            _ = world.changed() => {
+                self.world_changed.mark_unchanged();
+                self.still_in(&self.shared.world.current()).map(drop)
+            }
+            () = at(deadline) => {
+                self.cancel_overflow();
+                Ok(())
+            }
         }
-        self.cancel_overflow();
-        Ok(())
     }
 
     /// Writes to both sides, reads from both sides; ready when there is something new to look at.
@@ -208,6 +212,13 @@ impl Session<'_> {
             Ok(_) => Ok(()),
             Err(error) => Err(broken(&error)),
         }
+    }
+}
+
+async fn at(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -32,6 +32,7 @@ impl Explainer {
             upstream,
             tls: None,
             policies: policies.to_owned(),
+            rights: None,
         };
         let keeper = runtime
             .block_on(Keeper::begin(source))

@@ -12,6 +12,7 @@
 pub mod gate;
 pub mod policies;
 pub mod raw;
+pub mod rights;
 pub mod stages;
 
 use rowgate::cluster::Cluster;

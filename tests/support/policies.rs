@@ -29,6 +29,7 @@ pub fn source(database: &Database, policies: &Path) -> Source {
         upstream: database.cluster.superuser(&database.name),
         tls: None,
         policies: policies.to_owned(),
+        rights: None,
     }
 }
 

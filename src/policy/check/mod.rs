@@ -57,6 +57,7 @@ pub fn bind(
         written: Arc::clone(written),
         bound: Arc::new(check.bound),
         memo: Arc::default(),
+        closed: Arc::default(),
     };
     (set, problems.into_sorted())
 }

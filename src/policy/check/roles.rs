@@ -140,7 +140,8 @@ impl<'a> Check<'a> {
                 None => missing("the team", "team = \"…\""),
             },
             Scope::Member => {
-                if table.members.is_none() {
+                // records can be shared by their key, too
+                if table.members.is_none() && table.key.is_empty() {
                     missing(
                         "the members",
                         "members = { relation = \"…\", row = \"…\", user = \"…\" }",

@@ -15,6 +15,7 @@ pub(super) fn read(columns: &Section<'_>, name: &Word) -> Option<ColumnRule> {
         edit: None,
         transfer: None,
         default: None,
+        given: false,
     };
     match columns.shape(&name.text)? {
         Shape::Text(word) => rule.show = simple(columns, &word)?,

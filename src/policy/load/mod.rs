@@ -91,7 +91,7 @@ pub fn any_error(problems: &[Problem]) -> bool {
 }
 
 /// `parent:own` and the like.
-fn scope_word(word: &super::file::Word) -> ScopeWord {
+pub(super) fn scope_word(word: &super::file::Word) -> ScopeWord {
     let mut rest = word.text.as_str();
     let mut up = 0;
     while let Some(after) = rest.strip_prefix("parent:") {

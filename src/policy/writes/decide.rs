@@ -44,6 +44,7 @@ impl PolicySet {
             return None;
         };
         let table = self.written.tables.get(name)?;
+        let roles = self.roles_of(who);
         let in_words = |by_key: bool| {
             let scopes = Scopes {
                 written: &self.written,
@@ -51,6 +52,8 @@ impl PolicySet {
                 catalog,
                 who,
                 by_key,
+                closed: &self.closed,
+                roles: &roles,
             };
             let few = view.by_key.as_ref().filter(|_| by_key);
             self.writes_in_words(&scopes, table, relation, few.unwrap_or(&view), people)
@@ -73,11 +76,7 @@ impl PolicySet {
         people: &Directory,
     ) -> Writes {
         let says: Vec<Says<'_>> = scopes
-            .who
-            .roles
-            .iter()
-            .filter_map(|name| self.written.roles.get(name))
-            .filter_map(|role| Some((role, role.tables.get(&table.name.text)?)))
+            .says(table)
             .map(|(role, said)| Says {
                 role,
                 said,
@@ -194,7 +193,7 @@ impl PolicySet {
         match says.said.column(&column.name) {
             None if self.written.defaults.columns_clear => Pred::All,
             None => Pred::none(),
-            Some(rule) if rule.show == Show::Clear => Pred::All,
+            Some(rule) if rule.given || rule.show == Show::Clear => Pred::All,
             Some(rule) => scopes.rows(says.role, table, &rule.except, 0),
         }
     }
@@ -211,7 +210,11 @@ impl PolicySet {
                 if decides && rule.is_some_and(|r| r.show == Show::Clear) {
                     return Pred::All;
                 }
-                self.clear_rows(scopes, table, says, column)
+                match rule.filter(|r| r.given && r.show != Show::Clear) {
+                    // that it shows for a time is no right to write it
+                    Some(rule) => scopes.rows(says.role, table, &rule.except, 0),
+                    None => self.clear_rows(scopes, table, says, column),
+                }
             }
         }
     }

@@ -1,0 +1,166 @@
+//! What is in force at one moment: temporary rights laid over the directory.
+
+use super::snapshot::{Right, Snapshot, Subject, With};
+use crate::identity::Principal;
+use crate::identity::directory::Directory;
+use crate::identity::held::{Delegated, Granted};
+use crate::policy::written::Written;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// People as they are now, and tables that nobody gets at.
+#[derive(Debug, Clone, Default)]
+pub struct Force {
+    /// The directory.
+    pub directory: Directory,
+    /// Tables by their names in the policies.
+    pub closed: BTreeSet<String>,
+    /// The next moment at which it is another.
+    pub until: Option<SystemTime>,
+}
+
+/// People who are otherwise than the database says, as they are put together.
+struct Changes<'a> {
+    directory: &'a Directory,
+    people: HashMap<String, Option<Principal>>,
+    /// Who is in each team with which anything is shared.
+    teams: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl Changes<'_> {
+    /// Somebody to be changed; nobody if they are unknown or suspended.
+    fn of(&mut self, login: &str) -> Option<&mut Principal> {
+        if !self.people.contains_key(login) {
+            let person = self.directory.as_read(login)?;
+            self.people.insert(login.to_owned(), Some(person.as_ref().clone()));
+        }
+        self.people.get_mut(login)?.as_mut()
+    }
+
+    /// May they come in?
+    fn is_in(&self, login: &str) -> bool {
+        match self.people.get(login) {
+            Some(changed) => changed.is_some(),
+            None => self.directory.as_read(login).is_some(),
+        }
+    }
+}
+
+/// Lays rights over a directory. Names that are unknown have no effect.
+pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: SystemTime) -> Force {
+    let rights: Vec<_> = snapshot.at(now).collect();
+    let mut changes = Changes {
+        directory,
+        people: HashMap::new(),
+        teams: teams(directory, &rights),
+    };
+    let mut closed = BTreeSet::new();
+    let mut without: BTreeSet<&str> = BTreeSet::new();
+    for right in &rights {
+        match &right.subject {
+            Subject::SuspendPerson(login) => drop(changes.people.insert(login.clone(), None)),
+            Subject::SuspendRole(role) => drop(without.insert(role)),
+            Subject::SuspendTable(table) => drop(closed.insert(table.clone())),
+            Subject::Grant { .. } | Subject::Role { .. } | Subject::Delegation { .. } | Subject::Share { .. } => {}
+        }
+    }
+    for right in &rights {
+        give(&mut changes, right.number, &right.subject, written);
+    }
+    if !without.is_empty() {
+        let gone = |p: &Principal| p.roles.iter().any(|r| without.contains(r.as_str()));
+        for person in directory.all_as_read().filter(|p| gone(p)) {
+            changes.of(&person.login);
+        }
+    }
+    for person in changes.people.values_mut().flatten() {
+        person.roles.retain(|role| !without.contains(role.as_str()));
+        let bypass = |role: &String| written.roles.get(role).is_some_and(|r| r.bypass);
+        person.bypass = person.roles.iter().any(bypass);
+        person.held.delegated.sort();
+        person.held.delegated.dedup();
+    }
+    let people = changes.people.into_iter();
+    Force {
+        directory: directory.with_changed(people.map(|(login, p)| (login, p.map(Arc::new))).collect()),
+        closed,
+        until: snapshot.next_change(now),
+    }
+}
+
+fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Written) {
+    match subject {
+        Subject::Grant { login, table, gift } => {
+            if let Some(person) = changes.of(login) {
+                person.held.grants.push(Granted {
+                    number,
+                    table: table.clone(),
+                    what: gift.clone(),
+                });
+            }
+        }
+        Subject::Role { login, role } if written.roles.contains_key(role) => {
+            if let Some(person) = changes.of(login)
+                && !person.roles.contains(role)
+            {
+                person.roles.push(role.clone());
+            }
+        }
+        // whoever has left or is suspended has nothing that anybody could stand in for
+        Subject::Delegation {
+            login,
+            delegator,
+            table,
+        } if login != delegator && changes.is_in(delegator) => {
+            let owner = changes.directory.as_read(delegator).and_then(|p| p.user_id.as_ref());
+            if let Some(owner) = owner.and_then(|id| id.values.first()).cloned()
+                && let Some(person) = changes.of(login)
+            {
+                let table = table.clone();
+                person.held.delegated.push(Delegated { table, owner });
+            }
+        }
+        Subject::Share { with, table, key } => {
+            let members: Vec<&str> = match with {
+                With::Person(login) => vec![login],
+                With::Team(team) => changes.teams.get(team.as_str()).cloned().unwrap_or_default(),
+            };
+            for login in members {
+                if let Some(person) = changes.of(login) {
+                    let records = person.held.records.entry(table.clone()).or_default();
+                    records.insert(key.clone());
+                }
+            }
+        }
+        Subject::Role { .. }
+        | Subject::Delegation { .. }
+        | Subject::SuspendPerson(_)
+        | Subject::SuspendRole(_)
+        | Subject::SuspendTable(_) => {}
+    }
+}
+
+/// The people of every team that these rights name.
+fn teams<'a>(directory: &'a Directory, rights: &[&Right]) -> HashMap<&'a str, Vec<&'a str>> {
+    let named: BTreeSet<&str> = rights
+        .iter()
+        .filter_map(|right| match &right.subject {
+            Subject::Share {
+                with: With::Team(team), ..
+            } => Some(team.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut teams: HashMap<&str, Vec<&str>> = HashMap::new();
+    if named.is_empty() {
+        return teams;
+    }
+    for person in directory.all_as_read() {
+        let team = person.team_id.as_ref().and_then(|t| t.values.first());
+        if let Some(team) = team.filter(|t| named.contains(t.as_str())) {
+            teams.entry(team).or_default().push(&person.login);
+        }
+    }
+    teams
+}

@@ -33,7 +33,7 @@ fn every_key_of_the_sample_that_is_commented_out_exists() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(setting)
-                if setting.starts_with("[[") || setting.split_once('=').is_some_and(|(key, _)| is_key(key)) =>
+                if setting.starts_with('[') || setting.split_once('=').is_some_and(|(key, _)| is_key(key)) =>
             {
                 format!("{setting}\n")
             }

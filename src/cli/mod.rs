@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod hash_password;
 pub mod init;
+mod rights;
 pub mod serve;
 pub mod test;
 
@@ -36,6 +37,26 @@ enum Command {
     Init(init::Arguments),
     /// Bring that schema up to date for this version of rowgate.
     Migrate(init::Arguments),
+    /// Give somebody rows, columns or a role for a time.
+    Grant(rights::Arguments),
+    /// Have somebody stand in for somebody else.
+    Delegate(rights::Arguments),
+    /// Keep a person, a role or a table out.
+    Suspend(rights::Arguments),
+    /// End a suspension.
+    Resume(rights::Arguments),
+    /// Share one record with a person or a team.
+    Share(rights::Arguments),
+    /// End that.
+    Unshare(rights::Arguments),
+    /// End a temporary right by its number.
+    Revoke(rights::Arguments),
+    /// Give what somebody asks for.
+    Approve(rights::Arguments),
+    /// Refuse it.
+    Reject(rights::Arguments),
+    /// List temporary rights, requests and every change: `rights of alice`, `rights history on customers 42`.
+    Rights(rights::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
 }
@@ -50,6 +71,16 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Init(arguments) => init::run(arguments, false),
         Command::Migrate(arguments) => init::run(arguments, true),
+        Command::Grant(arguments) => rights::run(arguments, "grant"),
+        Command::Delegate(arguments) => rights::run(arguments, "delegate"),
+        Command::Suspend(arguments) => rights::run(arguments, "suspend"),
+        Command::Resume(arguments) => rights::run(arguments, "resume"),
+        Command::Share(arguments) => rights::run(arguments, "share"),
+        Command::Unshare(arguments) => rights::run(arguments, "unshare"),
+        Command::Revoke(arguments) => rights::run(arguments, "revoke"),
+        Command::Approve(arguments) => rights::run(arguments, "approve"),
+        Command::Reject(arguments) => rights::run(arguments, "reject"),
+        Command::Rights(arguments) => rights::run(arguments, "rights"),
         Command::HashPassword(arguments) => hash_password::run(arguments),
     }
 }

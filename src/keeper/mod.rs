@@ -11,6 +11,7 @@ pub use build::StartError;
 pub use listen::DIRECTORY_CHANNEL;
 
 use crate::rights::Watch;
+use crate::rights::desk::Desk;
 use crate::world::WorldHandle;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::path::PathBuf;
@@ -106,6 +107,21 @@ impl Keeper {
             pool,
             handle,
             state,
+        })
+    }
+
+    /// Where commands about temporary rights are carried out, where these are used.
+    pub fn desk(&self) -> Option<Desk> {
+        let watch = self.source.rights.clone()?;
+        let upstream = Watch {
+            database: self.source.upstream.clone(),
+            tls: self.source.tls.clone(),
+            patience: watch.patience,
+        };
+        Some(Desk {
+            watch,
+            upstream,
+            world: self.handle.clone(),
         })
     }
 

@@ -76,6 +76,7 @@ fn nothing_but(granted: &Granted) -> RoleRule {
         bypass: false,
         tables: BTreeMap::from([(word.text, table)]),
         rights: Default::default(),
+        temporary: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::decision::RoleRights;
 use super::file::{Spot, Word};
+use super::temporary::Temporary;
 use crate::name::QualifiedName;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -211,6 +212,8 @@ pub struct RoleRule {
     pub tables: BTreeMap<String, RoleTable>,
     /// What it may do beside tables.
     pub rights: RoleRights,
+    /// What its people may give others for a time.
+    pub temporary: Temporary,
 }
 
 /// What a role may do with a table.

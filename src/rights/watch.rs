@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_postgres::config::Host;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
@@ -53,12 +54,13 @@ impl Watch {
 
     /// A connection to the database.
     pub async fn open(&self) -> Result<Line, tokio_postgres::Error> {
+        let is_socket = |host: &Host| matches!(host, Host::Unix(_));
         match &self.tls {
-            Some(tls) => {
+            Some(tls) if !self.database.get_hosts().iter().all(is_socket) => {
                 let (client, connection) = self.database.connect(tls.clone()).await?;
                 Ok(line(client, connection))
             }
-            None => {
+            Some(_) | None => {
                 let (client, connection) = self.database.connect(tokio_postgres::NoTls).await?;
                 Ok(line(client, connection))
             }

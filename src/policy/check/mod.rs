@@ -3,6 +3,7 @@
 mod directory;
 mod roles;
 mod tables;
+mod temporary;
 
 use super::PolicySet;
 use super::bound::Bound;

@@ -11,6 +11,7 @@ impl<'a> Check<'a> {
         let written = self.written;
         for role in written.roles.values() {
             self.rights(role);
+            self.temporary(role);
             for (name, said) in &role.tables {
                 let Some(table) = written.tables.get(name) else {
                     self.problems.error(
@@ -108,7 +109,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn scope(&mut self, table: &'a TableRule, scope: &ScopeWord, up: usize) {
+    pub(super) fn scope(&mut self, table: &'a TableRule, scope: &ScopeWord, up: usize) {
         let written = self.written;
         let parent = table
             .parent

@@ -4,6 +4,7 @@ mod columns;
 mod directory;
 mod roles;
 mod tables;
+mod temporary;
 
 use super::file::{Problem, Problems, Severity, Spot};
 use super::section::{Section, SourceText};

@@ -1,9 +1,10 @@
 //! `roles/NAME.toml`: what a role may do with each table and beside tables.
 
-use super::{columns, scope_words};
+use super::{columns, scope_words, temporary};
 use crate::name::QualifiedName;
 use crate::policy::decision::RoleRights;
 use crate::policy::section::Section;
+use crate::policy::temporary::Temporary;
 use crate::policy::written::{RoleRule, RoleTable, Written};
 use std::collections::BTreeMap;
 
@@ -15,12 +16,16 @@ pub(super) fn read(file: &Section<'_>, name: &str, written: &mut Written) {
         bypass: file.boolean("bypass").unwrap_or(false),
         tables: BTreeMap::new(),
         rights: RoleRights::default(),
+        temporary: Temporary::default(),
     };
     for key in file.keys() {
         match key.text.as_str() {
             "title" | "bypass" => {}
             "rights" => {
                 if let Some(section) = file.section("rights") {
+                    if let Some(inner) = section.section("temporary") {
+                        role.temporary = temporary::read(&inner);
+                    }
                     role.rights = rights(&section);
                 }
             }

@@ -1,0 +1,270 @@
+//! Listings: rights, requests, history, people, and what one may do.
+
+use super::desk::Answer;
+use super::language::{About, Name, Show};
+use super::may::Teller;
+use super::schema::SchemaError;
+use super::{language, when};
+use crate::refusal::{Refusal, SqlState};
+use crate::world::World;
+use std::time::SystemTime;
+use tokio_postgres::{Client, Error, Row};
+
+/// Newest changes that one listing shows at most.
+const MOST: i64 = 1_000;
+
+/// Is the schema looked at for it?
+pub(super) fn needs_schema(what: &Show) -> bool {
+    matches!(what, Show::Rights(_) | Show::History(_) | Show::Requests)
+}
+
+/// What a listing shows to whoever asks.
+pub(super) async fn list(
+    client: Option<&Client>,
+    teller: &Teller,
+    world: &World,
+    what: &Show,
+) -> Result<Answer, Refusal> {
+    let (columns, rows): (Vec<&'static str>, Vec<Vec<Option<String>>>) = match (what, client) {
+        (Show::Rights(about), Some(client)) => (
+            vec!["number", "kind", "who", "what", "until", "reason", "given_by"],
+            rights(client, teller, world, about.as_ref()).await?,
+        ),
+        (Show::History(about), Some(client)) => (
+            vec![
+                "at", "who", "what", "login", "table", "record", "why", "before", "after",
+            ],
+            history(client, teller, world, about.as_ref()).await?,
+        ),
+        (Show::Requests, Some(client)) => (
+            vec!["number", "login", "wanted", "until", "reason", "state", "decided_by"],
+            requests(client, teller, world).await.map_err(failed)?,
+        ),
+        (Show::People, _) => (vec!["login", "roles", "suspended"], people(teller, world)),
+        (Show::Policy, _) => (
+            vec!["may", "how"],
+            teller
+                .powers(world)
+                .into_iter()
+                .map(|line| line.map(Some).to_vec())
+                .collect(),
+        ),
+        (Show::Help, _) => (
+            vec!["command"],
+            HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
+        ),
+        (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests, _) => {
+            let message = "there is nothing to show of this here";
+            return Err(Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message));
+        }
+    };
+    Ok(Answer {
+        tag: "SHOW".to_owned(),
+        notes: Vec::new(),
+        columns,
+        rows,
+    })
+}
+
+fn failed(error: Error) -> Refusal {
+    let message = "temporary rights cannot be reached now";
+    Refusal::new("rights-out-of-reach", SqlState::ConnectionFailure, message).log(SchemaError::from(error).to_string())
+}
+
+const HELP: [&str; 17] = [
+    "GRANT view [, edit …] ON table SCOPE scope TO login UNTIL time REASON 'why'",
+    "GRANT view ON table(column [, …]) TO login UNTIL time REASON 'why'",
+    "GRANT ROLE role TO login UNTIL time REASON 'why'",
+    "DELEGATE login TO login [ON table] UNTIL time REASON 'why'",
+    "SHARE table key WITH login | TEAM team [UNTIL time] [REASON 'why']",
+    "UNSHARE table key WITH login | TEAM team",
+    "SUSPEND PERSON login | ROLE role | TABLE table [UNTIL time] [REASON 'why']",
+    "RESUME PERSON login | ROLE role | TABLE table",
+    "REVOKE number [REASON 'why']",
+    "RAISE [ROLE role] [FOR '20 min'] REASON 'why'",
+    "REQUEST view ON table(column) UNTIL time REASON 'why'; also rows and roles, as in GRANT",
+    "APPROVE number; REJECT number [REASON 'why']",
+    "SHOW RIGHTS [OF login | ON table [key]]",
+    "SHOW HISTORY [OF login | ON table [key]]",
+    "SHOW REQUESTS; SHOW PEOPLE; SHOW POLICY; SHOW POOLS; SHOW HELP",
+    "time: '18:00', '2026-12-31' (the end of that day), '2026-12-31 12:00'; instead of UNTIL: FOR '2 hours'",
+    "names that are no plain words stand between quotes",
+];
+
+fn names(keys: &[Name]) -> Vec<String> {
+    keys.iter().map(|k| k.text.clone()).collect()
+}
+
+async fn rights(
+    client: &Client,
+    teller: &Teller,
+    world: &World,
+    about: Option<&About>,
+) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+    const SELECT: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, \
+        until, reason, given_by FROM rowgate.rights WHERE (until IS NULL OR until > pg_catalog.now()) \
+        AND ($1::text IS NULL OR login = $1 OR delegator = $1) \
+        AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id";
+    let (login, table, key) = asked(world, about)?;
+    let rows = client.query(SELECT, &[&login, &table, &key]).await.map_err(failed)?;
+    let mut listed = Vec::new();
+    for row in &rows {
+        let given_by: String = row.try_get("given_by").map_err(failed)?;
+        let text = |name: &str| row.try_get::<_, Option<String>>(name).map_err(failed);
+        let (login, delegator) = (text("login")?, text("delegator")?);
+        let concerned = [&login, &delegator]
+            .into_iter()
+            .flatten()
+            .any(|l| teller.may_see(world, l));
+        if !concerned && !teller.is(&given_by) && matches!(teller, Teller::Person(_)) {
+            continue;
+        }
+        let who = match (login, text("team")?) {
+            (Some(login), _) => Some(login),
+            (None, team) => team.map(|t| format!("team {t}")),
+        };
+        let until: Option<SystemTime> = row.try_get("until").map_err(failed)?;
+        listed.push(vec![
+            Some(row.try_get::<_, i64>("id").map_err(failed)?.to_string()),
+            text("kind")?,
+            who,
+            Some(described(row).map_err(failed)?),
+            until.map(when::shown),
+            text("reason")?,
+            Some(given_by),
+        ]);
+    }
+    Ok(listed)
+}
+
+/// What a stored right gives, in the words of the commands.
+fn described(row: &Row) -> Result<String, Error> {
+    let text = |name: &str| row.try_get::<_, Option<String>>(name);
+    let list = |name: &str| row.try_get::<_, Option<Vec<String>>>(name);
+    let table = text("table_name")?;
+    let mut words = Vec::new();
+    if let Some(delegator) = text("delegator")? {
+        words.push(format!("rows of {delegator}"));
+    }
+    let columns = list("columns")?;
+    words.extend(list("operations")?.map(|o| o.join(", ")));
+    words.extend(columns.as_ref().map(|_| "view".to_owned()));
+    words.extend(text("role")?.map(|role| format!("ROLE {role}")));
+    if let Some(table) = table {
+        let columns = list("columns")?
+            .map(|c| format!("({})", c.join(", ")))
+            .unwrap_or_default();
+        words.push(format!("ON {table}{columns}"));
+    }
+    words.extend(list("record")?.map(|key| format!("({})", key.join(", "))));
+    words.extend(text("scope")?.map(|scope| format!("SCOPE {scope}")));
+    Ok(words.join(" "))
+}
+
+type Asked = (Option<String>, Option<String>, Option<Vec<String>>);
+
+fn asked(world: &World, about: Option<&About>) -> Result<Asked, Refusal> {
+    Ok(match about {
+        None => (None, None, None),
+        // whoever has left still stands in the history
+        Some(About::Person(name)) => (Some(name.text.clone()), None, None),
+        Some(About::Table(record)) => {
+            super::find::table(world, &record.table)?;
+            let key = (!record.key.is_empty()).then(|| names(&record.key));
+            (None, Some(record.table.text.clone()), key)
+        }
+    })
+}
+
+async fn history(
+    client: &Client,
+    teller: &Teller,
+    world: &World,
+    about: Option<&About>,
+) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+    const SELECT: &str = "SELECT at, who, what, login, table_name, record, why, before::text, after::text, \
+        coalesce(after, before) ->> 'delegator' AS delegator FROM rowgate.history \
+        WHERE ($1::text IS NULL OR login = $1 OR coalesce(after, before) ->> 'delegator' = $1) \
+        AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC LIMIT $4";
+    let (login, table, key) = asked(world, about)?;
+    let rows = client
+        .query(SELECT, &[&login, &table, &key, &MOST])
+        .await
+        .map_err(failed)?;
+    let mut listed = Vec::new();
+    for row in &rows {
+        let text = |name: &str| row.try_get::<_, Option<String>>(name).map_err(failed);
+        let (who, login) = (text("who")?, text("login")?);
+        let concerned = [&login, &text("delegator")?]
+            .into_iter()
+            .flatten()
+            .any(|l| teller.may_see(world, l));
+        if !concerned && !who.as_ref().is_some_and(|w| teller.is(w)) && matches!(teller, Teller::Person(_)) {
+            continue;
+        }
+        let record: Option<Vec<String>> = row.try_get("record").map_err(failed)?;
+        listed.push(vec![
+            Some(when::shown(row.try_get("at").map_err(failed)?)),
+            who,
+            text("what")?,
+            login,
+            text("table_name")?,
+            record.map(|r| r.join(", ")),
+            text("why")?,
+            text("before")?,
+            text("after")?,
+        ]);
+    }
+    listed.reverse();
+    Ok(listed)
+}
+
+/// Open ones that whoever asks decides on, and their own.
+async fn requests(client: &Client, teller: &Teller, world: &World) -> Result<Vec<Vec<Option<String>>>, Error> {
+    const SELECT: &str = "SELECT id, login, wanted, until, reason, state, decided_by FROM rowgate.requests \
+        WHERE state = 'open' OR asked_at > pg_catalog.now() - '30 days'::pg_catalog.interval ORDER BY id";
+    let mut listed = Vec::new();
+    for row in client.query(SELECT, &[]).await? {
+        let (login, wanted, state): (String, String, String) =
+            (row.try_get("login")?, row.try_get("wanted")?, row.try_get("state")?);
+        let decides = language::what(&wanted).is_ok_and(|what| teller.may_decide(world, &login, &what));
+        if !teller.is(&login) && !decides {
+            continue;
+        }
+        listed.push(vec![
+            Some(row.try_get::<_, i64>("id")?.to_string()),
+            Some(login),
+            Some(wanted),
+            Some(when::shown(row.try_get("until")?)),
+            row.try_get("reason")?,
+            Some(state),
+            row.try_get("decided_by")?,
+        ]);
+    }
+    Ok(listed)
+}
+
+fn people(teller: &Teller, world: &World) -> Vec<Vec<Option<String>>> {
+    let mut listed: Vec<Vec<Option<String>>> = world
+        .directory
+        .all_as_read()
+        .filter(|p| teller.may_see(world, &p.login))
+        .map(|p| {
+            let now = world.directory.principal(&p.login);
+            vec![
+                Some(p.login.clone()),
+                Some(now.map_or(&p.roles, |n| &n.roles).join(", ")),
+                now.is_none().then(|| "suspended".to_owned()),
+            ]
+        })
+        .collect();
+    listed.sort();
+    listed
+}
+
+/// Those of these rights that somebody gave.
+pub(super) async fn given_by(client: &Client, numbers: &[i64], who: &str) -> Result<Vec<i64>, Error> {
+    const SELECT: &str = "SELECT id FROM rowgate.rights WHERE id = ANY ($1) AND given_by = $2";
+    let rows = client.query(SELECT, &[&numbers, &who]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}

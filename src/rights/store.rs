@@ -1,0 +1,164 @@
+//! Writing rights and requests: each change with who and why, all or nothing.
+
+use super::language::What;
+use std::time::SystemTime;
+use tokio_postgres::{Client, Error, Transaction};
+
+/// A right as it is stored; what does not apply is `None`.
+#[derive(Debug, Clone, Default)]
+pub struct NewRight {
+    /// The kind.
+    pub kind: &'static str,
+    /// Who has it, or is suspended.
+    pub login: Option<String>,
+    /// The team with which something is shared.
+    pub team: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// The table.
+    pub table: Option<String>,
+    /// What may be done.
+    pub operations: Option<Vec<String>>,
+    /// The scope.
+    pub scope: Option<String>,
+    /// The columns.
+    pub columns: Option<Vec<String>>,
+    /// The record's key.
+    pub record: Option<Vec<String>>,
+    /// Whose rows.
+    pub delegator: Option<String>,
+    /// The end.
+    pub until: Option<SystemTime>,
+}
+
+impl NewRight {
+    /// What somebody is given.
+    pub fn given(what: &What, to: &str, until: SystemTime) -> Self {
+        let begun = Self {
+            login: Some(to.to_owned()),
+            until: Some(until),
+            ..Self::default()
+        };
+        match what {
+            What::Rows {
+                operations,
+                table,
+                scope,
+            } => Self {
+                kind: "grant",
+                table: Some(table.text.clone()),
+                operations: Some(operations.iter().map(|o| o.word().to_owned()).collect()),
+                scope: Some(scope.text.clone()),
+                ..begun
+            },
+            What::Columns { table, columns } => Self {
+                kind: "grant",
+                table: Some(table.text.clone()),
+                columns: Some(columns.iter().map(|c| c.text.clone()).collect()),
+                ..begun
+            },
+            What::Role(role) => Self {
+                kind: "role",
+                role: Some(role.text.clone()),
+                ..begun
+            },
+        }
+    }
+}
+
+/// One change, under the name of whoever makes it.
+pub struct Change<'c> {
+    transaction: Transaction<'c>,
+    who: String,
+    why: String,
+}
+
+impl<'c> Change<'c> {
+    /// Begins it; what has ended long ago is cleared away with it.
+    pub async fn begin(client: &'c mut Client, who: &str, why: &str) -> Result<Self, Error> {
+        let transaction = client.transaction().await?;
+        let set =
+            "SELECT pg_catalog.set_config('rowgate.who', $1, true), pg_catalog.set_config('rowgate.why', '', true)";
+        transaction.execute(set, &[&"rowgate"]).await?;
+        let over = "DELETE FROM rowgate.rights WHERE until < pg_catalog.now() - '1 day'::pg_catalog.interval";
+        transaction.execute(over, &[]).await?;
+        let set =
+            "SELECT pg_catalog.set_config('rowgate.who', $1, true), pg_catalog.set_config('rowgate.why', $2, true)";
+        transaction.execute(set, &[&who, &why]).await?;
+        Ok(Self {
+            transaction,
+            who: who.to_owned(),
+            why: why.to_owned(),
+        })
+    }
+
+    /// Stores a right; gives its number.
+    pub async fn give(&self, right: &NewRight) -> Result<i64, Error> {
+        const INSERT: &str = "INSERT INTO rowgate.rights (kind, login, team, role, table_name, operations, scope, \
+            columns, record, delegator, until, reason, given_by) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+        let row = self
+            .transaction
+            .query_one(
+                INSERT,
+                &[
+                    &right.kind,
+                    &right.login,
+                    &right.team,
+                    &right.role,
+                    &right.table,
+                    &right.operations,
+                    &right.scope,
+                    &right.columns,
+                    &right.record,
+                    &right.delegator,
+                    &right.until,
+                    &self.why,
+                    &self.who,
+                ],
+            )
+            .await?;
+        row.try_get(0)
+    }
+
+    /// Ends these rights.
+    pub async fn end(&self, numbers: &[i64]) -> Result<u64, Error> {
+        self.transaction
+            .execute("DELETE FROM rowgate.rights WHERE id = ANY ($1)", &[&numbers])
+            .await
+    }
+
+    /// Stores what somebody asks for; gives its number.
+    pub async fn ask(&self, wanted: &str, until: SystemTime) -> Result<i64, Error> {
+        const INSERT: &str =
+            "INSERT INTO rowgate.requests (login, wanted, until, reason) VALUES ($1, $2, $3, $4) RETURNING id";
+        let row = self
+            .transaction
+            .query_one(INSERT, &[&self.who, &wanted, &until, &self.why])
+            .await?;
+        row.try_get(0)
+    }
+
+    /// An open request, which nobody else decides on meanwhile: who asks, for what, until when.
+    pub async fn request(&self, number: i64) -> Result<Option<(String, String, SystemTime)>, Error> {
+        const SELECT: &str =
+            "SELECT login, wanted, until FROM rowgate.requests WHERE id = $1 AND state = 'open' FOR UPDATE";
+        match self.transaction.query_opt(SELECT, &[&number]).await? {
+            Some(row) => Ok(Some((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Decides on it.
+    pub async fn decide(&self, number: i64, state: &str) -> Result<(), Error> {
+        const UPDATE: &str = "UPDATE rowgate.requests SET state = $2, decided_by = $3, decided_at = pg_catalog.now() \
+            WHERE id = $1";
+        self.transaction.execute(UPDATE, &[&number, &state, &self.who]).await?;
+        Ok(())
+    }
+
+    /// Makes it hold.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.transaction.commit().await
+    }
+}

@@ -1,0 +1,372 @@
+//! The commands of temporary rights: who may give what to whom, requests, raises, and errors that help.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use rowgate::keeper::{Keeper, Source};
+use rowgate::refusal::Refusal;
+use rowgate::rights::desk::{Answer, Desk};
+use rowgate::rights::may::Teller;
+use std::time::{Duration, SystemTime};
+use support::{Database, one};
+use tokio_postgres::Client;
+use tokio_util::task::AbortOnDropHandle;
+
+const REP: &str = "[customers]\nview = [\"own\", \"member\", \"delegated\"]\n\
+    [customers.columns]\nphone = { mask = \"null\", except = [\"own\"] }\ncredit_limit = \"hidden\"\n\
+    [rights.temporary]\ndelegate = [\"own\"]\nto = [\"team\"]\nshare = [\"customers\"]\n\
+    request = [\"view ON customers(credit_limit)\", \"ROLE auditor\"]\napprove = [\"manager\"]\nraise = [\"auditor\"]\nraise_for = \"10 min\"\n";
+const MANAGER: &str = "[customers]\nview = [\"all\"]\n\
+    [rights.temporary]\ngive = [\"view ON customers SCOPE team\", \"view ON customers(phone)\", \"ROLE auditor\"]\nto = [\"reports\"]\n\
+    delegate = [\"own\", \"reports\"]\nshare = [\"customers\"]\nsuspend = [\"reports\"]\nsuspend_tables = [\"customers\"]\nlongest = \"2 days\"\n";
+
+struct Stage {
+    _database: Database,
+    owner: Client,
+    desk: Desk,
+    _keeping: AbortOnDropHandle<()>,
+    _files: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let database = Database::new().await;
+        let owner = support::rights::prepared(&database).await;
+        let files = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            (
+                "tables.toml",
+                "[customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\nteam = \"team_id\"\n",
+            ),
+            (
+                "directory.toml",
+                "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users\"\n",
+            ),
+            ("roles/sales_rep.toml", REP),
+            ("roles/sales_manager.toml", MANAGER),
+            ("roles/auditor.toml", "[customers]\nview = [\"all\"]\n"),
+        ] {
+            let path = files.path().join("policies").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let config = support::gate::config(&database, files.path(), "[rights]\n");
+        let keeper = Keeper::begin(Source::from_config(&config).unwrap())
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        let desk = keeper.desk().unwrap();
+        Self {
+            _database: database,
+            owner,
+            desk,
+            _keeping: AbortOnDropHandle::new(tokio::spawn(keeper.run())),
+            _files: files,
+        }
+    }
+
+    async fn says(&self, who: &str, text: &str) -> Result<Answer, Refusal> {
+        let teller = match who {
+            "" => Teller::Operator("root".to_owned()),
+            login => Teller::Person(login.to_owned()),
+        };
+        self.desk.carry_out(&teller, text).await
+    }
+
+    async fn may(&self, who: &str, text: &str) -> String {
+        let answer = self
+            .says(who, text)
+            .await
+            .unwrap_or_else(|e| panic!("{who}: {text}: {e:?}"));
+        answer.notes.join("; ")
+    }
+
+    async fn may_not(&self, who: &str, text: &str) {
+        match self.says(who, text).await {
+            Ok(answer) => panic!("{who}: {text}: {answer:?}"),
+            Err(refusal) => assert_eq!(refusal.sqlstate.code(), "42501", "{who}: {text}: {refusal:?}"),
+        }
+    }
+
+    fn roles(&self, login: &str) -> Vec<String> {
+        let world = self.desk.world.current();
+        world.directory.principal(login).unwrap().roles.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_manager_gives_what_the_policy_lets_them_and_nothing_else() {
+    let stage = Stage::new().await;
+    stage
+        .may(
+            "yun",
+            "GRANT view ON customers SCOPE team TO alice FOR '2 hours' REASON 'audit'",
+        )
+        .await;
+    let held = stage
+        .desk
+        .world
+        .current()
+        .directory
+        .principal("alice")
+        .unwrap()
+        .held
+        .clone();
+    assert_eq!(held.grants.len(), 1, "in force when the answer comes");
+    stage.may("bob", "GRANT ROLE auditor TO alice FOR '2 days'").await;
+    assert_eq!(stage.roles("alice"), ["sales_rep", "auditor"]);
+    for no in [
+        // too much, too long, to others, to oneself, above
+        "GRANT view ON customers SCOPE all TO alice FOR '1 h'",
+        "GRANT view, edit ON customers SCOPE team TO alice FOR '1 h'",
+        "GRANT view ON customers(credit_limit) TO alice FOR '1 h'",
+        "GRANT view ON customers(phone, credit_limit) TO alice FOR '1 h'",
+        "GRANT ROLE sales_manager TO alice FOR '1 h'",
+        "GRANT ROLE auditor TO alice FOR '3 days'",
+        "GRANT ROLE auditor TO yan FOR '1 h'",
+        "GRANT ROLE auditor TO yun FOR '1 h'",
+        "GRANT ROLE auditor TO bob FOR '1 h'",
+        "SUSPEND PERSON bob",
+        "SUSPEND PERSON yun",
+        "SUSPEND ROLE sales_rep",
+        "DELEGATE bob TO alice FOR '1 h'",
+        "DELEGATE alice TO yun FOR '1 h'",
+        "DELEGATE yun TO yan FOR '1 h'",
+        "RAISE FOR '1 min' REASON 'x'",
+        "REQUEST ROLE auditor FOR '1 h' REASON 'x'",
+    ] {
+        stage.may_not("yun", no).await;
+    }
+    // what somebody holds for a time lets them give nothing
+    stage.may("", "GRANT ROLE sales_manager TO alice FOR '1 h'").await;
+    stage.may_not("alice", "SUSPEND TABLE customers").await;
+    stage.may("yun", "SUSPEND TABLE customers REASON 'leak'").await;
+    stage.may_not("alice", "RESUME TABLE customers").await;
+    stage.may("bob", "RESUME TABLE customers").await;
+    stage
+        .may_not("nobody_at_all", "GRANT ROLE auditor TO alice FOR '1 h'")
+        .await;
+}
+
+#[tokio::test]
+async fn whoever_is_away_has_a_colleague_stand_in() {
+    let stage = Stage::new().await;
+    stage.may("alice", "DELEGATE alice TO hao FOR '5 days'").await;
+    let refusal = stage.says("alice", "DELEGATE alice TO hao").await.unwrap_err();
+    assert_eq!(refusal.message, "it has to end some time");
+}
+
+#[tokio::test]
+async fn ending_rights() {
+    let stage = Stage::new().await;
+    let number = |note: String| note.split([' ', ':']).nth(1).unwrap().to_owned();
+    // whoever gave it, holds it, or may give it
+    for who in ["yun", "alice", "bob", ""] {
+        let right = number(stage.may("yun", "GRANT ROLE auditor TO alice FOR '1 h'").await);
+        stage.may_not("hao", &format!("REVOKE {right}")).await;
+        stage.may(who, &format!("REVOKE {right}")).await;
+        assert_eq!(stage.roles("alice"), ["sales_rep"]);
+    }
+    let brake = number(stage.may("bob", "SUSPEND PERSON yun REASON 'x'").await);
+    stage.may_not("yun", &format!("REVOKE {brake}")).await;
+    stage.may_not("alice", &format!("REVOKE {brake}")).await;
+    stage.may("david", "RESUME PERSON yun").await;
+    let gone = stage.says("", &format!("REVOKE {brake}")).await.unwrap_err();
+    assert_eq!(gone.message, "there is no such right");
+    assert_eq!(
+        one(&stage.owner, "SELECT string_agg(who || ' ' || what || ' ' || login, ', ' ORDER BY id) FROM rowgate.history WHERE login = 'yun'").await,
+        "bob given yun, david ended yun"
+    );
+}
+
+#[tokio::test]
+async fn records_are_shared_by_whoever_sees_them() {
+    let stage = Stage::new().await;
+    let own = one(&stage.owner, "SELECT id FROM customers WHERE owner_id = 36 LIMIT 1").await;
+    let other = one(&stage.owner, "SELECT id FROM customers WHERE owner_id = 40 LIMIT 1").await;
+    stage
+        .may("alice", &format!("SHARE customers {own} WITH hao REASON 'together'"))
+        .await;
+    stage
+        .may("alice", &format!("SHARE customers ({own}) WITH TEAM 14 FOR '1 h'"))
+        .await;
+    let held = stage
+        .desk
+        .world
+        .current()
+        .directory
+        .principal("hao")
+        .unwrap()
+        .held
+        .clone();
+    assert_eq!(held.records["customers"].len(), 1);
+    for (no, why) in [
+        (format!("SHARE customers {other} WITH hao"), "there is no such record"),
+        (
+            "SHARE customers 99999999 WITH hao".to_owned(),
+            "there is no such record",
+        ),
+        ("SHARE customers abc WITH hao".to_owned(), "there is no such record"),
+        (
+            format!("SHARE customers ({own}, 2) WITH hao"),
+            "the key of table customers is (id)",
+        ),
+        (format!("SHARE custmers {own} WITH hao"), "no such table: \"custmers\""),
+    ] {
+        assert_eq!(stage.says("alice", &no).await.unwrap_err().message, why, "{no}");
+    }
+    stage.may_not("alice", &format!("SHARE customers {own} WITH yan")).await;
+    stage
+        .may_not("alice", &format!("SHARE customers {own} WITH alice"))
+        .await;
+    stage.may_not("yan", &format!("UNSHARE customers {own} WITH hao")).await;
+    stage.may("alice", &format!("UNSHARE customers {own} WITH hao")).await;
+    stage.may("", &format!("SHARE customers {other} WITH alice")).await;
+}
+
+#[tokio::test]
+async fn somebody_asks_and_the_manager_decides() {
+    let stage = Stage::new().await;
+    let ask = "REQUEST view ON customers(credit_limit) FOR '1 h' REASON 'a dispute'";
+    assert!(
+        stage
+            .may("alice", ask)
+            .await
+            .starts_with("request 1: view ON customers(credit_limit)")
+    );
+    assert_eq!(
+        stage
+            .says("alice", "REQUEST ROLE auditor FOR '1 h'")
+            .await
+            .unwrap_err()
+            .message,
+        "a request needs a reason"
+    );
+    stage
+        .may_not("alice", "REQUEST view ON customers SCOPE all FOR '1 h' REASON 'x'")
+        .await;
+    stage
+        .may_not("alice", "REQUEST ROLE auditor FOR '8 days' REASON 'x'")
+        .await;
+    let held = || {
+        stage
+            .desk
+            .world
+            .current()
+            .directory
+            .principal("alice")
+            .unwrap()
+            .held
+            .grants
+            .len()
+    };
+    assert_eq!(held(), 0);
+    for who in ["alice", "hao", "jun"] {
+        stage.may_not(who, "APPROVE 1").await;
+    }
+    let open = async |who: &str| stage.says(who, "SHOW REQUESTS").await.unwrap().rows.len();
+    assert_eq!((open("alice").await, open("yun").await, open("hao").await), (1, 1, 0));
+    stage.may("yun", "APPROVE 1 REASON 'yes'").await;
+    assert_eq!(held(), 1);
+    for who in ["yun", "bob"] {
+        assert_eq!(
+            stage.says(who, "APPROVE 1").await.unwrap_err().message,
+            "there is no such open request"
+        );
+    }
+    stage.may("hao", "REQUEST ROLE auditor FOR '1 h' REASON 'x'").await;
+    stage.may("bob", "REJECT 2").await;
+    assert_eq!(stage.roles("hao"), ["sales_rep"]);
+    // what was asked for is over by the time that it is decided on
+    stage.may("hao", "REQUEST ROLE auditor FOR '1 s' REASON 'x'").await;
+    let mut world = stage.desk.world.watch();
+    let over = SystemTime::now() + Duration::from_secs(1);
+    let _ = tokio::time::timeout(
+        Duration::from_millis(1_100),
+        world.wait_for(|_| SystemTime::now() > over),
+    )
+    .await;
+    assert_eq!(
+        stage.says("yun", "APPROVE 3").await.unwrap_err().message,
+        "the time that was asked for is over"
+    );
+}
+
+#[tokio::test]
+async fn breaking_the_glass() {
+    let stage = Stage::new().await;
+    for no in ["RAISE", "RAISE ROLE auditor"] {
+        assert_eq!(
+            stage.says("alice", no).await.unwrap_err().message,
+            "whoever raises themselves says why"
+        );
+    }
+    for no in [
+        "RAISE FOR '11 min' REASON 'x'",
+        "RAISE ROLE sales_manager REASON 'x'",
+        "GRANT ROLE auditor TO alice FOR '1 min'",
+    ] {
+        stage.may_not("alice", no).await;
+    }
+    stage.may_not("", "RAISE REASON 'x'").await;
+    stage.may("alice", "RAISE REASON 'the customer is on the phone'").await;
+    assert_eq!(stage.roles("alice"), ["sales_rep", "auditor"]);
+    let rows = stage.says("yun", "SHOW RIGHTS OF alice").await.unwrap().rows;
+    assert_eq!(rows[0][1].as_deref(), Some("raise"));
+    assert_eq!(rows[0][5].as_deref(), Some("the customer is on the phone"));
+    assert_eq!(stage.says("jun", "SHOW RIGHTS OF alice").await.unwrap().rows.len(), 0);
+}
+
+#[tokio::test]
+async fn errors_say_what_may_have_been_meant() {
+    let stage = Stage::new().await;
+    for (text, message, hint, at) in [
+        (
+            "GRANT ROLE auditr TO alice FOR '1 h'",
+            "no such role: \"auditr\"",
+            "did you mean \"auditor\"?",
+            11,
+        ),
+        (
+            "GRANT ROLE auditor TO alce FOR '1 h'",
+            "no such person: \"alce\"",
+            "did you mean \"alice\"?",
+            22,
+        ),
+        (
+            "GRANT view ON customers SCOPE taem TO alice FOR '1 h'",
+            "no such scope of table customers: \"taem\"",
+            "did you mean \"team\"?",
+            30,
+        ),
+        (
+            "GRANT view ON customers(phne) TO alice FOR '1 h'",
+            "no such column: \"phne\"",
+            "did you mean \"phone\"?",
+            24,
+        ),
+        (
+            "GRANT veiw ON customers",
+            "view, insert, edit, delete or export should stand here, not \"veiw\"",
+            "did you mean \"view\"?",
+            6,
+        ),
+        (
+            "SUSPEND PERSON alice UNTIL '2001-01-01'",
+            "\"2001-01-01\" is over",
+            "SHOW HELP lists the commands.",
+            27,
+        ),
+    ] {
+        let refusal = stage.says("", text).await.unwrap_err();
+        assert_eq!(refusal.message, message);
+        assert_eq!(refusal.hint.as_deref(), Some(hint), "{text}");
+        assert_eq!(refusal.offset, Some(at), "{text}");
+    }
+}

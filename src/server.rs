@@ -5,6 +5,9 @@ use crate::audit::Audit;
 use crate::backend::{Connector, pool};
 use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
 use crate::login::Lockout;
+use crate::login::keys::Issuer;
+use crate::login::token::Tokens;
+use crate::login::used::Used;
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
 use crate::wire::tls::ServerTls;
@@ -44,9 +47,11 @@ impl Server {
             PoolMode::Transaction => config.pool.size,
         };
         let pool = pool::pool(Arc::clone(&connector), size)?;
+        let revoked = config.tls.client_crl.as_deref();
+        let clients = config.tls.client_ca.as_deref().map(|ca| (ca, revoked));
         let tls = match (config.tls.mode, &config.tls.cert, &config.tls.key) {
             (TlsMode::Off, ..) => None,
-            (_, Some(cert), Some(key)) => Some(ServerTls::load(cert, key)?),
+            (_, Some(cert), Some(key)) => Some(ServerTls::load(cert, key, clients)?),
             _ => return Err("tls.cert and tls.key are needed".to_owned()),
         };
         let address = format!("{}:{}", config.listen.address, config.listen.port);
@@ -70,12 +75,23 @@ impl Server {
                 Some(bound.map_err(|e| format!("cannot listen on {address} for metrics: {e}"))?)
             }
         };
+        let tokens = match &config.proofs.token {
+            Some(token) => Some(Tokens::load(&token.key, token.longest)?),
+            None => None,
+        };
+        let issuer = match &config.proofs.jwt {
+            Some(provider) => Some(Issuer::open(provider.clone()).await?),
+            None => None,
+        };
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
             users: ArcSwap::from_pointee(users(&config)?),
             judgements: session::Judgements::new(config.cache),
             lockout: Lockout::new(config.login.lockout),
+            tokens,
+            issuer,
+            used: Used::default(),
             config,
             world,
             pool,

@@ -12,6 +12,7 @@ pub mod init;
 mod rights;
 pub mod serve;
 pub mod test;
+pub mod token;
 
 /// A PostgreSQL proxy that gives every person their own view of a database.
 #[derive(Debug, Parser)]
@@ -59,6 +60,8 @@ enum Command {
     Rights(rights::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
+    /// Make a short-lived token that is taken as somebody's password.
+    Token(token::Arguments),
 }
 
 /// Runs the command that the arguments name.
@@ -82,5 +85,6 @@ pub fn main() -> ExitCode {
         Command::Reject(arguments) => rights::run(arguments, "reject"),
         Command::Rights(arguments) => rights::run(arguments, "rights"),
         Command::HashPassword(arguments) => hash_password::run(arguments),
+        Command::Token(arguments) => token::run(arguments),
     }
 }

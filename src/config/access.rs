@@ -1,19 +1,41 @@
 //! `[[access]]`: who may come in from where, when and how; in the order of the file.
 
 use super::read::{Section, Source};
-use crate::login::access::{Origin, Proof, Rule, Rules};
+use super::{Proofs, TlsMode};
+use crate::login::access::{Clear, Origin, Proof, Rule, Rules};
 use crate::login::hours::{self, Hours, Zone};
 use std::ops::Range;
 
-const PROOFS: [(&str, Proof); 2] = [("scram", Proof::Scram), ("reject", Proof::Reject)];
+const TOKEN: Clear = Clear {
+    token: true,
+    jwt: false,
+};
+const JWT: Clear = Clear {
+    token: false,
+    jwt: true,
+};
+const PROOFS: [(&str, Proof); 5] = [
+    ("scram", Proof::Scram),
+    ("cert", Proof::Certificate),
+    ("token", Proof::Clear(TOKEN)),
+    ("jwt", Proof::Clear(JWT)),
+    ("reject", Proof::Reject),
+];
 
-/// Reads every table of the list.
-pub(super) fn read(root: &mut Section<'_, '_>, source: &mut Source<'_>) -> Rules {
-    let tables = root.list(source, "access");
-    Rules(tables.into_iter().map(|table| rule(table, source)).collect())
+/// What else of the file the rules lean on.
+pub(super) struct Leans {
+    pub tls: TlsMode,
+    pub proofs: Proofs,
+    pub client_ca: bool,
 }
 
-fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Rule {
+/// Reads every table of the list.
+pub(super) fn read(root: &mut Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) -> Rules {
+    let tables = root.list(source, "access");
+    Rules(tables.into_iter().map(|table| rule(table, source, leans)).collect())
+}
+
+fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) -> Rule {
     let names = |texts: Option<Vec<(String, Range<usize>)>>| {
         texts.map(|all| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
     };
@@ -27,18 +49,38 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Rule {
     let tls = section.optional_flag(source, "tls");
     let hours = when(&mut section, source);
     let line = section.line(source);
-    let method = section.required(source, "method", "scram");
-    let proof = PROOFS
-        .iter()
-        .find(|(known, _)| *known == method)
-        .map(|(_, proof)| *proof);
-    if proof.is_none() && !method.is_empty() {
-        let list: Vec<&str> = PROOFS.iter().map(|(known, _)| *known).collect();
-        source.error(
-            section.span_of("method"),
-            format!("access.method cannot be \"{method}\""),
-            format!("choose one of: {}", list.join(", ")),
-        );
+    let proof = method(&mut section, source);
+    let certificate = section.flag(source, "certificate", false);
+    for (lacks, what, help) in [
+        (
+            matches!(proof, Proof::Certificate | Proof::Clear(_)) && leans.tls == TlsMode::Off,
+            "access.method needs TLS",
+            "set tls.mode, tls.cert and tls.key",
+        ),
+        (
+            matches!(proof, Proof::Certificate | Proof::Clear(_)) && tls == Some(false),
+            "access.method needs TLS, and this table is for other connections",
+            "remove tls = false",
+        ),
+        (
+            (certificate || proof == Proof::Certificate) && !leans.client_ca,
+            "client certificates are of no known authority",
+            "name the file with its certificate: client_ca under [tls]",
+        ),
+        (
+            matches!(proof, Proof::Clear(Clear { token: true, .. })) && leans.proofs.token.is_none(),
+            "access.method \"token\" needs the key that tokens are signed with",
+            "name its file: key under [token]",
+        ),
+        (
+            matches!(proof, Proof::Clear(Clear { jwt: true, .. })) && leans.proofs.jwt.is_none(),
+            "access.method \"jwt\" needs an identity provider",
+            "write a section [jwt]",
+        ),
+    ] {
+        if lacks {
+            source.error(section.span_of("method"), what, help);
+        }
     }
     section.finish(source);
     Rule {
@@ -49,8 +91,43 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Rule {
         addresses,
         tls,
         hours,
-        proof: proof.unwrap_or(Proof::Reject),
+        proof,
+        certificate,
     }
+}
+
+/// `method`: one word, or a list of those that are sent as they are.
+fn method(section: &mut Section<'_, '_>, source: &mut Source<'_>) -> Proof {
+    if !section.has("method") {
+        section.required(source, "method", "scram");
+        return Proof::Reject;
+    }
+    let mut proof = None;
+    for (word, span) in section.texts(source, "method").unwrap_or_default() {
+        let known = PROOFS.iter().find(|(known, _)| *known == word).map(|(_, proof)| *proof);
+        proof = match (proof, known) {
+            (None, Some(known)) => Some(known),
+            (Some(Proof::Clear(one)), Some(Proof::Clear(other))) => Some(Proof::Clear(one.or(other))),
+            (_, Some(_)) => {
+                source.error(
+                    span,
+                    format!("access.method \"{word}\" cannot stand beside another one"),
+                    "only what is sent as it is can be listed together: token, jwt",
+                );
+                return Proof::Reject;
+            }
+            (_, None) => {
+                let list: Vec<&str> = PROOFS.iter().map(|(known, _)| *known).collect();
+                source.error(
+                    span,
+                    format!("access.method cannot be \"{word}\""),
+                    format!("choose one of: {}", list.join(", ")),
+                );
+                return Proof::Reject;
+            }
+        };
+    }
+    proof.unwrap_or(Proof::Reject)
 }
 
 /// `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`, or `local` for the unix socket.
@@ -150,7 +227,7 @@ mod tests {
             [
                 "r.toml:8:12: access.address \"10.0.0.1/8\" has bits behind its mask | did you mean \"10.0.0.0/8\"?",
                 "r.toml:8:26: access.address \"x\" is no address | write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
-                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, reject",
+                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, reject",
                 "r.toml:10:1: access.hours and access.days need access.time_zone | add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
                 "r.toml:10:1: access.method is missing | add method = \"scram\" under [access]",
                 "r.toml:11:9: access.hours \"8-9\" is no span of time | write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",

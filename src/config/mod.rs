@@ -2,10 +2,12 @@
 
 mod access;
 mod pool;
+mod proofs;
 mod read;
 mod rights;
 
 pub use pool::{PoolConfig, PoolMode};
+pub use proofs::{Proofs, TokenConfig};
 pub use read::ConfigError;
 pub use rights::RightsConfig;
 
@@ -13,6 +15,7 @@ use crate::gate::cache::Bounds;
 use crate::login::Rules;
 use crate::login::lockout;
 use read::{Section, Source};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +34,10 @@ pub struct Config {
     pub login: Login,
     /// `[[access]]`
     pub access: Rules,
+    /// `[token]` and `[jwt]`
+    pub proofs: Proofs,
+    /// `[certificates]`: names of client certificates that stand for another login than themselves.
+    pub certificates: BTreeMap<String, String>,
     /// `[audit]`
     pub audit: AuditConfig,
     /// `[metrics] address`: where `/metrics` and `/healthz` are served over HTTP, such as `127.0.0.1:9187`; nowhere
@@ -69,6 +76,10 @@ pub struct ClientTls {
     pub cert: Option<PathBuf>,
     /// `key`: PEM file with the private key.
     pub key: Option<PathBuf>,
+    /// `client_ca`: PEM file with the authorities whose client certificates are taken; none are asked for unless told.
+    pub client_ca: Option<PathBuf>,
+    /// `client_crl`: PEM file with certificates of theirs that are revoked.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// Is TLS spoken with clients?
@@ -192,6 +203,21 @@ pub struct Limits {
 pub const DEFAULT_AUTH_QUERY: &str =
     "SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename OPERATOR(pg_catalog.=) $1";
 
+/// A length of time above zero: `500ms`, `30s`, `5min` (or `5m`), `1h`.
+pub fn length_of_time(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" | "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let total = number.parse::<u64>().ok()?.checked_mul(millis)?;
+    (total > 0).then(|| Duration::from_millis(total))
+}
+
 impl Config {
     /// Reads a file; gives all of its errors at once.
     pub fn load(path: &Path) -> Result<Self, Vec<ConfigError>> {
@@ -213,9 +239,16 @@ impl Config {
         let mut source = Source::new(file, text);
         let document = source.document();
         let mut root = Section::root(&document);
+        let tls = ClientTls::read(root.section(&mut source, "tls"), &mut source, base);
+        let proofs = Proofs::read(&mut root, &mut source, base);
+        let leans = access::Leans {
+            tls: tls.mode,
+            proofs: proofs.clone(),
+            client_ca: tls.client_ca.is_some(),
+        };
         let config = Self {
             listen: Listen::read(root.section(&mut source, "listen"), &mut source, base),
-            tls: ClientTls::read(root.section(&mut source, "tls"), &mut source, base),
+            tls,
             upstream: Upstream::read(root.section(&mut source, "upstream"), &mut source, base),
             policies: {
                 let mut section = root.section(&mut source, "policies");
@@ -224,7 +257,9 @@ impl Config {
                 base.join(directory.as_deref().unwrap_or("policies"))
             },
             login: Login::read(root.section(&mut source, "login"), &mut source, base),
-            access: access::read(&mut root, &mut source),
+            access: access::read(&mut root, &mut source, &leans),
+            proofs,
+            certificates: proofs::certificates(root.section(&mut source, "certificates"), &mut source),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
             metrics: {
                 let mut section = root.section(&mut source, "metrics");
@@ -274,9 +309,13 @@ impl ClientTls {
                 Some(section.required(source, "key", "server.key")),
             )
         };
+        let client_ca = section.text(source, "client_ca").map(|p| base.join(p));
+        let client_crl = section.text(source, "client_crl").map(|p| base.join(p));
         section.finish(source);
         Self {
             mode,
+            client_ca,
+            client_crl,
             cert: cert.map(|p| base.join(p)),
             key: key.map(|p| base.join(p)),
         }

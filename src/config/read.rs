@@ -121,6 +121,31 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// A sub-table, if it is there.
+    pub(super) fn optional_section(&mut self, source: &mut Source<'_>, name: &'static str) -> Option<Section<'t, 'i>> {
+        let there = self.has(name);
+        let section = self.section(source, name);
+        there.then_some(section)
+    }
+
+    /// Every key of the table with its text.
+    pub(super) fn all_texts(self, source: &mut Source<'_>) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (key, value) in self.table.into_iter().flatten() {
+            match value.get_ref() {
+                DeValue::String(text) if !text.is_empty() => {
+                    texts.insert(key.get_ref().to_string(), text.to_string());
+                }
+                _ => source.error(
+                    value.span(),
+                    format!("{} must be text that is not empty", self.path(key.get_ref())),
+                    "write it between double quotes",
+                ),
+            }
+        }
+        texts
+    }
+
     /// Tables that stand under one name, `[[name]]`, in order.
     pub(super) fn list(&mut self, source: &mut Source<'_>, name: &'static str) -> Vec<Section<'t, 'i>> {
         let Some((span, value)) = self.take(name) else {
@@ -372,18 +397,9 @@ impl<'t, 'i> Section<'t, 'i> {
         let Some((text, span)) = self.spanned_text(source, key) else {
             return default;
         };
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let millis = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            _ => 0,
-        };
-        match number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)) {
-            Some(total) if total > 0 => std::time::Duration::from_millis(total),
-            _ => {
+        match super::length_of_time(&text) {
+            Some(length) => length,
+            None => {
                 source.error(
                     span,
                     format!("{path} must be a length of time above zero"),

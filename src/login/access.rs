@@ -27,8 +27,42 @@ pub struct Attempt<'a> {
 pub enum Proof {
     /// A password, by SCRAM-SHA-256.
     Scram,
+    /// A TLS client certificate that stands for the login.
+    Certificate,
+    /// Something that is sent as it is, over TLS and nothing else.
+    Clear(Clear),
     /// Not at all: whoever this rule fits is refused.
     Reject,
+}
+
+/// What may be sent as it is, in place of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clear {
+    /// A token that rowgate has signed.
+    pub token: bool,
+    /// A token of the identity provider.
+    pub jwt: bool,
+}
+
+impl Clear {
+    /// The one, or the other.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            token: self.token || other.token,
+            jwt: self.jwt || other.jwt,
+        }
+    }
+}
+
+/// What is asked of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The proof.
+    pub proof: Proof,
+    /// A client certificate beside it.
+    pub certificate: bool,
+    /// The line of the rule that says so.
+    pub line: Option<usize>,
 }
 
 /// One rule. What it does not name, it does not ask.
@@ -50,6 +84,8 @@ pub struct Rule {
     pub hours: Option<Hours>,
     /// What it asks for.
     pub proof: Proof,
+    /// And, beside it, for a client certificate that stands for the login.
+    pub certificate: bool,
 }
 
 /// Where clients come from.
@@ -92,14 +128,16 @@ impl Origin {
 pub struct Rules(pub Vec<Rule>);
 
 impl Rules {
-    /// What is asked of an attempt, and the line of the rule that says so. Where there are rules and none fits, it
-    /// is refused; where there are none at all, everybody is asked for their password.
-    pub fn decide(&self, attempt: &Attempt<'_>) -> (Proof, Option<usize>) {
-        if self.0.is_empty() {
-            return (Proof::Scram, None);
-        }
+    /// What is asked of an attempt. Where there are rules and none fits, it is refused; where there are none at all,
+    /// everybody is asked for their password.
+    pub fn decide(&self, attempt: &Attempt<'_>) -> Asked {
+        let fallback = if self.0.is_empty() { Proof::Scram } else { Proof::Reject };
         let rule = self.0.iter().find(|rule| rule.fits(attempt));
-        rule.map_or((Proof::Reject, None), |rule| (rule.proof, Some(rule.line)))
+        Asked {
+            proof: rule.map_or(fallback, |rule| rule.proof),
+            certificate: rule.is_some_and(|rule| rule.certificate),
+            line: rule.map(|rule| rule.line),
+        }
     }
 }
 
@@ -160,6 +198,7 @@ mod tests {
             tls: None,
             hours: None,
             proof: Proof::Scram,
+            certificate: false,
         }
     }
 
@@ -190,14 +229,15 @@ mod tests {
         let from = |address: Option<&str>, tls, login, roles| {
             let address = address.map(|a: &str| a.parse().unwrap());
             let now = DateTime::UNIX_EPOCH;
-            rules.decide(&Attempt {
+            let asked = rules.decide(&Attempt {
                 database: "crm",
                 login,
                 roles,
                 address,
                 tls,
                 now,
-            })
+            });
+            (asked.proof, asked.line)
         };
         assert_eq!(from(None, false, "dora", &roles), (Proof::Scram, Some(1)));
         assert_eq!(from(Some("10.1.1.1"), true, "alda", &roles), (Proof::Reject, Some(2)));
@@ -210,16 +250,14 @@ mod tests {
         assert_eq!(from(Some("10.1.1.1"), false, "alice", &[]), (Proof::Reject, None));
         assert_eq!(from(Some("11.1.1.1"), true, "alice", &[]), (Proof::Reject, None));
         assert_eq!(from(None, true, "alice", &[]), (Proof::Reject, None));
-        assert_eq!(
-            Rules::default().decide(&Attempt {
-                database: "crm",
-                login: "x",
-                roles: &[],
-                address: None,
-                tls: false,
-                now: DateTime::UNIX_EPOCH
-            }),
-            (Proof::Scram, None)
-        );
+        let anybody = Attempt {
+            database: "crm",
+            login: "x",
+            roles: &[],
+            address: None,
+            tls: false,
+            now: DateTime::UNIX_EPOCH,
+        };
+        assert_eq!(Rules::default().decide(&anybody).proof, Proof::Scram);
     }
 }

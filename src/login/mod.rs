@@ -1,8 +1,14 @@
 //! Who may come in: from where, when, by which proof, and how often they may try.
 
 pub mod access;
+pub mod certificate;
+pub mod claims;
 pub mod hours;
+pub mod jwt;
+pub mod keys;
 pub mod lockout;
+pub mod token;
+pub mod used;
 
-pub use access::{Attempt, Proof, Rule, Rules};
+pub use access::{Asked, Attempt, Clear, Proof, Rule, Rules};
 pub use lockout::{Lockout, Place, Tried};

@@ -27,6 +27,14 @@ impl Stream {
         matches!(self, Self::Server(_) | Self::Client(_))
     }
 
+    /// The certificate that the client has shown, if it was asked for one; its chain has been verified.
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        match self {
+            Self::Server(tls) => Some(tls.get_ref().1.peer_certificates()?.first()?.as_ref()),
+            Self::Tcp(_) | Self::Unix(_) | Self::Client(_) | Self::Nobody => None,
+        }
+    }
+
     /// Waits until something may be there to read. What is encrypted cannot tell before it is read.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

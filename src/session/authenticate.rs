@@ -5,7 +5,8 @@ use super::{End, Shared};
 use crate::audit::{Decision, Person};
 use crate::backend::auth_query;
 use crate::config::LoginMethod;
-use crate::login::{Attempt, Place, Proof, Tried};
+use crate::login::claims::Unfit;
+use crate::login::{Asked, Attempt, Clear, Place, Proof, Tried, certificate};
 use crate::net::{Channel, Malformed, frame};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::startup::Startup;
@@ -16,6 +17,16 @@ use std::time::{Duration, Instant};
 
 /// Longest message of a client that has not logged in.
 const LONGEST_LOGIN: usize = 10_000;
+/// Longest token, as in PostgreSQL.
+const LONGEST_TOKEN: usize = 65_535;
+
+/// How somebody has proved who they are.
+enum Proved {
+    /// By SCRAM: the server's last message.
+    Scram(String),
+    /// By something else, after which nothing more is said.
+    Otherwise,
+}
 
 /// Asks a client to prove that it is who it says.
 pub(super) async fn authenticate(
@@ -26,34 +37,45 @@ pub(super) async fn authenticate(
 ) -> Result<(), End> {
     let login = person.login.as_str();
     let address = person.client.parse::<SocketAddr>().ok().map(|a| a.ip());
-    let (proof, rule) = decide(shared, channel, startup, login, address);
-    let proved = match proof {
-        Proof::Scram => by_scram(shared, channel, login, true).await?,
-        Proof::Reject => by_scram(shared, channel, login, false).await?,
+    let asked = decide(shared, channel, startup, login, address);
+    let certified = || {
+        let names = channel.stream().client_certificate().map(certificate::names);
+        certificate::stand_for(&names.unwrap_or_default(), login, &shared.config.certificates)
     };
-    let tried = shared
-        .lockout
-        .judge(login, Place::of(address), proved.is_some(), Instant::now());
-    let code = match (tried, proof) {
-        (Tried::Locked, _) => "locked",
-        (_, Proof::Reject) => "no-access-rule",
-        _ => "wrong-password",
+    let certified = certified();
+    let open = certified || !asked.certificate;
+    let mut proved = match asked.proof {
+        Proof::Certificate => certified.then_some(Proved::Otherwise).ok_or("wrong-certificate"),
+        Proof::Clear(clear) if channel.stream().is_tls() => by_token(shared, channel, login, clear).await?,
+        Proof::Scram => by_scram(shared, channel, login, open).await?,
+        Proof::Reject | Proof::Clear(_) => by_scram(shared, channel, login, false).await?,
     };
+    if !open {
+        proved = Err("wrong-certificate");
+    } else if matches!(asked.proof, Proof::Reject) {
+        proved = Err("no-access-rule");
+    } else if matches!(asked.proof, Proof::Clear(_)) && !channel.stream().is_tls() {
+        proved = Err("no-tls");
+    }
+    let place = Place::of(address);
+    let tried = shared.lockout.judge(login, place, proved.is_ok(), Instant::now());
     if let Tried::Wrong(Some(lock)) = tried {
         note_lock(shared, person, lock);
     }
-    let (Tried::Allowed, Some(last)) = (tried, proved) else {
-        let rule = rule.map_or_else(
-            || "no access rule".to_owned(),
-            |line| format!("the access rule in line {line}"),
-        );
-        tracing::info!(
-            login,
-            client = person.client,
-            code,
-            "a login is refused; it fell under {rule}"
-        );
-        return Err(End::Fatal(denied(code, login)));
+    let last = match (tried, proved) {
+        (Tried::Allowed, Ok(proved)) => proved,
+        (tried, proved) => {
+            let code = match (tried, proved) {
+                (Tried::Locked, _) => "locked",
+                (_, Err(code)) => code,
+                (Tried::Allowed | Tried::Wrong(_), Ok(_)) => "wrong-password",
+            };
+            let rule = asked
+                .line
+                .map_or_else(|| "none".to_owned(), |line| format!("line {line}"));
+            tracing::info!(login, client = person.client, code, rule, "a login is refused");
+            return Err(End::Fatal(denied(code, asked.proof, login)));
+        }
     };
     if shared.world.current().directory.principal(login).is_none() {
         return Err(End::Fatal(
@@ -65,18 +87,14 @@ pub(super) async fn authenticate(
             .hint("Ask the database administrator."),
         ));
     }
-    answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
+    if let Proved::Scram(last) = last {
+        answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
+    }
     answer::authentication_ok(&mut channel.output);
     Ok(())
 }
 
-fn decide(
-    shared: &Shared,
-    channel: &Channel,
-    startup: &Startup,
-    login: &str,
-    address: Option<IpAddr>,
-) -> (Proof, Option<usize>) {
+fn decide(shared: &Shared, channel: &Channel, startup: &Startup, login: &str, address: Option<IpAddr>) -> Asked {
     let world = shared.world.current();
     let attempt = Attempt {
         database: startup.get("database").unwrap_or(login),
@@ -89,9 +107,41 @@ fn decide(
     shared.config.access.decide(&attempt)
 }
 
+/// What a login comes to: how it was proved, or the word for the log that says why not.
+type Outcome = Result<Proved, &'static str>;
+
+/// A token in place of the password, as it is: over TLS alone.
+async fn by_token(shared: &Shared, channel: &mut Channel, login: &str, clear: Clear) -> Result<Outcome, End> {
+    answer::authentication_cleartext_password(&mut channel.output);
+    let body = password_message(channel, LONGEST_TOKEN).await?;
+    let Some(secret) = body.strip_suffix(b"\0").and_then(|s| std::str::from_utf8(s).ok()) else {
+        return Err(End::Malformed(Malformed("invalid password packet")));
+    };
+    let now = chrono::Utc::now().timestamp();
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+    let seconds = now as f64;
+    let mut found = Err(Unfit("token-not-signed-by-a-known-key"));
+    if let (true, Some(tokens)) = (clear.token, &shared.tokens) {
+        found = tokens.check(secret, seconds).and_then(|token| {
+            let number = token.once.map(|number| format!("token {number}"));
+            let (ends, now) = (token.ends.saturating_add(60), u64::try_from(now).unwrap_or(0));
+            let unused = number.is_none_or(|number| shared.used.first_time(number, ends, now));
+            unused.then_some(token.login).ok_or(Unfit("token-used-before"))
+        });
+    }
+    if let (true, true, Some(issuer)) = (found.is_err(), clear.jwt, &shared.issuer) {
+        found = issuer.check(secret, seconds).await;
+    }
+    Ok(match found {
+        Ok(whose) if whose == login => Ok(Proved::Otherwise),
+        Ok(_) => Err("token-of-another-login"),
+        Err(Unfit(word)) => Err(word),
+    })
+}
+
 /// SCRAM, by the verifier of the login, or by one that nothing fits: where there is none, and where it is not `open`
-/// to this client. The server's last message, if the proof fits.
-async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: bool) -> Result<Option<String>, End> {
+/// to this client.
+async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: bool) -> Result<Outcome, End> {
     let stored = stored_verifier(shared, login).await?;
     let verifier = stored.as_deref().and_then(scram::Verifier::parse).filter(|_| open);
     let verifier = verifier.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
@@ -106,15 +156,17 @@ async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: boo
         &[scram::PLAIN]
     };
     answer::authentication_sasl(&mut channel.output, mechanisms);
-    let body = password_message(channel).await?;
+    let body = password_message(channel, LONGEST_LOGIN).await?;
     let (first, waiting) = match scram::first(&body, verifier, server) {
         Ok(began) => began,
         Err(scram::Failed::Malformed(message)) => return Err(End::Malformed(Malformed(message))),
-        Err(scram::Failed::WrongPassword) => return Ok(None),
+        Err(scram::Failed::WrongPassword) => return Ok(Err("wrong-password")),
     };
     answer::authentication_sasl_continue(&mut channel.output, first.as_bytes());
-    let body = password_message(channel).await?;
-    Ok(scram::last(&body, &waiting).ok())
+    let body = password_message(channel, LONGEST_LOGIN).await?;
+    Ok(scram::last(&body, &waiting)
+        .map(Proved::Scram)
+        .map_err(|_| "wrong-password"))
 }
 
 /// What stands for a login's password; looked up in the same way whoever the login is.
@@ -137,10 +189,10 @@ async fn stored_verifier(shared: &Shared, login: &str) -> Result<Option<String>,
     Ok(stored)
 }
 
-async fn password_message(channel: &mut Channel) -> Result<bytes::BytesMut, End> {
+async fn password_message(channel: &mut Channel, longest: usize) -> Result<bytes::BytesMut, End> {
     channel.drain().await.map_err(|_| End::Client)?;
     loop {
-        match frame::take(&mut channel.input, |_| LONGEST_LOGIN).map_err(End::Malformed)? {
+        match frame::take(&mut channel.input, |_| longest).map_err(End::Malformed)? {
             Some((b'p', body)) => return Ok(body),
             Some(_) => return Err(End::Malformed(Malformed("expected a password message"))),
             None => {}
@@ -151,10 +203,15 @@ async fn password_message(channel: &mut Channel) -> Result<bytes::BytesMut, End>
     }
 }
 
-/// The one answer to every login that is refused before it has proved anything.
-fn denied(code: &'static str, login: &str) -> Refusal {
-    let message = format!("password authentication failed for user \"{login}\"");
-    Refusal::new(code, SqlState::InvalidPassword, message)
+/// The one answer to every login that is refused before it has proved anything: what was asked for tells which of
+/// PostgreSQL's words it is, and who exists does not.
+fn denied(code: &'static str, proof: Proof, login: &str) -> Refusal {
+    let (method, sqlstate) = match proof {
+        Proof::Certificate => ("certificate", SqlState::InvalidAuthorization),
+        Proof::Scram | Proof::Clear(_) | Proof::Reject => ("password", SqlState::InvalidPassword),
+    };
+    let message = format!("{method} authentication failed for user \"{login}\"");
+    Refusal::new(code, sqlstate, message)
 }
 
 fn note_lock(shared: &Shared, person: &Person, lock: Duration) {

@@ -7,6 +7,9 @@ use crate::backend::carried::Settings;
 use crate::backend::{Connector, Pool};
 use crate::config::Config;
 use crate::login::Lockout;
+use crate::login::keys::Issuer;
+use crate::login::token::Tokens;
+use crate::login::used::Used;
 use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
@@ -37,6 +40,12 @@ pub struct Shared {
     pub users: ArcSwap<HashMap<String, String>>,
     /// Makes up verifiers for unknown logins.
     pub mock_secret: [u8; 32],
+    /// Checks tokens of rowgate's own.
+    pub tokens: Option<Tokens>,
+    /// Checks tokens of the identity provider.
+    pub issuer: Option<Issuer>,
+    /// What was good for one login only.
+    pub used: Used,
     /// Failed logins of late.
     pub lockout: Lockout,
     /// Becomes true when rowgate is told to stop.

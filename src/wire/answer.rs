@@ -8,6 +8,11 @@ pub fn authentication_ok(out: &mut BytesMut) {
     put(out, b'R', |out| out.put_i32(0));
 }
 
+/// `R`: asks for a password as it is. Over TLS and nothing else.
+pub fn authentication_cleartext_password(out: &mut BytesMut) {
+    put(out, b'R', |out| out.put_i32(3));
+}
+
 /// `R`: the SASL mechanisms that the server takes, the best first.
 pub fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
     put(out, b'R', |out| {

@@ -1,0 +1,439 @@
+//! Proofs beside passwords, over TLS: client certificates, rowgate's own tokens, tokens of an identity provider; and
+//! those that must not go through.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::gate::{Gate, OPEN_POLICY};
+use support::raw::Raw;
+use support::{Database, data};
+
+/// An authority of client certificates.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// Writes a client's certificate and key; gives their paths.
+    fn issue(&self, directory: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let number: String = key.public_key_raw()[1..5].iter().map(|b| format!("{b:02x}")).collect();
+        let file = format!("client-{number}");
+        let cert = write(
+            directory,
+            &format!("{file}.crt"),
+            &params.signed_by(&key, &self.issuer).unwrap().pem(),
+        );
+        (cert, write(directory, &format!("{file}.key"), &key.serialize_pem()))
+    }
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+/// A gate with a certificate of its own and more lines of configuration; `FILES` in them stands for the directory.
+async fn tls_gate(database: &Database, files: &Path, more: &str) -> Gate {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write(files, "server.crt", &made.cert.pem());
+    write(files, "server.key", &made.signing_key.serialize_pem());
+    let more = format!("[tls]\nmode = \"allow\"\ncert = \"FILES/server.crt\"\nkey = \"FILES/server.key\"\n{more}");
+    Gate::with(database, OPEN_POLICY, &more.replace("FILES", &files.to_string_lossy())).await
+}
+
+/// What psql says to a statement: its answer, or the error.
+async fn psql(gate: &Gate, database: &Database, login: &str, password: &str, more: &str) -> String {
+    let url = format!(
+        "host=localhost port={} user={login} dbname={} {more}",
+        gate.port(),
+        database.name
+    );
+    let mut command = Command::new("psql");
+    command.args([url.as_str(), "-X", "-At", "-w", "-c", "SELECT 'in'"]);
+    command.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let said = if output.status.success() {
+        output.stdout
+    } else {
+        output.stderr
+    };
+    let said = String::from_utf8_lossy(&said);
+    said.rsplit("FATAL:  ").next().unwrap().trim().to_owned()
+}
+
+fn denied(login: &str) -> String {
+    format!("password authentication failed for user \"{login}\"")
+}
+
+#[tokio::test]
+async fn client_certificates() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let (ours, other) = (Authority::new("ours"), Authority::new("ours"));
+    write(files.path(), "ca.crt", &ours.pem);
+    let rules = "client_ca = \"FILES/ca.crt\"\n[certificates]\n\"bob@example.com\" = \"bob\"\n\
+        [[access]]\nlogin = \"wei\"\nmethod = \"scram\"\ncertificate = true\n\
+        [[access]]\nlogin = \"grace\"\nmethod = \"scram\"\n\
+        [[access]]\nmethod = \"cert\"\n";
+    let gate = tls_gate(&database, files.path(), rules).await;
+    let with = async |(cert, key): &(PathBuf, PathBuf), login: &str, password: &str| {
+        let more = format!("sslmode=require sslcert={} sslkey={}", cert.display(), key.display());
+        psql(&gate, &database, login, password, &more).await
+    };
+    let wrong = |login: &str| format!("certificate authentication failed for user \"{login}\"");
+    let alice = ours.issue(files.path(), "alice", |_| {});
+    assert_eq!(with(&alice, "alice", "").await, "in");
+    assert_eq!(with(&alice, "bob", "").await, wrong("bob"));
+    assert_eq!(with(&alice, "no-one", "").await, wrong("no-one"));
+    // another name of the certificate, and one that the map gives to somebody else
+    let by_mail = ours.issue(files.path(), "Bob B.", |params| {
+        let mail = "bob@example.com".try_into().unwrap();
+        params.subject_alt_names = vec![rcgen::SanType::Rfc822Name(mail)];
+    });
+    assert_eq!(with(&by_mail, "bob", "").await, "in");
+    assert_eq!(with(&by_mail, "bob@example.com", "").await, wrong("bob@example.com"));
+    // another authority of the same name, one that is over, and none at all
+    let forged = other.issue(files.path(), "alice", |_| {});
+    let said = with(&forged, "alice", "").await;
+    assert!(said.contains("SSL error") || said.contains("alert"), "{said}");
+    let over = ours.issue(files.path(), "alice", |params| {
+        params.not_after = rcgen::date_time_ymd(2024, 1, 1)
+    });
+    let said = with(&over, "alice", "").await;
+    assert!(said.contains("expired"), "{said}");
+    let none = "sslmode=require sslcert=/nonexistent";
+    assert_eq!(psql(&gate, &database, "alice", "", none).await, wrong("alice"));
+    assert_eq!(
+        psql(&gate, &database, "alice", "", "sslmode=disable").await,
+        wrong("alice")
+    );
+    // a certificate beside the password: neither alone is enough
+    let wei = ours.issue(files.path(), "wei", |_| {});
+    assert_eq!(with(&wei, "wei", &data::password("wei")).await, "in");
+    assert_eq!(with(&wei, "wei", "wrong").await, denied("wei"));
+    assert_eq!(with(&alice, "wei", &data::password("wei")).await, denied("wei"));
+    assert_eq!(
+        psql(&gate, &database, "wei", &data::password("wei"), none).await,
+        denied("wei")
+    );
+    // and a password alone where that is what the rule says
+    assert_eq!(
+        psql(&gate, &database, "grace", &data::password("grace"), none).await,
+        "in"
+    );
+    gate.stop().await;
+}
+
+/// `rowgate token`, as a script runs it.
+fn token(key: &Path, more: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rowgate"));
+    command.args(["token", "--key"]).arg(key).args(more);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token of our own making.
+fn own_token(secret: &str, change: &[(&str, Value)]) -> String {
+    let mut claims =
+        json!({"iss": "rowgate", "aud": "rowgate", "sub": "alice", "iat": now(), "exp": now() + 60, "jti": "x"});
+    set(&mut claims, change);
+    jsonwebtoken::encode(
+        &Header::default(),
+        &claims,
+        &EncodingKey::from_secret(secret.as_bytes()),
+    )
+    .unwrap()
+}
+
+fn set(claims: &mut Value, change: &[(&str, Value)]) {
+    for (name, value) in change {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(*name);
+        } else {
+            claims[*name] = value.clone();
+        }
+    }
+}
+
+/// The token with another header and no signature, or the old one.
+fn reheaded(token: &str, header: &Value, signed: bool) -> String {
+    let mut parts = token.split('.');
+    let (_, claims, signature) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
+    let header = URL_SAFE_NO_PAD.encode(header.to_string());
+    format!("{header}.{claims}.{}", if signed { signature } else { "" })
+}
+
+#[tokio::test]
+async fn tokens_of_our_own() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let key = write(files.path(), "token.key", &format!("{SECRET}\n"));
+    let rules = "[token]\nkey = \"FILES/token.key\"\nlongest = \"30min\"\n[[access]]\nmethod = \"token\"\n\
+        [login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\nattempts = 1000\nattempts_per_address = 1000\n";
+    let gate = tls_gate(&database, files.path(), rules).await;
+    let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
+    let good = token(&key, &["--as", "alice", "--for", "5m"]);
+    assert_eq!(tls("alice", &good).await, "in");
+    assert_eq!(tls("alice", &good).await, "in");
+    assert_eq!(tls("bob", &good).await, denied("bob"));
+    assert_eq!(
+        tls("no-one", &token(&key, &["--as", "no-one"])).await,
+        "login \"no-one\" has no access: it is not an active person of the directory\nHINT:  Ask the database administrator."
+    );
+    let once = token(&key, &["--as", "alice", "--once"]);
+    assert_eq!(tls("alice", &once).await, "in");
+    assert_eq!(tls("alice", &once).await, denied("alice"));
+    // in clear nothing is asked for that could be read on its way
+    let mut raw = Raw::open(gate.port()).await;
+    raw.send(&support::raw::startup(&[
+        ("user", "alice"),
+        ("database", &database.name),
+    ]))
+    .await;
+    let (tag, body) = raw.message().await.unwrap();
+    assert_eq!((tag, &body[..4]), (b'R', &[0, 0, 0, 10][..]));
+    assert_eq!(
+        psql(&gate, &database, "alice", &good, "sslmode=disable").await,
+        denied("alice")
+    );
+
+    assert_eq!(tls("alice", &own_token(SECRET, &[])).await, "in");
+    let (past, far) = (json!(now() - 3_600), json!(now() + 3_600));
+    let another_key = own_token("another secret that is long enough", &[]);
+    for forged in [
+        another_key.clone(),
+        own_token(SECRET, &[("exp", past.clone())]),
+        own_token(SECRET, &[("exp", Value::Null)]),
+        own_token(SECRET, &[("exp", json!("9999999999"))]),
+        own_token(SECRET, &[("exp", far.clone())]),
+        own_token(SECRET, &[("iat", Value::Null)]),
+        own_token(SECRET, &[("iat", far.clone()), ("exp", json!(now() + 3_700))]),
+        own_token(SECRET, &[("nbf", far.clone())]),
+        own_token(SECRET, &[("nbf", json!("soon"))]),
+        own_token(SECRET, &[("aud", json!("another"))]),
+        own_token(SECRET, &[("aud", Value::Null)]),
+        own_token(SECRET, &[("iss", json!("another"))]),
+        own_token(SECRET, &[("sub", json!(["alice"]))]),
+        own_token(SECRET, &[("sub", Value::Null)]),
+        reheaded(&good, &json!({"alg": "none", "typ": "JWT"}), false),
+        reheaded(&good, &json!({"alg": "none", "typ": "JWT"}), true),
+        reheaded(&good, &json!({"alg": "HS512", "typ": "JWT"}), true),
+        format!("{}x", good),
+        good.replace('.', ".."),
+        data::password("alice"),
+        "..".to_owned(),
+    ] {
+        let said = tls("alice", &forged).await;
+        assert_eq!(said, denied("alice"), "{forged}");
+    }
+    gate.stop().await;
+
+    // Ed25519: the gate has the public key alone
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let private = write(files.path(), "private.pem", &pair.serialize_pem());
+    write(files.path(), "public.pem", &pair.public_key_pem());
+    let rules = rules.replace("token.key", "public.pem");
+    let gate = tls_gate(&database, files.path(), &rules).await;
+    let tls = async |password: &str| psql(&gate, &database, "alice", password, "sslmode=require").await;
+    assert_eq!(tls(&token(&private, &["--as", "alice", "--for", "5m"])).await, "in");
+    // what is public is no secret to sign with
+    for secret in [
+        pair.public_key_pem(),
+        String::from_utf8_lossy(pair.public_key_raw()).into_owned(),
+    ] {
+        assert_eq!(tls(&own_token(&secret, &[])).await, denied("alice"));
+    }
+    assert_eq!(tls(&another_key).await, denied("alice"));
+    gate.stop().await;
+}
+
+/// A provider's key pair.
+struct Pair {
+    name: &'static str,
+    pair: KeyPair,
+}
+
+impl Pair {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            pair: KeyPair::generate().unwrap(),
+        }
+    }
+
+    fn jwk(&self) -> Value {
+        let point = self.pair.public_key_raw();
+        let half = |range| URL_SAFE_NO_PAD.encode::<&[u8]>(&point[range]);
+        json!({"kty": "EC", "crv": "P-256", "kid": self.name, "use": "sig", "alg": "ES256", "x": half(1..33), "y": half(33..65)})
+    }
+
+    fn sign(&self, change: &[(&str, Value)]) -> String {
+        let mut claims = json!({
+            "iss": "https://id.example.com", "aud": ["account", "rowgate"], "preferred_username": "alice",
+            "iat": now(), "exp": now() + 300,
+        });
+        set(&mut claims, change);
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(self.name.to_owned());
+        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(&self.pair.serialize_der())).unwrap()
+    }
+}
+
+const PROVIDER: &str = "[jwt]\nissuer = \"https://id.example.com\"\naudience = \"rowgate\"\nalgorithms = [\"ES256\", \"RS256\"]\n\
+    [[access]]\nmethod = [\"jwt\", \"token\"]\n[token]\nkey = \"FILES/token.key\"\n\
+    [login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\nattempts = 1000\nattempts_per_address = 1000\n";
+
+#[tokio::test]
+async fn tokens_of_an_identity_provider() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let key = write(files.path(), "token.key", SECRET);
+    let (ours, other) = (Pair::new("one"), Pair::new("one"));
+    let secret = json!({"kty": "oct", "kid": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(SECRET)});
+    let strange = json!({"kty": "strange", "kid": "new"});
+    let set = json!({"keys": [strange, secret, ours.jwk()]}).to_string();
+    write(files.path(), "jwks.json", &set);
+    let config = PROVIDER.replace("[[access]]", "keys_file = \"FILES/jwks.json\"\n[[access]]");
+    let gate = tls_gate(&database, files.path(), &config).await;
+    let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
+    assert_eq!(tls("alice", &ours.sign(&[])).await, "in");
+    assert_eq!(tls("alice", &token(&key, &["--as", "alice"])).await, "in");
+    assert_eq!(tls("bob", &ours.sign(&[])).await, denied("bob"));
+    assert_eq!(
+        tls("bob", &ours.sign(&[("preferred_username", json!("bob"))])).await,
+        "in"
+    );
+
+    let by_secret = |secret: &[u8], name: &str| {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(name.to_owned());
+        let claims = json!({"iss": "https://id.example.com", "aud": "rowgate", "preferred_username": "alice", "exp": now() + 300});
+        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+    };
+    let good = ours.sign(&[]);
+    for forged in [
+        other.sign(&[]),
+        ours.sign(&[("iss", json!("https://evil.example.com"))]),
+        ours.sign(&[("iss", json!(["https://id.example.com", "x"]))]),
+        ours.sign(&[("aud", json!("account"))]),
+        ours.sign(&[("aud", Value::Null)]),
+        ours.sign(&[("exp", json!(now() - 31))]),
+        ours.sign(&[("exp", Value::Null)]),
+        ours.sign(&[("exp", json!("2099-01-01"))]),
+        ours.sign(&[("nbf", json!(now() + 100))]),
+        ours.sign(&[("preferred_username", Value::Null), ("sub", json!("alice"))]),
+        // no algorithm, one that was not allowed, and a shared secret that everybody can read
+        reheaded(&good, &json!({"alg": "none", "kid": "one"}), false),
+        reheaded(&good, &json!({"alg": "None", "kid": "one"}), true),
+        reheaded(&good, &json!({"alg": "ES384", "kid": "one"}), true),
+        reheaded(&good, &json!({"alg": "RS256", "kid": "one"}), true),
+        reheaded(
+            &good,
+            &json!({"alg": "ES256", "kid": "one", "crit": ["x"], "x": 1}),
+            true,
+        ),
+        reheaded(&good, &json!({"alg": "ES256", "kid": "one", "jwk": other.jwk()}), true),
+        by_secret(ours.pair.public_key_raw(), "one"),
+        by_secret(ours.pair.public_key_pem().as_bytes(), "one"),
+        by_secret(SECRET.as_bytes(), "oct"),
+    ] {
+        assert_eq!(tls("alice", &forged).await, denied("alice"), "{forged}");
+    }
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn keys_of_a_provider_are_read_again_when_they_are_others() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    write(files.path(), "token.key", SECRET);
+    let (old, new) = (Pair::new("old"), Pair::new("new"));
+    let (asked, set) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(std::sync::Mutex::new(json!({"keys": [old.jwk()]}))),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://127.0.0.1:{}/jwks", listener.local_addr().unwrap().port());
+    let (count, shown) = (Arc::clone(&asked), Arc::clone(&set));
+    let provider = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4_096];
+            let _ = socket.read(&mut request).await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            let body = shown.lock().unwrap().to_string();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let config = PROVIDER.replace("[[access]]", &format!("keys_url = \"{url}\"\n[[access]]"));
+    let gate = tls_gate(&database, files.path(), &config).await;
+    let tls = async |password: &str| psql(&gate, &database, "alice", password, "sslmode=require").await;
+    assert_eq!(tls(&old.sign(&[])).await, "in");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    // a key that is not known makes rowgate look again, but not at every try
+    for _ in 0..5 {
+        assert_eq!(tls(&new.sign(&[])).await, denied("alice"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    *set.lock().unwrap() = json!({"keys": [new.jwk()]});
+    tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while tls(&new.sign(&[])).await != "in" {}
+    })
+    .await
+    .unwrap();
+    assert_eq!(tls(&old.sign(&[])).await, denied("alice"));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    gate.stop().await;
+    provider.abort();
+}

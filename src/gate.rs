@@ -1,5 +1,6 @@
 //! The product in one function: may this person's text go to the database, and as what?
 
+pub mod acting;
 pub mod cache;
 mod weight;
 
@@ -246,6 +247,8 @@ pub enum Effect {
         /// DISCARD ALL also drops prepared statements, cursors, LISTEN and temp tables.
         all: bool,
     },
+    /// The person that a program acts for is this one from now on, or nobody; see [`acting`].
+    Act(Option<String>),
     /// `RESET name` and `SET name TO DEFAULT`: what the client asked for at startup holds again.
     ResetSetting(String),
     /// `COPY … TO STDOUT`

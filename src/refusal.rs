@@ -63,6 +63,8 @@ pub enum SqlState {
     GroupingError,
     /// 25P02: the transaction is aborted.
     InFailedTransaction,
+    /// 25001: not while a transaction is open.
+    ActiveSqlTransaction,
     /// 57P01: the session was ended.
     AdminShutdown,
     /// 57P03: not ready to take connections.
@@ -110,6 +112,7 @@ impl SqlState {
             Self::DatatypeMismatch => "42804",
             Self::GroupingError => "42803",
             Self::InFailedTransaction => "25P02",
+            Self::ActiveSqlTransaction => "25001",
             Self::AdminShutdown => "57P01",
             Self::CannotConnectNow => "57P03",
             Self::ConnectionFailure => "08006",

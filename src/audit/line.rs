@@ -16,6 +16,9 @@ pub struct Person {
     pub session: u64,
     /// The login.
     pub login: String,
+    /// The login that acts for them, where somebody else has connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
     /// Roles at the time of the line.
     pub roles: Vec<String>,
     /// The client's address.
@@ -96,7 +99,7 @@ pub struct Outcome {
 pub struct Event<'a> {
     /// UTC, to the microsecond.
     pub time: String,
-    /// `login`, `logout`, `statement`, or `repeated-violations`.
+    /// `login`, `logout`, `lock-out`, `act-for`, `statement`, or `repeated-violations`.
     pub event: &'static str,
     /// Whose.
     #[serde(flatten)]

@@ -99,6 +99,13 @@ pub struct RoleRights {
     pub listen: Vec<String>,
     /// Channels that NOTIFY may name.
     pub notify: Vec<String>,
+    /// Whom a program may act for: logins (`*` stands for any characters), or `role:NAME` for everybody with a role.
+    /// Whoever may act for others has no rights of their own.
+    pub may_act_for: Vec<String>,
+    /// One connection may act for one person after the other.
+    pub act_again: bool,
+    /// How `application_name` names the person at login, `*` in their place.
+    pub act_by_application: Option<String>,
     /// EXPLAIN is allowed (its output is always filtered).
     pub explain: bool,
     /// `pg_sleep` is allowed.

@@ -101,6 +101,9 @@ impl PolicySet {
             extend(&mut rights.notify, &said.notify);
             extend(&mut rights.derived_relations, &said.derived_relations);
             extend(&mut rights.message_functions, &said.message_functions);
+            extend(&mut rights.may_act_for, &said.may_act_for);
+            rights.act_again |= said.act_again;
+            rights.act_by_application = rights.act_by_application.or_else(|| said.act_by_application.clone());
             rights.explain |= said.explain;
             rights.directory |= said.directory;
             rights.sleep |= said.sleep;

@@ -52,6 +52,14 @@ impl Session<'_> {
                 Ok(source) => through.extend(source.map(|source| (index, source))),
                 Err(verdict) => return Ok(Err(verdict)),
             }
+            let denied = match &statement.effect {
+                Effect::Act(whom) => self.act(whom.as_deref(), true).await?.err(),
+                Effect::Reset { all } if self.state.acting.is_some() => self.act_for_nobody(text, *all).await?,
+                _ => None,
+            };
+            if let Some(denied) = denied {
+                return Ok(Err(denied));
+            }
             if let Some(denied) = self.stands_ready(statement, through.last()).await? {
                 return Ok(Err(denied));
             }

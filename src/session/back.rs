@@ -360,7 +360,13 @@ impl Session<'_> {
             return;
         };
         match &statement.effect {
-            Effect::None | Effect::Execute { .. } | Effect::Fetch { .. } | Effect::CopyOut | Effect::CopyIn => {}
+            Effect::None
+            | Effect::Execute { .. }
+            | Effect::Fetch { .. }
+            | Effect::CopyOut
+            | Effect::CopyIn
+            // that has happened before it was sent
+            | Effect::Act(_) => {}
             Effect::SearchPath(_) | Effect::TempRelations => {
                 self.state.has_temp |= matches!(statement.effect, Effect::TempRelations);
                 self.state.touched = true;

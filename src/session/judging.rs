@@ -4,7 +4,7 @@ use super::{End, Session};
 use crate::audit::{Common, StatementText};
 use crate::backend::carried::Digest;
 use crate::gate::cache::{Ask, Bounds, Cache, Counters, Found, Weigh};
-use crate::gate::{self, Effect, Judged, Judgement, SessionView};
+use crate::gate::{self, Effect, Judged, Judgement, SessionView, acting};
 use crate::identity::Principal;
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
@@ -56,6 +56,22 @@ impl Text {
         })
     }
 
+    /// The same, as something that has to be judged anew whatever the world.
+    pub fn outdated(text: &Self) -> Self {
+        Self {
+            client: text.client.clone(),
+            types: text.types.clone(),
+            judgement: text.judgement.clone(),
+            view: Arc::clone(&text.view),
+            generation: u64::MAX,
+            bypass: text.bypass,
+            audit: Arc::clone(&text.audit),
+            digest: OnceLock::new(),
+            #[cfg(debug_assertions)]
+            found: Default::default(),
+        }
+    }
+
     /// One of its statements.
     pub fn statement(&self, index: usize) -> Option<&Judged> {
         self.judgement.statements.get(index)
@@ -78,6 +94,7 @@ impl Text {
             | Effect::Deallocate(_)
             | Effect::DeclareCursor { .. }
             | Effect::ResetSetting(_)
+            | Effect::Act(_)
             | Effect::Reset { .. } => true,
         })
     }
@@ -169,6 +186,9 @@ impl Session<'_> {
             let message = format!("terminating connection because {why}");
             Err(End::Fatal(Refusal::new(code, SqlState::AdminShutdown, message)))
         };
+        if let Some(acting) = &self.state.acting {
+            return acting.stands_for(world).or_else(|why| leave("person-left", why));
+        }
         match world.directory.principal(&self.state.login) {
             Some(who) if who.bypass == self.state.who.bypass => Ok(Arc::clone(who)),
             Some(_) => leave("role-changed", "the roles of this login have changed: connect again"),
@@ -181,6 +201,9 @@ impl Session<'_> {
     /// change that, and reads again what may have changed. `Some` when that failed.
     pub(super) async fn settle(&mut self) -> Result<Option<Verdict>, End> {
         self.renew_world()?;
+        if let Some(failed) = self.finish_cleaning().await? {
+            return Ok(Some(failed));
+        }
         if self.queue.effects > 0 {
             self.drain().await?;
             if self.state.skipping {
@@ -214,7 +237,23 @@ impl Session<'_> {
             ));
         }
         let view = Arc::clone(&self.state.view);
-        Ok(match self.judge_under(text, types, &view).await {
+        if self.state.acting.is_some()
+            && let Some(named) = acting::acting(text)
+        {
+            return Ok(match named {
+                Ok(judgement) => Verdict::Allowed(Arc::new(self.made(text, types, &view, judgement))),
+                Err(refusal) => Verdict::Refused(refusal),
+            });
+        }
+        let for_nobody = self.state.acting.as_ref().is_some_and(|a| a.person.is_none());
+        let judged = self.judge_under(text, types, &view).await;
+        let judged = match for_nobody {
+            true => judged
+                .and_then(|judged| acting::for_nobody(&judged.judgement).map(|()| judged))
+                .map_err(acting::advise),
+            false => judged,
+        };
+        Ok(match judged {
             Ok(judged) => {
                 for stores in judged.judgement.statements.iter().filter_map(|s| s.stores.clone()) {
                     self.state.restrict_stored(stores);
@@ -223,6 +262,22 @@ impl Session<'_> {
             }
             Err(refusal) => Verdict::Refused(refusal),
         })
+    }
+
+    /// A judgement that rests on nothing but the text.
+    fn made(&self, text: &str, types: &[u32], view: &Arc<SessionView>, judgement: Judgement) -> Text {
+        Text {
+            client: text.into(),
+            types: types.to_vec(),
+            judgement,
+            view: Arc::clone(view),
+            generation: self.state.world.generation,
+            bypass: false,
+            audit: Arc::default(),
+            digest: OnceLock::new(),
+            #[cfg(debug_assertions)]
+            found: Default::default(),
+        }
     }
 
     /// The person under the current world, as far as judgements go.

@@ -47,6 +47,7 @@ async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: boo
         session: shared.next_session(),
         login: login.clone(),
         roles: Vec::new(),
+        through: None,
         client: address.to_owned(),
         application: startup.get("application_name").unwrap_or("").to_owned(),
     };
@@ -181,7 +182,9 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     let Some(who) = world.directory.principal(&login).cloned() else {
         return;
     };
-    person.roles = who.roles.clone();
+    if world.policies.rights(&who).may_act_for.is_empty() {
+        person.roles = who.roles.clone();
+    }
     let database = startup.get("database").unwrap_or(&login);
     let connection = if database == shared.config.upstream.database {
         connect(shared, &who, person.session).await

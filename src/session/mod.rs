@@ -5,6 +5,7 @@
 //! judgement depends on the outcome of what is still under way, the queue is drained first.
 
 mod aborted;
+mod acting;
 mod admission;
 mod authenticate;
 mod back;

@@ -3,6 +3,7 @@
 use super::judging::Verdict;
 use super::{End, Session};
 use crate::gate::Verified;
+use crate::gate::acting::NAMES;
 use crate::name::{quote_ident, quote_literal, split_identifiers};
 use crate::net::Fields;
 use crate::refusal::{Refusal, SqlState};
@@ -23,6 +24,7 @@ impl Session<'_> {
             return Err(End::Fatal(refusal));
         }
         self.touch_settings();
+        self.act_from_start(startup).await?;
         if self.state.who.bypass {
             self.state.stale = false;
         } else if let Err(fields) = self.put_limits_in_force().await? {
@@ -42,6 +44,9 @@ impl Session<'_> {
             ));
         }
         for (name, value) in settings(startup).map_err(End::Fatal)? {
+            if self.state.acting.is_some() && NAMES.contains(&name.as_str()) {
+                continue;
+            }
             let text = set_statement(&name, &value);
             match self.judge(&text, &[]).await? {
                 Verdict::Allowed(judged) => {

@@ -1,5 +1,6 @@
 //! What a session remembers between statements.
 
+use super::acting::{Acting, nobody};
 use super::judging::Text;
 use super::prepared::{Prepared, Statements};
 use crate::backend::carried::Digest;
@@ -41,7 +42,10 @@ impl Portal {
 
 /// The state.
 pub(super) struct State {
+    /// Whose rights are in force.
     pub login: String,
+    /// It acts for others.
+    pub acting: Option<Box<Acting>>,
     pub world: Arc<World>,
     pub who: Arc<Principal>,
     pub rights: Arc<RoleRights>,
@@ -82,8 +86,16 @@ pub(super) struct State {
 impl State {
     /// A session that has just logged in.
     pub fn new(login: String, world: Arc<World>, who: Arc<Principal>) -> Self {
-        let rights = Arc::new(world.policies.rights(&who));
+        let mut who = who;
+        let mut rights = world.policies.rights(&who);
+        let acting = Acting::of(&login, &rights);
+        if acting.is_some() {
+            who = nobody(&login);
+            rights = RoleRights::default();
+        }
+        let rights = Arc::new(rights);
         Self {
+            acting,
             login,
             world,
             who,

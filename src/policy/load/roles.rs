@@ -43,6 +43,13 @@ pub(super) fn read(file: &Section<'_>, name: &str, written: &mut Written) {
             Some("remove bypass = true, or the tables".to_owned()),
         );
     }
+    if role.bypass && !role.rights.may_act_for.is_empty() {
+        file.problems().error(
+            file.at(),
+            format!("role \"{name}\" bypasses the policy, so it may not act for others"),
+            Some("remove bypass = true, or may_act_for".to_owned()),
+        );
+    }
     written.roles.insert(name.to_owned(), role);
 }
 
@@ -134,6 +141,22 @@ fn rights(section: &Section<'_>) -> RoleRights {
         functions: names("functions"),
         listen: texts("listen"),
         notify: texts("notify"),
+        may_act_for: texts("may_act_for"),
+        act_again: section.boolean("act_again").unwrap_or(false),
+        act_by_application: section.text("act_by_application").and_then(|word| {
+            if word.text.matches('*').count() == 1 && word.text.len() > 1 {
+                return Some(word.text);
+            }
+            section.problems().error(
+                &word.at,
+                format!(
+                    "\"{}\" must hold one *, where the login stands, and something else",
+                    word.text
+                ),
+                Some("such as \"bi:*\"".to_owned()),
+            );
+            None
+        }),
         explain: section.boolean("explain").unwrap_or(false),
         directory: section.boolean("directory").unwrap_or(false),
         sleep: section.boolean("sleep").unwrap_or(false),

@@ -100,6 +100,7 @@ impl Server {
             tls,
             mock_secret: rand::random(),
             stop: stopped,
+            alarms: session::Alarms::default(),
             violations: session::Probes::default(),
             running: session::Running::default(),
             counters: session::Counters::default(),
@@ -140,6 +141,7 @@ impl Server {
         if let Some(listener) = self.side_door.take() {
             tokio::spawn(admin::serve(listener, Arc::clone(&self.shared)));
         }
+        let ringer = tokio::spawn(ring(Arc::clone(&self.shared)));
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -167,6 +169,7 @@ impl Server {
             tracing::warn!("statements that did not end in time are broken off");
         }
         janitor.abort();
+        ringer.abort();
         self.shared.pool.close();
         if let Some(path) = &self.shared.config.listen.unix_socket {
             let _ = std::fs::remove_file(path);
@@ -185,6 +188,21 @@ impl Server {
             let _place = place;
             session::serve(shared, stream, address, count > most).await;
         });
+    }
+}
+
+/// Wakes the sessions that wait whenever there is something for them to know.
+async fn ring(shared: Arc<Shared>) {
+    let (mut world, mut stop) = (shared.world.watch(), shared.stop.clone());
+    loop {
+        let changed = tokio::select! {
+            changed = world.changed() => changed,
+            changed = stop.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+        shared.alarms.ring();
     }
 }
 

@@ -115,6 +115,20 @@ async fn many_sessions_share_few_connections_and_each_sees_its_own() {
 }
 
 #[tokio::test]
+async fn a_flush_without_a_connection_answers_nothing() {
+    let database = Database::new().await;
+    let gate = gate(&database, "size = 1").await;
+    let mut alice = login(&gate, &database, "alice").await;
+    all_well(&mut alice, "select 1").await;
+    assert_eq!(batch(&mut alice, &["H", "S", "H", "Q select 1"]).await.len(), 5);
+    assert_eq!(
+        batch(&mut alice, &["P s | select 2", "H", "S", "H", "H", "S"]).await,
+        ["1", "Z I", "Z I"]
+    );
+    gate.stop().await;
+}
+
+#[tokio::test]
 async fn settings_follow_their_session() {
     let database = Database::new().await;
     let gate = gate(&database, "size = 1").await;

@@ -118,11 +118,12 @@ impl Channel {
 
     /// Moves the first `count` bytes of this channel's input to another's output; large runs without copying.
     pub fn relay_to(&mut self, other: &mut Self, count: usize) {
-        let run = self.input.split_to(count.min(self.input.len()));
-        if other.output.is_empty() && run.len() >= SMALL_READ / 2 {
-            other.output = run;
+        let count = count.min(self.input.len());
+        if other.output.is_empty() && count >= SMALL_READ / 2 {
+            other.output = self.input.split_to(count);
         } else {
-            other.output.put_slice(&run);
+            other.output.put_slice(self.input.get(..count).unwrap_or_default());
+            self.input.advance(count);
         }
     }
 }

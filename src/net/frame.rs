@@ -38,18 +38,23 @@ pub fn header(buffer: &[u8]) -> Result<Option<Header>, Malformed> {
     }))
 }
 
-/// Takes a whole message out of a buffer: its tag and its body. `limit` bounds the body by tag, so that nobody
-/// makes rowgate wait for or hold more than that.
-pub fn take(buffer: &mut BytesMut, limit: impl Fn(u8) -> usize) -> Result<Option<(u8, BytesMut)>, Malformed> {
+/// The header at the beginning of a buffer, if the whole message is there. `limit` bounds the body by tag, so that
+/// nobody makes rowgate wait for or hold more than that.
+pub fn whole(buffer: &[u8], limit: impl Fn(u8) -> usize) -> Result<Option<Header>, Malformed> {
     let Some(header) = header(buffer)? else {
         return Ok(None);
     };
     if header.body > limit(header.tag) {
         return Err(Malformed("message is too long"));
     }
-    if buffer.len() < header.total() {
+    Ok((buffer.len() >= header.total()).then_some(header))
+}
+
+/// Takes a whole message out of a buffer: its tag and its body. `limit` is that of [`whole`].
+pub fn take(buffer: &mut BytesMut, limit: impl Fn(u8) -> usize) -> Result<Option<(u8, BytesMut)>, Malformed> {
+    let Some(header) = whole(buffer, limit)? else {
         return Ok(None);
-    }
+    };
     let mut message = buffer.split_to(header.total());
     message.advance(HEADER);
     Ok(Some((header.tag, message)))

@@ -7,10 +7,11 @@ use super::prepared::Prepared;
 use super::state::Portal;
 use super::{End, Session};
 use crate::gate::{Effect, Returned};
-use crate::net::{Fields, Malformed, frame};
+use crate::net::frame::{self, HEADER, Header};
+use crate::net::{Fields, Malformed};
 use crate::wire::error_filter::{self, Statement};
 use crate::wire::row_description;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use std::sync::Arc;
 
 /// Longest message of the database that is not a row.
@@ -31,36 +32,40 @@ impl Session<'_> {
                 None => return Ok(()),
                 Some(true) => self.rows()?,
                 Some(false) => {
-                    let message = frame::take(self.back.input(), |_| LONGEST).map_err(wrong)?;
-                    let Some((tag, body)) = message else {
+                    let Some(Header { tag, body }) = frame::whole(self.back.input(), |_| LONGEST).map_err(wrong)?
+                    else {
                         return Ok(());
                     };
-                    self.upstream_message(tag, body)?;
+                    let mut input = std::mem::take(self.back.input());
+                    input.advance(HEADER);
+                    self.upstream_message(tag, input.get(..body).unwrap_or_default())?;
+                    input.advance(body);
+                    *self.back.input() = input;
                 }
             }
         }
         Ok(())
     }
 
-    fn upstream_message(&mut self, tag: u8, mut body: BytesMut) -> Result<(), End> {
+    fn upstream_message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
         match tag {
             b'1' | b'2' | b'3' => self.completed(tag),
             b't' => {
-                self.relay(tag, &body);
+                self.relay(tag, body);
                 Ok(())
             }
-            b'T' | b'n' => self.described(tag, &mut body),
-            b'C' | b'I' | b's' => self.finished(tag, &body),
+            b'T' | b'n' => self.described(tag, body),
+            b'C' | b'I' | b's' => self.finished(tag, body),
             b'H' | b'c' => {
                 if !self.is_silenced() {
-                    self.relay(tag, &body);
+                    self.relay(tag, body);
                 }
                 Ok(())
             }
-            b'G' => self.copy_begins(&body),
-            b'E' => self.errored(&body),
-            b'Z' => self.ready(&body),
-            b'S' | b'N' | b'A' => self.asynchronous(tag, &body),
+            b'G' => self.copy_begins(body),
+            b'E' => self.errored(body),
+            b'Z' => self.ready(body),
+            b'S' | b'N' | b'A' => self.asynchronous(tag, body),
             _ => Err(End::Broken(format!("it sent an unexpected message (type {tag})"))),
         }
     }
@@ -127,7 +132,7 @@ impl Session<'_> {
     }
 
     /// RowDescription and NoData.
-    fn described(&mut self, tag: u8, body: &mut BytesMut) -> Result<(), End> {
+    fn described(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
         let mut in_query = false;
         let source = match self.queue.front() {
             Some(Expect::Describe(_)) => match self.queue.pop() {
@@ -141,24 +146,31 @@ impl Session<'_> {
             }
             _ => return Err(out_of_order()),
         };
-        match source.as_ref().map_or(Returned::AsIs, Source::returned) {
+        let mut cut = BytesMut::new();
+        let body = match source.as_ref().map_or(Returned::AsIs, Source::returned) {
             Returned::Nothing if tag == b'T' => {
                 if !in_query {
                     self.relay(b'n', b"");
                 }
                 return Ok(());
             }
-            Returned::AllButLast if tag == b'T' => row_description::cut_last(body).map_err(wrong)?,
-            Returned::AsIs | Returned::Nothing | Returned::AllButLast => {}
-        }
+            Returned::AllButLast if tag == b'T' => {
+                cut.extend_from_slice(body);
+                row_description::cut_last(&mut cut).map_err(wrong)?;
+                &cut
+            }
+            Returned::AsIs | Returned::Nothing | Returned::AllButLast => body,
+        };
+        self.relay(tag, body);
         let statement = source.as_ref().and_then(|s| s.text.statement(s.statement));
         if tag == b'T'
             && let Some(statement) = statement
             && !statement.origins.is_empty()
         {
-            row_description::patch(body, &statement.origins).map_err(wrong)?;
+            let at = self.client.output.len() - body.len();
+            let relayed = self.client.output.get_mut(at..).unwrap_or_default();
+            row_description::patch(relayed, &statement.origins).map_err(wrong)?;
         }
-        self.relay(tag, body);
         Ok(())
     }
 

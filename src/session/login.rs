@@ -230,8 +230,8 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         share: None,
         back,
         person,
-        world_changed: shared.world.watch(),
-        stop: shared.stop.clone(),
+        bell: shared.alarms.bell(),
+        heard: (0, 0),
     };
     let setup = tokio::time::timeout(shared.config.limits.login_timeout, session.set_up(&startup)).await;
     let end = match setup {

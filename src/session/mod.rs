@@ -8,6 +8,7 @@ mod aborted;
 mod acting;
 mod admission;
 mod authenticate;
+mod alarm;
 mod back;
 mod cancel;
 mod copying;
@@ -33,6 +34,7 @@ mod shares;
 mod staging;
 mod state;
 
+pub use alarm::Alarms;
 pub use cancel::Cancels;
 pub use counters::Counters;
 pub use judging::Judgements;
@@ -135,6 +137,8 @@ struct Session<'s> {
     pinned: Option<Pin>,
     /// Its place among those who hold connections.
     share: Option<shares::Share>,
-    world_changed: tokio::sync::watch::Receiver<u64>,
-    stop: tokio::sync::watch::Receiver<bool>,
+    /// Rings when the world has changed or rowgate stops.
+    bell: Arc<alarm::Bell>,
+    /// What of it was heard between statements, and while one ran.
+    heard: (u64, u64),
 }

@@ -243,7 +243,12 @@ impl Session<'_> {
                 Ok(false)
             }
             _ if self.state.skipping => Ok(false),
-            b'H' | b'd' | b'c' | b'f' => Ok(true),
+            b'H' => {
+                // what has been answered goes out by itself
+                Body::new(body).finish().map_err(End::Malformed)?;
+                Ok(false)
+            }
+            b'd' | b'c' | b'f' => Ok(true),
             _ => {
                 let taken = self.take_up().await?;
                 if let Err(error) = &taken {
@@ -272,18 +277,15 @@ impl Session<'_> {
     /// Remembers what a text that is about to run may leave on the connection, whether it succeeds or not.
     pub(super) fn note_leaves(&mut self, run: &Run) {
         let own = run.text.judgement.statements.iter();
-        let through = run
-            .through
-            .iter()
-            .filter_map(|(_, source)| source.text.statement(source.statement));
+        let through = run.through.iter().filter_map(|(_, s)| s.text.statement(s.statement));
+        let mut settings = false;
         for statement in own.chain(through) {
             let leaves = &statement.leaves;
             self.back.carried.unknown |= leaves.unknown;
             self.state.bound.extend(&leaves.bound);
+            settings |= leaves.settings;
         }
-        let mut all = run.text.judgement.statements.iter();
-        let sources = || run.through.iter().filter_map(|(_, s)| s.text.statement(s.statement));
-        if all.any(|s| s.leaves.settings) || sources().any(|s| s.leaves.settings) {
+        if settings {
             self.touch_settings();
         }
     }

@@ -1,10 +1,12 @@
 //! Moves bytes both ways at once, with bounds, and runs the session until it ends.
 
 use super::{End, Session};
-use crate::net::frame;
+use crate::net::frame::{self, HEADER, Header};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::message::body_limit;
+use bytes::Buf;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Bytes that may wait for a slow client or a slow database before the other side is no longer read.
@@ -76,14 +78,17 @@ impl Session<'_> {
             self.pass_data(limits.message_bytes)?;
         }
         let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
-        match frame::take(&mut self.client.input, limit) {
-            Ok(Some((tag, body))) => {
-                self.client_message(tag, &body).await?;
-                Ok(Taken::Message)
-            }
-            Ok(None) => Ok(Taken::Nothing),
-            Err(error) => Err(End::Malformed(error)),
-        }
+        let Some(Header { tag, body }) = frame::whole(&self.client.input, limit).map_err(End::Malformed)? else {
+            return Ok(Taken::Nothing);
+        };
+        // read where it lies; what comes meanwhile goes behind what is left
+        let mut input = std::mem::take(&mut self.client.input);
+        input.advance(HEADER);
+        self.client_message(tag, input.get(..body).unwrap_or_default()).await?;
+        input.advance(body);
+        input.extend_from_slice(&self.client.input);
+        self.client.input = input;
+        Ok(Taken::Message)
     }
 
     /// Waits until everything that was forwarded is answered.
@@ -113,43 +118,41 @@ impl Session<'_> {
 
     /// Waits for the client while nothing is under way; also for the world and the operator.
     async fn idle(&mut self) -> Result<(), End> {
-        if *self.stop.borrow() {
-            return Err(stopped());
-        }
         self.client.shrink();
         self.back.shrink();
-        let mut world = self.world_changed.clone();
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            biased;
-            moved = poll_fn(|cx| self.poll_move(cx)) => moved,
-            changed = world.changed() => {
-                if changed.is_err() {
-                    return Err(stopped());
-                }
-                self.world_changed.mark_unchanged();
-                self.renew_world()
+        let bell = Arc::clone(&self.bell);
+        let rung = poll_fn(|cx| {
+            if bell.has_rung(cx, &mut self.heard.0) {
+                return Poll::Ready(Ok(true));
             }
-            _ = stop.changed() => Err(stopped()),
+            self.poll_move(cx).map_ok(|()| false)
+        });
+        if rung.await? {
+            if *self.shared.stop.borrow() {
+                return Err(stopped());
+            }
+            self.renew_world()?;
         }
+        Ok(())
     }
 
-    /// Moves bytes while something is under way.
+    /// Moves bytes while something is under way. Who may not be here any more does not wait for its end.
     async fn pump(&mut self) -> Result<(), End> {
+        let bell = Arc::clone(&self.bell);
         let deadline = self.overflow.as_ref().and_then(|o| o.cancel_at());
-        let mut world = self.world_changed.clone();
+        let moved = poll_fn(|cx| {
+            if bell.has_rung(cx, &mut self.heard.1) {
+                self.still_in(&self.shared.world.current())?;
+            }
+            self.poll_move(cx)
+        });
         tokio::select! {
             biased;
-            moved = poll_fn(|cx| self.poll_move(cx)) => moved,
-            _ = world.changed() => {
-                self.world_changed.mark_unchanged();
-                self.still_in(&self.shared.world.current()).map(drop)
-            }
-            () = at(deadline) => {
-                self.cancel_overflow();
-                Ok(())
-            }
+            moved = moved => return moved,
+            () = at(deadline) => {}
         }
+        self.cancel_overflow();
+        Ok(())
     }
 
     /// Writes to both sides, reads from both sides; ready when there is something new to look at.

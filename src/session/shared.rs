@@ -50,6 +50,8 @@ pub struct Shared {
     pub lockout: Lockout,
     /// Becomes true when rowgate is told to stop.
     pub stop: watch::Receiver<bool>,
+    /// Wakes sessions that wait.
+    pub alarms: super::Alarms,
     /// Constraint violations, by login.
     pub violations: super::Probes,
     /// Statements that run, by login.

@@ -4,28 +4,23 @@ use crate::gate::Origin;
 use crate::net::{Body, Malformed};
 use bytes::BytesMut;
 
-/// Puts the origins into a RowDescription's body, in place.
+/// Puts the origins into a RowDescription's body, in place. After an error some may have been put there.
 pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malformed> {
-    let mut reader = Body::new(body);
-    let count = reader.u16()?;
-    let total = body.len();
-    let mut places = Vec::with_capacity(usize::from(count));
-    for _ in 0..count {
-        reader.cstr_bytes()?;
-        places.push(total - reader.rest().len());
+    const FIXED: usize = 18;
+    let short = Malformed("a description of rows that ends too soon");
+    let mut at = 2;
+    for column in 0..Body::new(body).u16()? {
+        let name = body.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0));
+        at += name.ok_or(short)? + 1;
         // table, column, type, size, modifier, format
-        reader.bytes(18)?;
+        let fixed = body.get_mut(at..at + FIXED).ok_or(short)?;
+        if let (Some(Some(origin)), [t0, t1, t2, t3, c0, c1, ..]) = (origins.get(usize::from(column)), fixed) {
+            [*t0, *t1, *t2, *t3] = origin.table.to_be_bytes();
+            [*c0, *c1] = origin.column.to_be_bytes();
+        }
+        at += FIXED;
     }
-    reader.finish()?;
-    for (at, origin) in places.into_iter().zip(origins) {
-        let (Some(origin), Some(slot)) = (origin, body.get_mut(at..at + 6)) else {
-            continue;
-        };
-        let (table, column) = slot.split_at_mut(4);
-        table.copy_from_slice(&origin.table.to_be_bytes());
-        column.copy_from_slice(&origin.column.to_be_bytes());
-    }
-    Ok(())
+    if at == body.len() { Ok(()) } else { Err(short) }
 }
 
 /// Takes the last column out of a RowDescription's body.

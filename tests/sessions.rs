@@ -239,7 +239,7 @@ async fn a_statement_can_be_cancelled() {
     let gate = gate(&database, REP, "").await;
     let mut raw = login(&gate, &database, "alice").await;
     raw.send(&command("Q select pg_sleep(30)")).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until_sleeping(&database, true).await;
     let (process, secret) = raw.key;
     for (process, secret) in [(process, secret.wrapping_add(1)), (process, secret)] {
         let mut other = Raw::open(gate.port()).await;
@@ -310,6 +310,34 @@ async fn who_leaves_is_disconnected() {
     let refused = try_login(&gate, &database, "alice").await.err().unwrap();
     assert!(refused.starts_with("E FATAL 28"), "{refused}");
     gate.stop().await;
+}
+
+#[tokio::test]
+async fn who_leaves_does_not_wait_for_the_end_of_a_statement() {
+    let database = Database::new().await;
+    let gate = gate(&database, REP, "").await;
+    let mut raw = login(&gate, &database, "alice").await;
+    raw.send(&command("Q select pg_sleep(600)")).await;
+    until_sleeping(&database, true).await;
+    let admin = database.superuser().await;
+    admin
+        .batch_execute("UPDATE crm.users SET active = false WHERE login = 'alice'; NOTIFY rowgate_directory")
+        .await
+        .unwrap();
+    let got = raw.until_ready(1).await;
+    assert!(got.last().unwrap().starts_with("E FATAL 57P01"), "{got:?}");
+    until_sleeping(&database, false).await;
+    gate.stop().await;
+}
+
+/// Waits until a statement sleeps in the database, or none does any more.
+async fn until_sleeping(database: &Database, sleeping: bool) {
+    let admin = database.superuser().await;
+    let sql = "SELECT count(*) > 0 FROM pg_stat_activity
+               WHERE datname = current_database() AND state = 'active' AND query LIKE '%sleep%' AND pid <> pg_backend_pid()";
+    while admin.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) != sleeping {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn wait_for(gate: &Gate, generation: u64) {

@@ -96,12 +96,14 @@ impl Connector {
 
     /// A connection that is logged in and ready for queries.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        tokio::time::timeout(self.upstream.connect_timeout, async {
+        // on the heap, so that a session that has its connection holds no room for getting one
+        let connecting = Box::pin(async {
             let path = self.search_path.get_or_try_init(|| self.default_search_path()).await?;
             self.login(Some(path)).await
-        })
-        .await
-        .map_err(|_| ConnectError::Timeout)?
+        });
+        tokio::time::timeout(self.upstream.connect_timeout, connecting)
+            .await
+            .map_err(|_| ConnectError::Timeout)?
     }
 
     /// The default of the role and the database, for people instead of for rowgate's role: without `$user`, and
@@ -127,7 +129,7 @@ impl Connector {
     /// Asks the server to cancel what one of its processes is doing; returns once the server has closed the
     /// request's connection, so that the signal has been sent.
     pub async fn cancel(&self, process: i32, secret: i32) -> Result<(), ConnectError> {
-        tokio::time::timeout(self.upstream.connect_timeout, async {
+        let asking = Box::pin(async {
             let mut stream = self.open().await?;
             let mut request = BytesMut::with_capacity(16);
             request.put_i32(16);
@@ -139,9 +141,10 @@ impl Connector {
             stream.flush().await?;
             let _ = stream.read(&mut [0]).await;
             Ok(())
-        })
-        .await
-        .map_err(|_| ConnectError::Timeout)?
+        });
+        tokio::time::timeout(self.upstream.connect_timeout, asking)
+            .await
+            .map_err(|_| ConnectError::Timeout)?
     }
 
     async fn open(&self) -> Result<Stream, ConnectError> {

@@ -31,6 +31,11 @@ pub enum PoolMode {
 }
 
 impl PoolConfig {
+    /// Is there any limit but the pool's size?
+    pub fn limits_shares(&self) -> bool {
+        self.per_login > 0 || !self.per_role.is_empty()
+    }
+
     pub(super) fn read(mut section: Section<'_, '_>, source: &mut Source<'_>) -> Self {
         let words = [("session", PoolMode::Session), ("transaction", PoolMode::Transaction)];
         let mut number = |source: &mut Source<'_>, key, default, bounds| {

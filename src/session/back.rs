@@ -142,7 +142,11 @@ impl Session<'_> {
             Some(Expect::Query(run)) if run.silenced => return Ok(()),
             Some(Expect::Query(run)) => {
                 in_query = true;
-                Some(run.source())
+                let (text, statement) = run.source();
+                Some(Source {
+                    text: Arc::clone(text),
+                    statement,
+                })
             }
             _ => return Err(out_of_order()),
         };
@@ -435,7 +439,7 @@ impl Session<'_> {
     /// Makes an error of a run what the client may read. What EXECUTE runs is another text than its own, which a
     /// place in the error speaks of.
     fn filter_run_error(&self, fields: &mut Fields, run: &Run) -> Option<&'static str> {
-        self.filter_placed_error(fields, Some(&run.source().text), Some(&run.text), is_write(run))
+        self.filter_placed_error(fields, Some(run.source().0), Some(&run.text), is_write(run))
     }
 
     /// Makes an error what the client may read. Gives the refusal's code where it is one.
@@ -470,8 +474,7 @@ impl Session<'_> {
 }
 
 fn is_write(run: &Run) -> bool {
-    let Source { text, statement } = run.source();
-    text.statement(statement).is_none_or(|s| s.writes)
+    run.gives().is_none_or(|s| s.writes)
 }
 
 fn wrong(error: Malformed) -> End {

@@ -13,9 +13,7 @@ impl Session<'_> {
         let bypass = self.state.who.bypass;
         let wanted = match self.queue.front() {
             Some(Expect::Query(run) | Expect::Execute(run)) => {
-                let source = run.source();
-                let statement = source.text.statement(source.statement);
-                !run.silenced && (bypass || statement.is_some_and(|s| s.effect == Effect::CopyIn))
+                !run.silenced && (bypass || run.gives().is_some_and(|s| s.effect == Effect::CopyIn))
             }
             _ => return Err(End::Broken("it asked for data that nobody has".to_owned())),
         };

@@ -5,7 +5,7 @@ use super::prepared::Prepared;
 use super::shared::Counted;
 use super::state::{Portal, State};
 use crate::backend::carried::Digest;
-use crate::gate::Effect;
+use crate::gate::{Effect, Judged, Returned};
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -103,18 +103,23 @@ impl Run {
         }
     }
 
-    /// Whose result the current statement gives.
-    pub fn source(&self) -> Source {
-        self.through
-            .iter()
-            .find(|(statement, _)| *statement == self.statement)
-            .map_or_else(
-                || Source {
-                    text: Arc::clone(&self.text),
-                    statement: self.statement,
-                },
-                |(_, source)| source.clone(),
-            )
+    /// Whose result the current statement gives: a text, and which of its statements.
+    pub fn source(&self) -> (&Arc<Text>, usize) {
+        let through = self.through.iter().find(|(statement, _)| *statement == self.statement);
+        through.map_or((&self.text, self.statement), |(_, source)| {
+            (&source.text, source.statement)
+        })
+    }
+
+    /// The statement whose result the current one gives.
+    pub fn gives(&self) -> Option<&Judged> {
+        let (text, statement) = self.source();
+        text.statement(statement)
+    }
+
+    /// Which of the rows and columns of that result are the client's.
+    pub fn returned(&self) -> Returned {
+        self.gives().map_or(Returned::AsIs, |statement| statement.returned)
     }
 }
 

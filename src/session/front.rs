@@ -288,7 +288,7 @@ impl Session<'_> {
         if run.text.staged().is_some() {
             return self.begin_staged(run).await;
         }
-        let max_rows = match run.source().returned() {
+        let max_rows = match run.returned() {
             // without rows of the client's there is nothing to stop at
             Returned::Nothing => 0,
             Returned::AsIs | Returned::AllButLast => max_rows,

@@ -166,10 +166,10 @@ pub(super) enum Verdict {
 impl Session<'_> {
     /// Takes the world as it is now; a person who is no longer in it leaves.
     pub(super) fn renew_world(&mut self) -> Result<(), End> {
-        let world = self.shared.world.current();
-        if Arc::ptr_eq(&world, &self.state.world) {
+        if self.shared.world.is_current(&self.state.world) {
             return Ok(());
         }
+        let world = self.shared.world.current();
         let who = self.still_in(&world)?;
         let rights = world.policies.rights(&who);
         self.state.limits_changed |= rights.limits != self.state.rights.limits;

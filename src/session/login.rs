@@ -25,7 +25,9 @@ const CLEANING: Duration = Duration::from_secs(10);
 pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: bool) {
     let mut channel = Channel::new(stream);
     let timeout = shared.config.limits.login_timeout;
-    let logged_in = match tokio::time::timeout(timeout, log_in(&shared, &mut channel, &address, full)).await {
+    // what a login needs is given back once it is done
+    let log_in = Box::pin(log_in(&shared, &mut channel, &address, full));
+    let logged_in = match tokio::time::timeout(timeout, log_in).await {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(end)) => return say_goodbye(channel, &end).await,
         Err(_) => return,

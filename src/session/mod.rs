@@ -7,8 +7,8 @@
 mod aborted;
 mod acting;
 mod admission;
-mod authenticate;
 mod alarm;
+mod authenticate;
 mod back;
 mod cancel;
 mod copying;

@@ -158,11 +158,13 @@ impl Session<'_> {
             .detail(format!("{what} are in use."))
             .hint("Try again, or ask the database administrator for a larger pool.")
         };
-        let share = self.shared.shares.take(&self.state.who, config);
-        self.share = match tokio::time::timeout(config.wait, share).await {
-            Ok(share) => share,
-            Err(_) => return Err(full("All connections that this login may hold at once")),
-        };
+        if config.limits_shares() {
+            let share = self.shared.shares.take(&self.state.who, config);
+            self.share = match tokio::time::timeout(config.wait, share).await {
+                Ok(share) => share,
+                Err(_) => return Err(full("All connections that this login may hold at once")),
+            };
+        }
         let mut last = None;
         for _ in 0..=config.size {
             let left = config.wait.saturating_sub(begun.elapsed());

@@ -94,12 +94,12 @@ impl Session<'_> {
         };
         let shown = run.text.for_audit(self.shared.audit.config().literals);
         let parameters = run.parameters.as_deref().map(Vec::as_slice);
-        let source = run.source();
+        let (source, statement) = run.source();
         self.record(
             decision,
             code,
             Some(&shown),
-            Some((&source.text, source.statement)),
+            Some((source, statement)),
             parameters,
             outcome,
         );

@@ -62,17 +62,12 @@ impl Session<'_> {
         if run.silenced {
             return self.drop_rows();
         }
-        let source = run.source();
-        let (filtered, limit) = source
-            .text
-            .statement(source.statement)
-            .map_or((None, None), |s: &Judged| (s.explain_output, s.row_limit));
+        let (filtered, limit, returned) = run.gives().map_or((None, None, Returned::AsIs), |s: &Judged| {
+            (s.explain_output, s.row_limit, s.returned)
+        });
         if let Some(format) = filtered {
             return self.explain_row(format);
         }
-        let Some(Expect::Query(run) | Expect::Execute(run)) = self.queue.front() else {
-            return Ok(());
-        };
         let (mut at, mut full) = (0, false);
         let mut rows = run.rows;
         let earlier = run
@@ -80,7 +75,7 @@ impl Session<'_> {
             .and_then(|name| self.state.portals.get(name))
             .map_or(0, |p| p.rows);
         let most = limit.map(|limit| limit.saturating_sub(earlier));
-        match source.returned() {
+        match returned {
             Returned::AsIs => {}
             Returned::Nothing => return self.drop_checks(),
             Returned::AllButLast => {
@@ -166,9 +161,7 @@ impl Session<'_> {
             return Ok(Some(false));
         }
         let (filtered, returned) = match self.queue.front() {
-            Some(Expect::Query(run) | Expect::Execute(run)) if !run.silenced => {
-                (is_filtered(run), run.source().returned())
-            }
+            Some(Expect::Query(run) | Expect::Execute(run)) if !run.silenced => (is_filtered(run), run.returned()),
             _ => (false, Returned::AsIs),
         };
         if self.back.input().len() < HEADER + needed(returned, header.body) {
@@ -183,11 +176,7 @@ impl Session<'_> {
 }
 
 fn is_filtered(run: &Run) -> bool {
-    let source = run.source();
-    source
-        .text
-        .statement(source.statement)
-        .is_some_and(|s| s.explain_output.is_some())
+    run.gives().is_some_and(|s| s.explain_output.is_some())
 }
 
 pub(super) fn wrong(error: Malformed) -> End {

@@ -8,7 +8,6 @@ use crate::catalog::Relation;
 use crate::gate::{Bound, Restriction, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
-use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -128,22 +127,6 @@ impl State {
     /// Has something been taken away that has to be put in force again?
     pub fn settings_lost(&self) -> bool {
         self.settings_lost || !self.settings_reset.is_empty()
-    }
-
-    /// The session's person in a world; who is no longer in it, or holds other powers over the connection, leaves.
-    pub fn still_in<'w>(&self, world: &'w World) -> Result<&'w Arc<Principal>, Refusal> {
-        let leaves = |code, message: &str| Refusal::new(code, SqlState::AdminShutdown, message.to_owned());
-        match world.directory.principal(&self.login) {
-            None => Err(leaves(
-                "person-left",
-                "terminating connection because this login has no access any more",
-            )),
-            Some(who) if who.bypass != self.who.bypass => Err(leaves(
-                "role-changed",
-                "terminating connection because the roles of this login have changed: connect again",
-            )),
-            Some(who) => Ok(who),
-        }
     }
 
     /// Is this text's judgement still the one that would be made now?

@@ -325,7 +325,7 @@ async fn who_leaves_does_not_wait_for_the_end_of_a_statement() {
         .await
         .unwrap();
     let got = raw.until_ready(1).await;
-    assert!(got.last().unwrap().starts_with("E FATAL 57P01"), "{got:?}");
+    assert!(got[0].starts_with("E FATAL 57P01"), "{got:?}");
     until_sleeping(&database, false).await;
     gate.stop().await;
 }

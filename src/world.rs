@@ -83,6 +83,12 @@ impl WorldHandle {
         if world.is_over() { self.renewed() } else { world }
     }
 
+    /// Is this what [`WorldHandle::current`] would give?
+    pub fn is_current(&self, world: &Arc<World>) -> bool {
+        let current = self.current.load();
+        Arc::ptr_eq(&current, world) && !current.is_over()
+    }
+
     fn renewed(&self) -> Arc<World> {
         let held = self.hold();
         let world = self.current.load_full();
@@ -92,7 +98,6 @@ impl WorldHandle {
         self.current.load_full()
     }
 
-<<<<<<< HEAD
     fn hold(&self) -> MutexGuard<'_, ()> {
         self.swapping.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,17 +105,6 @@ impl WorldHandle {
     fn swap(&self, _held: &MutexGuard<'_, ()>, mut world: World) {
         let generation = world.generation.max(self.current.load().generation + 1);
         world.generation = generation;
-=======
-    /// Is this one still the current world?
-    pub fn is_current(&self, world: &Arc<World>) -> bool {
-        Arc::ptr_eq(&self.current.load(), world)
-    }
-
-    /// Swaps in a newer world and wakes every session that watches. Only the keeper calls this; its world's
-    /// generation must be higher than the last.
-    pub fn replace(&self, world: World) {
-        let generation = world.generation;
->>>>>>> 3ed0588 (What a login and a new connection need is given back once they are done; a Flush without a connection answers nothing)
         self.current.store(Arc::new(world));
         self.generation.send_replace(generation);
     }

@@ -148,9 +148,10 @@ impl Session<'_> {
         });
         tokio::select! {
             biased;
-            moved = moved => return moved,
+            moved = moved => moved?,
             () = at(deadline) => {}
         }
+        // also where there was always something to move
         self.cancel_overflow();
         Ok(())
     }

@@ -1,0 +1,224 @@
+//! The revocation race: sixteen clients of two rowgates ask without a pause while rights come and go; one second after
+//! a change no answer may follow the old ones. `ROWGATE_RACE` says how many changes; a few unless told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use support::gate::Gate;
+use support::raw::{Raw, command};
+use support::{Database, data, one};
+use tokio_postgres::Client;
+
+const CLIENTS: usize = 16;
+const PROMISE: Duration = Duration::from_secs(1);
+const FILES: [(&str, &str); 5] = [
+    (
+        "tables.toml",
+        "[customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\nteam = \"team_id\"\n",
+    ),
+    (
+        "directory.toml",
+        "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users\"\n",
+    ),
+    (
+        "roles/sales_rep.toml",
+        "[customers]\nview = [\"own\", \"delegated\"]\n[customers.columns]\n\"*\" = \"clear\"\n",
+    ),
+    (
+        "roles/sales_manager.toml",
+        "[customers]\nview = [\"all\"]\n[customers.columns]\n\"*\" = \"clear\"\n",
+    ),
+    (
+        "roles/auditor.toml",
+        "[customers]\nview = [\"all\"]\n[customers.columns]\n\"*\" = \"clear\"\n",
+    ),
+];
+
+/// What an answer must be, and since when; `None` while that changes.
+type Truth = Arc<Mutex<Option<(bool, SystemTime)>>>;
+
+#[derive(Clone)]
+struct Race {
+    truth: Truth,
+    over: Arc<AtomicBool>,
+    checked: Arc<AtomicU64>,
+    wrong: Arc<Mutex<Vec<String>>>,
+    /// The longest that an old answer was given after a change, in microseconds.
+    latest: Arc<AtomicU64>,
+    narrow: String,
+    wide: String,
+}
+
+impl Race {
+    fn now(&self) -> Option<(bool, SystemTime)> {
+        *self.truth.lock().unwrap()
+    }
+
+    /// One answer to a question that was asked at a moment.
+    fn check(&self, way: usize, asked: SystemTime, before: Option<(bool, SystemTime)>, answer: &str) {
+        let Some((is_wide, since)) = before.filter(|before| self.now() == Some(*before)) else {
+            return;
+        };
+        let right = if is_wide { &self.wide } else { &self.narrow };
+        let Ok(after) = asked.duration_since(since) else { return };
+        if answer != right {
+            self.latest
+                .fetch_max(u64::try_from(after.as_micros()).unwrap(), Ordering::Relaxed);
+        }
+        if after >= PROMISE {
+            self.checked.fetch_add(1, Ordering::Relaxed);
+            if answer != right {
+                self.wrong.lock().unwrap().push(format!(
+                    "way {way}: {answer} and not {right}, {after:?} after the change"
+                ));
+            }
+        }
+    }
+
+    async fn ask(self, mut raw: Raw, way: usize) {
+        const COUNT: &str = "select count(*) from customers";
+        raw.send(&[command(&format!("P s | {COUNT}")), command("S")].concat())
+            .await;
+        raw.until_ready(1).await;
+        if way % 4 == 1 {
+            // PREPARE keeps a shared connection
+            raw.query(&format!("prepare p as {COUNT}")).await;
+        }
+        while !self.over.load(Ordering::Relaxed) {
+            let (asked, before) = (SystemTime::now(), self.now());
+            let answers = match way % 4 {
+                0 => raw.query(COUNT).await,
+                1 => raw.query("execute p").await,
+                2 => {
+                    raw.send(&[command("B | s"), command("E"), command("S")].concat()).await;
+                    raw.until_ready(1).await
+                }
+                _ => {
+                    let batch: Vec<Vec<u8>> = (0..8)
+                        .flat_map(|_| [command("B | s").to_vec(), command("E").to_vec()])
+                        .collect();
+                    raw.send(&[batch.concat(), command("S").to_vec()].concat()).await;
+                    raw.until_ready(1).await
+                }
+            };
+            let rows: Vec<&String> = answers.iter().filter(|line| line.starts_with("D ")).collect();
+            assert!(!rows.is_empty(), "way {way}: {answers:?}");
+            for row in rows {
+                self.check(way, asked, before, &row[2..]);
+            }
+        }
+    }
+
+    /// A change: nothing is known until it is committed.
+    async fn change(&self, owner: &Client, sql: &str, is_wide: bool) {
+        *self.truth.lock().unwrap() = None;
+        owner
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        *self.truth.lock().unwrap() = Some((is_wide, SystemTime::now()));
+    }
+}
+
+const GIVEN: [&str; 3] = [
+    "INSERT INTO rowgate.rights (kind, login, table_name, operations, scope, until) VALUES ('grant', 'alice', 'customers', '{view}', 'all', now() + '1 h')",
+    "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', now() + '1 h')",
+    "UPDATE crm.users SET roles = '{sales_manager}' WHERE login = 'alice'; NOTIFY rowgate_directory",
+];
+const TAKEN: [&str; 3] = [
+    "DELETE FROM rowgate.rights",
+    "INSERT INTO rowgate.rights (kind, role) VALUES ('suspension', 'auditor')",
+    "UPDATE crm.users SET roles = '{sales_rep}' WHERE login = 'alice'; NOTIFY rowgate_directory",
+];
+const EXPIRING: &str = "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', clock_timestamp() + '1300 ms')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
+    let changes: usize = std::env::var("ROWGATE_RACE").map_or(8, |n| n.parse().unwrap());
+    let database = Database::new().await;
+    let owner = support::rights::prepared(&database).await;
+    let gates = [
+        Gate::with(&database, &FILES, "[rights]\n").await,
+        Gate::with(
+            &database,
+            &FILES,
+            "[rights]\n[pool]\nmode = \"transaction\"\nsize = 5\n",
+        )
+        .await,
+    ];
+    let race = Race {
+        truth: Arc::default(),
+        over: Arc::default(),
+        checked: Arc::default(),
+        wrong: Arc::default(),
+        latest: Arc::default(),
+        narrow: one(&owner, "SELECT count(*) FROM customers WHERE owner_id = 36").await,
+        wide: one(&owner, "SELECT count(*) FROM customers").await,
+    };
+    race.change(&owner, "SELECT 1", false).await;
+    let mut asking = Vec::new();
+    for way in 0..CLIENTS {
+        let more = [("database", database.name.as_str())];
+        let port = gates[way / 4 % 2].port();
+        let raw = Raw::login(port, "alice", &data::password("alice"), &more)
+            .await
+            .unwrap();
+        asking.push(tokio::spawn(race.clone().ask(raw, way)));
+    }
+    // long enough that every client asks after the promise has come due
+    let due = PROMISE + Duration::from_millis(250);
+    for change in 0..changes.div_ceil(2) {
+        tokio::time::sleep(due).await;
+        if change % 4 == 3 {
+            race.change(&owner, EXPIRING, true).await;
+            let until = "SELECT max(until) FROM rowgate.rights";
+            let until: SystemTime = owner.query_one(until, &[]).await.unwrap().get(0);
+            tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap()).await;
+            *race.truth.lock().unwrap() = Some((false, until));
+        } else {
+            race.change(&owner, GIVEN[change % 4], true).await;
+            tokio::time::sleep(due).await;
+            race.change(&owner, TAKEN[change % 4], false).await;
+        }
+        if change % 4 == 1 {
+            // what is suspended and what was given end together, so that nothing shows meanwhile
+            tokio::time::sleep(due).await;
+            race.change(&owner, "DELETE FROM rowgate.rights", false).await;
+        }
+    }
+    tokio::time::sleep(due).await;
+    race.over.store(true, Ordering::Relaxed);
+    for one in asking {
+        one.await.unwrap();
+    }
+    let wrong = race.wrong.lock().unwrap();
+    let checked = race.checked.load(Ordering::Relaxed);
+    let latest = Duration::from_micros(race.latest.load(Ordering::Relaxed));
+    println!(
+        "{changes} changes, {checked} answers after the promise came due, the latest old one {latest:?} after a change"
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} violations: {:?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(5)]
+    );
+    assert!(
+        checked >= u64::try_from(CLIENTS * changes).unwrap(),
+        "{checked} answers prove nothing"
+    );
+    drop(wrong);
+    for gate in gates {
+        gate.stop().await;
+    }
+}

@@ -4,6 +4,7 @@ use crate::admin;
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
 use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
+use crate::keeper::Source;
 use crate::login::Lockout;
 use crate::login::keys::Issuer;
 use crate::login::token::Tokens;
@@ -88,6 +89,7 @@ impl Server {
             audit: Audit::open(config.audit.clone())?,
             users: ArcSwap::from_pointee(users(&config)?),
             judgements: session::Judgements::new(config.cache),
+            desk: Source::from_config(&config)?.desk(&world),
             lockout: Lockout::new(config.login.lockout),
             tokens,
             issuer,

@@ -112,7 +112,13 @@ impl Race {
                 }
             };
             let rows: Vec<&String> = answers.iter().filter(|line| line.starts_with("D ")).collect();
-            assert!(!rows.is_empty(), "way {way}: {answers:?}");
+            // rights that change between Bind and Execute end the portal
+            let ended = |line: &&String| line.starts_with("E 42501") && line.ends_with("since this cursor was opened");
+            let errors: Vec<&String> = answers.iter().filter(|line| line.starts_with("E ")).collect();
+            assert!(
+                !rows.is_empty() && errors.is_empty() || way % 4 > 1 && errors.iter().all(ended),
+                "way {way}: {answers:?}"
+            );
             for row in rows {
                 self.check(way, asked, before, &row[2..]);
             }
@@ -201,7 +207,7 @@ async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
     for one in asking {
         one.await.unwrap();
     }
-    let wrong = race.wrong.lock().unwrap();
+    let wrong = race.wrong.lock().unwrap().clone();
     let checked = race.checked.load(Ordering::Relaxed);
     let latest = Duration::from_micros(race.latest.load(Ordering::Relaxed));
     println!(
@@ -217,7 +223,6 @@ async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
         checked >= u64::try_from(CLIENTS * changes).unwrap(),
         "{checked} answers prove nothing"
     );
-    drop(wrong);
     for gate in gates {
         gate.stop().await;
     }

@@ -63,6 +63,21 @@ impl Source {
         })
     }
 
+    /// Where commands about temporary rights are carried out, where these are used.
+    pub fn desk(&self, world: &WorldHandle) -> Option<Desk> {
+        let watch = self.rights.clone()?;
+        let upstream = Watch {
+            database: self.upstream.clone(),
+            tls: self.tls.clone(),
+            patience: watch.patience,
+        };
+        Some(Desk {
+            watch,
+            upstream,
+            world: world.clone(),
+        })
+    }
+
     /// A small pool of connections for reading the world.
     pub fn pool(&self) -> Result<Pool, deadpool_postgres::BuildError> {
         const CONNECTIONS: usize = 2;
@@ -112,17 +127,7 @@ impl Keeper {
 
     /// Where commands about temporary rights are carried out, where these are used.
     pub fn desk(&self) -> Option<Desk> {
-        let watch = self.source.rights.clone()?;
-        let upstream = Watch {
-            database: self.source.upstream.clone(),
-            tls: self.source.tls.clone(),
-            patience: watch.patience,
-        };
-        Some(Desk {
-            watch,
-            upstream,
-            world: self.handle.clone(),
-        })
+        self.source.desk(&self.handle)
     }
 
     /// The handle on the world that this keeper keeps.

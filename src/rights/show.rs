@@ -25,34 +25,16 @@ pub(super) async fn list(
     world: &World,
     what: &Show,
 ) -> Result<Answer, Refusal> {
-    let (columns, rows): (Vec<&'static str>, Vec<Vec<Option<String>>>) = match (what, client) {
-        (Show::Rights(about), Some(client)) => (
-            vec!["number", "kind", "who", "what", "until", "reason", "given_by"],
-            rights(client, teller, world, about.as_ref()).await?,
-        ),
-        (Show::History(about), Some(client)) => (
-            vec![
-                "at", "who", "what", "login", "table", "record", "why", "before", "after",
-            ],
-            history(client, teller, world, about.as_ref()).await?,
-        ),
-        (Show::Requests, Some(client)) => (
-            vec!["number", "login", "wanted", "until", "reason", "state", "decided_by"],
-            requests(client, teller, world).await.map_err(failed)?,
-        ),
-        (Show::People, _) => (vec!["login", "roles", "suspended"], people(teller, world)),
-        (Show::Policy, _) => (
-            vec!["may", "how"],
-            teller
-                .powers(world)
-                .into_iter()
-                .map(|line| line.map(Some).to_vec())
-                .collect(),
-        ),
-        (Show::Help, _) => (
-            vec!["command"],
-            HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
-        ),
+    let rows = match (what, client) {
+        (Show::Rights(about), Some(client)) => rights(client, teller, world, about.as_ref()).await?,
+        (Show::History(about), Some(client)) => history(client, teller, world, about.as_ref()).await?,
+        (Show::Requests, Some(client)) => requests(client, teller, world).await.map_err(failed)?,
+        (Show::People, _) => people(teller, world),
+        (Show::Policy, _) => {
+            let lines = teller.powers(world).into_iter();
+            lines.map(|line| line.map(Some).to_vec()).collect()
+        }
+        (Show::Help, _) => HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
         (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests, _) => {
             let message = "there is nothing to show of this here";
             return Err(Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message));
@@ -61,9 +43,26 @@ pub(super) async fn list(
     Ok(Answer {
         tag: "SHOW".to_owned(),
         notes: Vec::new(),
-        columns,
+        columns: what.columns(),
         rows,
     })
+}
+
+impl Show {
+    /// The columns of the listing.
+    pub fn columns(&self) -> Vec<&'static str> {
+        match self {
+            Self::Rights(_) => vec!["number", "kind", "who", "what", "until", "reason", "given_by"],
+            Self::History(_) => vec![
+                "at", "who", "what", "login", "table", "record", "why", "before", "after",
+            ],
+            Self::Requests => vec!["number", "login", "wanted", "until", "reason", "state", "decided_by"],
+            Self::People => vec!["login", "roles", "suspended"],
+            Self::Policy => vec!["may", "how"],
+            Self::Pools => vec!["database", "connections", "idle", "waiting", "most"],
+            Self::Help => vec!["command"],
+        }
+    }
 }
 
 fn failed(error: Error) -> Refusal {

@@ -4,7 +4,7 @@ use super::authenticate::authenticate;
 use super::expect::Queue;
 use super::state::State;
 use super::{End, Session, Shared, Upstream};
-use crate::audit::{Audit, Decision, Event, Person};
+use crate::audit::{Audit, Decision, Event, Person, StatementText};
 use crate::backend::carried::{Digest, Settings};
 use crate::backend::{Connection, pool};
 use crate::config::{PoolMode, TlsMode};
@@ -188,6 +188,12 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         person.roles = who.roles.clone();
     }
     let database = startup.get("database").unwrap_or(&login);
+    if let Some(desk) = super::desk::of(shared, database) {
+        record_login(shared, &person, Decision::Allowed, "");
+        let (client, person, end) = super::desk::serve(shared, desk, client, person).await;
+        record(shared, &person, "logout", Decision::Allowed, "");
+        return say_goodbye(client, &end).await;
+    }
     let connection = if database == shared.config.upstream.database {
         connect(shared, &who, person.session).await
     } else {
@@ -373,6 +379,34 @@ pub(super) fn record(shared: &Shared, person: &Person, event: &'static str, deci
         decision,
         code,
         text: None,
+        reads: Vec::new(),
+        parameters: None,
+        outcome: None,
+        violations: None,
+    });
+}
+
+/// A command of the database `rowgate`, in full.
+pub(super) fn record_command(
+    shared: &Shared,
+    person: &Person,
+    event: &'static str,
+    decision: Decision,
+    code: &str,
+    text: &str,
+) {
+    let text = StatementText {
+        statement: text.into(),
+        fingerprint: "",
+    };
+    shared.audit.record(&Event {
+        time: Audit::now(),
+        event,
+        person,
+        generation: shared.world.current().generation,
+        decision,
+        code,
+        text: Some(&text),
         reads: Vec::new(),
         parameters: None,
         outcome: None,

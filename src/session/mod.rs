@@ -13,6 +13,7 @@ mod back;
 mod cancel;
 mod copying;
 mod counters;
+mod desk;
 mod enclosure;
 mod expect;
 mod front;

@@ -10,6 +10,7 @@ use crate::login::Lockout;
 use crate::login::keys::Issuer;
 use crate::login::token::Tokens;
 use crate::login::used::Used;
+use crate::rights::desk::Desk;
 use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub world: WorldHandle,
     /// What texts were judged to be.
     pub judgements: Judgements,
+    /// Where commands of temporary rights are carried out, where these are used.
+    pub desk: Option<Desk>,
     /// Connections to the database.
     pub pool: Pool,
     /// Makes connections outside of the pool.

@@ -62,6 +62,12 @@ impl Gate {
         self.front.world()
     }
 
+    /// Stops it; its files stay as long as what this gives.
+    pub async fn stopped(self) -> tempfile::TempDir {
+        self.front.stop().await;
+        self.files
+    }
+
     pub async fn stop(self) {
         self.front.stop().await;
     }

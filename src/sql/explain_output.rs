@@ -3,6 +3,9 @@
 //! A condition is printed with the client's own constants in it, line breaks included, so that a line can begin and
 //! end as the client likes. What passes is therefore told by every character of the line, not by its beginning.
 
+mod xml;
+mod yaml;
+
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -13,6 +16,10 @@ pub enum Explained {
     Text,
     /// As one JSON document.
     Json,
+    /// As one document in YAML.
+    Yaml,
+    /// As one document in XML.
+    Xml,
 }
 
 /// A result row as the client may read it; `None` drops it.
@@ -23,6 +30,8 @@ pub fn filter_row(row: &str, format: Explained) -> Option<Cow<'_, str>> {
             let plans = serde_json::from_str(row).ok().and_then(|value| shape(&value))?;
             serde_json::to_string_pretty(&plans).ok().map(Cow::Owned)
         }
+        Explained::Yaml => yaml::filter(row).map(Cow::Owned),
+        Explained::Xml => xml::filter(row).map(Cow::Owned),
     }
 }
 
@@ -35,9 +44,9 @@ fn shape(value: &Value) -> Option<Value> {
             let kept = fields.iter().filter_map(|(key, value)| {
                 let value = match value {
                     Value::Array(_) | Value::Object(_) if matches!(key.as_str(), "Plan" | "Plans") => shape(value)?,
-                    Value::Number(_) if has_number(key) => value.clone(),
-                    Value::Bool(_) if has_flag(key) => value.clone(),
-                    Value::String(text) if has_word(key) && text.chars().all(is_of_name) => value.clone(),
+                    Value::Number(number) if may_pass(key, Leaf::Number(&number.to_string())) => value.clone(),
+                    Value::Bool(_) if may_pass(key, Leaf::Flag) => value.clone(),
+                    Value::String(text) if may_pass(key, Leaf::Word(text)) => value.clone(),
                     _ => return None,
                 };
                 Some((key.clone(), value))
@@ -45,6 +54,22 @@ fn shape(value: &Value) -> Option<Value> {
             Some(Value::Object(kept.collect::<Map<_, _>>()))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// A value of a plan.
+#[derive(Debug, Clone, Copy)]
+enum Leaf<'t> {
+    Number(&'t str),
+    Flag,
+    Word(&'t str),
+}
+
+fn may_pass(key: &str, leaf: Leaf<'_>) -> bool {
+    match leaf {
+        Leaf::Number(text) => has_number(key) && text.parse::<f64>().is_ok_and(f64::is_finite),
+        Leaf::Flag => has_flag(key),
+        Leaf::Word(text) => has_word(key) && text.chars().all(is_of_name),
     }
 }
 
@@ -163,5 +188,35 @@ mod tests {
             {"Node Type": "Index Scan", "Alias": "rowgate:row"}]}, "Planning Time": 0.1}]"#;
         assert_eq!(shown, serde_json::from_str::<Value>(wanted).unwrap());
         assert_eq!(filter_row("  Filter: (a = 1)", Explained::Json), None);
+    }
+
+    #[test]
+    fn of_a_plan_in_yaml_the_shape_passes() {
+        let plan = "- Plan: \n    Node Type: \"Limit\"\n    Startup Cost: 0.28\n    Rows Removed by Filter: 7\n    \
+            Sort Key: \n      - \"a\"\n      - \"Node Type: 7\"\n    Grouping Sets: \n      - Alias: \"secret\"\n    \
+            Plans: \n      - Node Type: \"Index Scan\"\n        Alias: \"rowgate:row\"\n        \
+            Filter: \"(a = 'x\\n    Alias: \\\"y\\\"' AND owner_id = 7)\"\n        Relation Name: \"x' AND 7\"\n        \
+            Inner Unique: true\n        Plan Rows: (7)\n  Planning Time: 0.1";
+        let wanted = "- Plan: \n    Node Type: \"Limit\"\n    Startup Cost: 0.28\n    \
+            Plans: \n      - Node Type: \"Index Scan\"\n        Alias: \"rowgate:row\"\n        \
+            Inner Unique: true\n  Planning Time: 0.1";
+        assert_eq!(filter_row(plan, Explained::Yaml).unwrap(), wanted);
+        assert_eq!(filter_row("  Filter: \"(a = 1)\"", Explained::Yaml), None);
+    }
+
+    #[test]
+    fn of_a_plan_in_xml_the_shape_passes() {
+        let plan = "<explain xmlns=\"x\">\n  <Query>\n    <Plan>\n      <Node-Type>Limit</Node-Type>\n      \
+            <Sort-Key>\n        <Item>a</Item>\n        <Alias>secret</Alias>\n      </Sort-Key>\n      \
+            <Filter>(a = 'x\n&lt;Alias&gt;y&lt;/Alias&gt;' AND owner_id = 7)</Filter>\n      <Plans>\n        <Plan>\n          \
+            <Alias>x' AND 7</Alias>\n          <Plan-Rows>7</Plan-Rows>\n          <Empty/>\n          \
+            <Inner-Unique>true</Inner-Unique>\n        </Plan>\n      </Plans>\n    </Plan>\n    \
+            <Settings>\n      <Plan>7</Plan>\n    </Settings>\n  </Query>\n</explain>";
+        let wanted = "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n  <Query>\n    <Plan>\n      \
+            <Node-Type>Limit</Node-Type>\n      <Plans>\n        <Plan>\n          <Plan-Rows>7</Plan-Rows>\n          \
+            <Inner-Unique>true</Inner-Unique>\n        </Plan>\n      </Plans>\n    </Plan>\n  </Query>\n</explain>";
+        assert_eq!(filter_row(plan, Explained::Xml).unwrap(), wanted);
+        assert_eq!(filter_row("<Filter>(a = 1)</Filter>", Explained::Xml), None);
+        assert_eq!(filter_row("<Plan><Alias>a</Alias>", Explained::Xml), None);
     }
 }

@@ -253,6 +253,8 @@ fn explain(analysis: &mut Analysis<'_>, explain: &ExplainStmt) -> Result<Judged,
             _ if is_off(option) => {}
             "format" if value_of(option) == Some("text") => format = Explained::Text,
             "format" if value_of(option) == Some("json") => format = Explained::Json,
+            "format" if value_of(option) == Some("yaml") => format = Explained::Yaml,
+            "format" if value_of(option) == Some("xml") => format = Explained::Xml,
             other => return Err(unsupported(&format!("EXPLAIN option {}", other.to_uppercase()))),
         }
     }

@@ -474,7 +474,7 @@ impl Analysis<'_> {
     }
 
     /// The facts of named values (`xmlforest`, `xmlattributes`).
-    fn targets_of(&mut self, nodes: &[Node], scope: &Scope<'_>) -> Result<Facts, Refusal> {
+    pub(super) fn targets_of(&mut self, nodes: &[Node], scope: &Scope<'_>) -> Result<Facts, Refusal> {
         let mut facts = Facts::default();
         for node in nodes {
             let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else {

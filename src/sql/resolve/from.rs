@@ -53,7 +53,7 @@ impl Analysis<'_> {
             NodeEnum::RangeSubselect(sub) => Ok(vec![Rc::new(self.range_subselect(sub, scope)?)]),
             NodeEnum::RangeFunction(function) => Ok(vec![Rc::new(self.range_function(function, scope)?)]),
             NodeEnum::JoinExpr(join) => self.join(join, scope, aliased_join),
-            NodeEnum::RangeTableFunc(_) => Err(unsupported("XMLTABLE")),
+            NodeEnum::RangeTableFunc(table) => Ok(vec![Rc::new(self.xml_table(table, scope)?)]),
             NodeEnum::JsonTable(_) => Err(unsupported("JSON_TABLE")),
             _ => Err(unsupported("this kind of FROM item")),
         }
@@ -283,7 +283,7 @@ impl Analysis<'_> {
     }
 
     /// Applies an alias and its column names.
-    fn finish_item(
+    pub(super) fn finish_item(
         &self,
         mut columns: Vec<Col>,
         source: Source,

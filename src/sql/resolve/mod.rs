@@ -20,6 +20,7 @@ mod targets;
 mod types;
 mod with;
 pub mod write;
+mod xml_table;
 
 pub use condition::Clause;
 pub use relation::{Guard, GuardSource, Wants, target_item};

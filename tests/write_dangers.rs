@@ -11,6 +11,7 @@
 
 mod support;
 
+use support::gate::Gate;
 use support::raw::Raw;
 use support::raw::command;
 use support::{Database, data, one};
@@ -230,4 +231,73 @@ async fn a_reference_action_is_the_databases_own() {
     assert_eq!(said, "C DELETE 1");
     let left = one(&scene.admin, "SELECT count(*) FROM opportunities WHERE parent_deal = 1").await;
     assert_eq!(left, "0");
+}
+
+#[tokio::test]
+async fn a_trigger_that_the_policy_calls_harmless_is_in_nobodys_way() {
+    let database = Database::new().await;
+    let admin = database.superuser().await;
+    admin
+        .batch_execute(
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
+             CREATE FUNCTION give() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+             CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON products FOR EACH ROW EXECUTE FUNCTION touch();",
+        )
+        .await
+        .unwrap();
+    let policy = |harmless: &str| {
+        let tables = format!(
+            "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n[scopes]\ncheap = {{ where = \"list_price < 100\" }}\n\
+             [products]\nrelation = \"public.products\"\nkey = \"code\"\n{harmless}"
+        );
+        let role = "title = \"R\"\n[products]\nview = [\"all\"]\ninsert = [\"cheap\"]\nedit = [\"cheap\"]\n";
+        let directory = "[directory]\nusers = \"SELECT login, user_id, 'rep'::text AS role, team_id, manager_id, active FROM crm.users\"\n";
+        [
+            ("tables.toml", tables),
+            ("roles/rep.toml", role.to_owned()),
+            ("directory.toml", directory.to_owned()),
+        ]
+    };
+    let insert = |code: &str, price: u32| {
+        format!(
+            "MERGE INTO products p USING (VALUES ('{code}', {price})) s(c, n) ON p.code = s.c \
+             WHEN MATCHED THEN UPDATE SET list_price = s.n WHEN NOT MATCHED THEN INSERT VALUES (s.c, 'low', s.n)"
+        )
+    };
+    let refused = "E 0A000 MERGE into a table whose triggers change rows before they are stored is not supported";
+    let denied = "E 42501 new row violates row-level policy for table \"products\"";
+    let harmless = "harmless_triggers = [\"public.touch\"]\n";
+    for (listed, more, expected) in [
+        ("", "", [refused, refused]),
+        (harmless, "", ["C MERGE 1", denied]),
+        // another one is not listed
+        (
+            harmless,
+            "CREATE TRIGGER give BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION give();",
+            [refused, refused],
+        ),
+    ] {
+        admin.batch_execute(more).await.unwrap();
+        let files = policy(listed);
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let gate = Gate::start(&database, &files).await;
+        let mut raw = Raw::login(
+            gate.port(),
+            "alice",
+            &data::password("alice"),
+            &[("database", database.name.as_str())],
+        )
+        .await
+        .unwrap();
+        for (price, expected) in [50, 500].into_iter().zip(expected) {
+            assert_eq!(
+                raw.query(&insert("N1", price)).await[0],
+                expected,
+                "{listed} {more} {price}"
+            );
+        }
+        gate.stop().await;
+    }
+    let stored = "SELECT concat(name, ' ', list_price::int) FROM products WHERE code = 'N1'";
+    assert_eq!(one(&admin, stored).await, "LOW 50");
 }

@@ -5,7 +5,7 @@
 mod triggers;
 
 use crate::name::QualifiedName;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// PostgreSQL's object identifier.
@@ -121,10 +121,10 @@ pub struct Relation {
     pub owner: String,
     /// Unique, primary key and exclusion constraints: the attribute numbers of each (0 for an expression).
     pub unique: BTreeMap<String, Vec<i16>>,
-    /// Has an enabled BEFORE INSERT trigger for each row, which may change what is stored.
-    pub before_insert: bool,
+    /// The functions of enabled BEFORE INSERT triggers for each row, which may change what is stored.
+    pub before_insert: BTreeSet<QualifiedName>,
     /// The same for UPDATE.
-    pub before_update: bool,
+    pub before_update: BTreeSet<QualifiedName>,
     /// Has rules for INSERT, UPDATE or DELETE.
     pub has_rules: bool,
     /// Has enabled triggers of any kind, those of foreign keys left out.

@@ -88,6 +88,8 @@ pub struct TableRule {
     pub members: Option<MembersRule>,
     /// Whose it is through another table.
     pub parent: Option<ParentRule>,
+    /// Functions of BEFORE triggers that leave what the policy looks at as it is, and where they are named.
+    pub harmless_triggers: Vec<(QualifiedName, Word)>,
 }
 
 /// The relation of collaborators.

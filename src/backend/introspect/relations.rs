@@ -4,7 +4,7 @@ use super::{IntrospectError, types};
 use crate::catalog::{CheckOption, Column, ForeignKey, Oid, Relation, RelationKind, Type};
 use crate::name::QualifiedName;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 macro_rules! relations_sql {
@@ -64,10 +64,16 @@ SELECT pg_catalog.json_build_object(
   'unique', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
     SELECT pg_catalog.json_object_agg(u.conname, u.conkey) FROM pg_catalog.pg_constraint u
     WHERE u.conrelid = c.oid AND u.contype IN ('u', 'p', 'x')) END,
-  'before_insert', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
-    WHERE t.tgrelid = c.oid AND t.tgtype & 7 = 7 AND t.tgenabled IN ('O', 'A')),
-  'before_update', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
-    WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19 AND t.tgenabled IN ('O', 'A')),
+  'before_insert', CASE WHEN c.relhastriggers THEN (
+    SELECT pg_catalog.json_agg(pg_catalog.json_build_array(s.nspname, p.proname))
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace
+    WHERE t.tgrelid = c.oid AND t.tgtype & 7 = 7 AND t.tgenabled IN ('O', 'A')) END,
+  'before_update', CASE WHEN c.relhastriggers THEN (
+    SELECT pg_catalog.json_agg(pg_catalog.json_build_array(s.nspname, p.proname))
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace
+    WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19 AND t.tgenabled IN ('O', 'A')) END,
   'has_triggers', c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
     WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
   'has_rules', c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'),
@@ -161,8 +167,8 @@ struct RawRelation {
     depends_on: Option<Vec<Oid>>,
     foreign_keys: Option<Vec<RawForeignKey>>,
     unique: Option<BTreeMap<String, Vec<i16>>>,
-    before_insert: bool,
-    before_update: bool,
+    before_insert: Option<Vec<(String, String)>>,
+    before_update: Option<Vec<(String, String)>>,
     has_rules: bool,
     has_triggers: bool,
     instead_of: bool,
@@ -235,8 +241,8 @@ impl RawRelation {
             estimated_rows: self.rows,
             owner: self.owner,
             unique: self.unique.unwrap_or_default(),
-            before_insert: self.before_insert,
-            before_update: self.before_update,
+            before_insert: functions(self.before_insert),
+            before_update: functions(self.before_update),
             has_rules: self.has_rules,
             has_triggers: self.has_triggers,
             instead_of: self.instead_of,
@@ -247,6 +253,11 @@ impl RawRelation {
             }),
         }
     }
+}
+
+fn functions(named: Option<Vec<(String, String)>>) -> BTreeSet<QualifiedName> {
+    let named = named.into_iter().flatten();
+    named.map(|(schema, name)| QualifiedName::new(schema, name)).collect()
 }
 
 impl RawColumn {

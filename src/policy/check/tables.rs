@@ -72,6 +72,13 @@ impl<'a> Check<'a> {
         if let Some(parent) = &rule.parent {
             self.parent(relation, parent);
         }
+        for (function, word) in &rule.harmless_triggers {
+            let known = self.catalog.functions.get(&function.name);
+            if !known.is_some_and(|all| all.iter().any(|f| f.name == *function)) {
+                let message = format!("function {function} does not exist");
+                self.problems.error(&word.at, message, None);
+            }
+        }
     }
 
     fn fits_attribute(&self, word: &Word, column: &Column, attribute: Option<u32>, what: &str) {

@@ -1,5 +1,7 @@
 //! `tables.toml`: what is protected, and whose each row is; `[defaults]` and `[scopes]` beside it.
 
+use crate::name::QualifiedName;
+use crate::policy::file::Word;
 use crate::policy::section::{Section, Shape};
 use crate::policy::written::{CustomScope, MembersRule, ParentRule, Scope, TableRule, Unprotected, Written};
 
@@ -127,10 +129,28 @@ fn table(section: &Section<'_>, name: crate::policy::file::Word) -> Option<Table
         team: section.text("team"),
         members: section.section("members").and_then(|m| members(&m)),
         parent: section.section("parent").and_then(|p| parent(&p)),
+        harmless_triggers: trigger_functions(section),
         relation: relation?,
     };
     section.finish();
     Some(rule)
+}
+
+fn trigger_functions(section: &Section<'_>) -> Vec<(QualifiedName, Word)> {
+    let mut functions = Vec::new();
+    for word in section.texts("harmless_triggers").unwrap_or_default() {
+        match word.text.trim_end_matches("()").split_once('.') {
+            Some((schema, name)) if !schema.is_empty() && !name.is_empty() => {
+                functions.push((QualifiedName::new(schema, name), word));
+            }
+            Some(_) | None => section.problems().error(
+                &word.at,
+                format!("\"{}\" must name schema and function", word.text),
+                Some(format!("such as \"public.{}\"", word.text)),
+            ),
+        }
+    }
+    functions
 }
 
 fn members(section: &Section<'_>) -> Option<MembersRule> {

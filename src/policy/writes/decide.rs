@@ -6,7 +6,7 @@ use super::{ColumnRight, Same, Seat, Update, Writes};
 use crate::catalog::{Catalog, Column, Oid, Relation};
 use crate::identity::Principal;
 use crate::identity::directory::Directory;
-use crate::name::quote_literal;
+use crate::name::{QualifiedName, quote_literal};
 use crate::policy::PolicySet;
 use crate::policy::bound::Cover;
 use crate::policy::decision::{Access, ColumnView, Rows, TableView};
@@ -173,6 +173,7 @@ impl PolicySet {
                 }
             })
             .collect();
+        let changes = |function: &QualifiedName| !table.harmless_triggers.iter().any(|(name, _)| name == function);
         Writes {
             table: relation.name.clone(),
             edit: reached,
@@ -182,8 +183,8 @@ impl PolicySet {
             seats,
             gains: gains.iter().filter_map(|p| where_of(&p.rows())).collect(),
             references: self.references(scopes, relation),
-            before_insert: family_has(scopes.catalog, relation, |r| r.before_insert),
-            before_update: family_has(scopes.catalog, relation, |r| r.before_update),
+            before_insert: family_has(scopes.catalog, relation, |r| r.before_insert.iter().any(changes)),
+            before_update: family_has(scopes.catalog, relation, |r| r.before_update.iter().any(changes)),
             by_key: None,
         }
     }
@@ -284,7 +285,7 @@ fn base_sql(catalog: &Catalog, column: &Column) -> String {
 }
 
 /// Does a relation, or one below it, have this?
-fn family_has(catalog: &Catalog, relation: &Relation, has: fn(&Relation) -> bool) -> bool {
+fn family_has(catalog: &Catalog, relation: &Relation, has: impl Fn(&Relation) -> bool) -> bool {
     let mut open: Vec<Oid> = relation.children.clone();
     let mut seen: BTreeSet<Oid> = BTreeSet::new();
     let mut found = has(relation);

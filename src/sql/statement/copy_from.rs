@@ -175,9 +175,9 @@ fn stage(
         children: Vec::new(),
         is_partition: false,
         unique: std::collections::BTreeMap::new(),
-        before_insert: false,
+        before_insert: BTreeSet::new(),
         has_triggers: false,
-        before_update: false,
+        before_update: BTreeSet::new(),
         ..relation.clone()
     }));
     let insert = crate::sql::secure(&insert, analysis.who, &session, &[], analysis.world)?;

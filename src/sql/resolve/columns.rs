@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::scope::{Col, Found, GuardId, Item, SYSTEM_COLUMNS, Scope, Source, column_of};
+use super::write::EXCLUDED;
 use super::{Analysis, lost, string_of};
 use crate::gate::Origin;
 use crate::name::{QualifiedName, quote_ident};
@@ -138,6 +139,8 @@ impl Analysis<'_> {
                 return Ok(());
             }
             Source::Target(_) => column.text.clone(),
+            // a view's name for a column of the row that was to be inserted
+            Source::Checked | Source::Derived if item.name == EXCLUDED && column.sent.is_some() => column.text.clone(),
             Source::Guard(_) | Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => {
                 if !bare || !self.veiled.contains(&column.name) {
                     return Ok(());

@@ -6,7 +6,7 @@ use super::{Check, broken};
 use crate::catalog::Relation;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
-use crate::sql::census::extent;
+use crate::sql::census::{census_of_node, extent};
 use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
@@ -112,6 +112,46 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A conflict is looked for by columns that show in clear alone.
+    pub(super) fn inferred(
+        &self,
+        conflict: &OnConflictClause,
+        relation: &Relation,
+        view: &TableView,
+    ) -> Result<(), Refusal> {
+        let Some(infer) = &conflict.infer else { return Ok(()) };
+        let is_clear = |name: &str| {
+            let mut columns = relation.columns.iter().zip(&view.columns);
+            columns.any(|(column, shown)| column.name == name && *shown == ColumnView::Clear)
+        };
+        let of_constraint = relation.unique.get(&infer.conname).into_iter().flatten();
+        let named = of_constraint.map(|number| relation.column_by_number(*number).map(|c| c.name.clone()));
+        let mut names: Vec<Option<String>> = named.collect();
+        let mut inside = |node: Option<&Node>| {
+            let columns = node.map(|node| census_of_node(node).columns).unwrap_or_default();
+            names.extend(columns.into_iter().map(|c| c.parts.last().cloned()));
+        };
+        inside(infer.where_clause.as_deref());
+        for node in &infer.index_elems {
+            let Some(NodeEnum::IndexElem(element)) = node.node.as_ref() else {
+                return Err(broken("a conflict of an unknown kind"));
+            };
+            inside(element.expr.as_deref());
+        }
+        for node in &infer.index_elems {
+            if let Some(NodeEnum::IndexElem(element)) = node.node.as_ref()
+                && !element.name.is_empty()
+            {
+                names.push(Some(element.name.clone()));
+            }
+        }
+        if names.iter().all(|name| name.as_deref().is_some_and(is_clear)) {
+            Ok(())
+        } else {
+            Err(broken("a conflict by a column that is not in clear"))
+        }
     }
 
     /// ON CONFLICT DO UPDATE: a proposed row that may not be made and a row that the person may not edit fail, and what

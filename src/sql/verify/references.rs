@@ -116,7 +116,8 @@ impl Check<'_> {
                         let from_elsewhere = |at: usize| {
                             let has_default = relation.columns.get(at).is_none_or(|c| c.has_default);
                             let hidden = view.columns.get(at) == Some(&ColumnView::Hidden);
-                            hidden || !writing.given.contains(&at) && (has_default || relation.before_insert)
+                            hidden
+                                || !writing.given.contains(&at) && (has_default || !relation.before_insert.is_empty())
                         };
                         name == "*" || veiled(name).is_some_and(from_elsewhere)
                     }

@@ -12,7 +12,7 @@ use crate::policy::{ColumnView, Rows, TableView};
 use crate::refusal::Refusal;
 use crate::sql::raise::Raise;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{InsertStmt, Node, RangeVar, Token};
+use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, RangeVar, Token};
 use std::sync::Arc;
 
 /// How many views may stand between a statement and its table.
@@ -238,6 +238,8 @@ impl Check<'_> {
                 let conflict = match (&theirs.on_conflict_clause, &ours.on_conflict_clause) {
                     (Some(theirs), Some(ours)) => {
                         sorted(mapped(&theirs.target_list)?) == sorted(columns_in_order(&ours.target_list, relation)?)
+                            && inferred(theirs, |name| through.place(name))
+                                == inferred(ours, |name| relation.columns.iter().position(|c| c.name == name))
                     }
                     (None, None) => true,
                     (Some(_), None) | (None, Some(_)) => false,
@@ -253,6 +255,16 @@ impl Check<'_> {
             Err(broken("a write through a view to other columns"))
         }
     }
+}
+
+/// The places of the columns by which a conflict is looked for, where they are named.
+fn inferred(conflict: &OnConflictClause, place: impl Fn(&str) -> Option<usize>) -> Vec<Option<usize>> {
+    let elements = conflict.infer.iter().flat_map(|infer| &infer.index_elems);
+    let named = elements.filter_map(|node| match node.node.as_ref() {
+        Some(NodeEnum::IndexElem(element)) if !element.name.is_empty() => Some(place(&element.name)),
+        Some(_) | None => None,
+    });
+    named.collect()
 }
 
 /// How many columns an INSERT gives values to that names none, where that can be told.

@@ -268,6 +268,9 @@ impl Check<'_> {
                     .returning_clause
                     .as_ref()
                     .is_some_and(|r| r.exprs.len() > 1 || r.exprs.first().is_some_and(|e| !self.is_check(e)));
+                if let Some(conflict) = insert.on_conflict_clause.as_deref() {
+                    self.inferred(conflict, relation, view)?;
+                }
                 let mut check = writes.insert_check(&given, returns);
                 let updates = |c: &&OnConflictClause| c.action() == OnConflictAction::OnconflictUpdate;
                 if let Some(conflict) = insert.on_conflict_clause.as_deref().filter(updates) {

@@ -124,7 +124,7 @@ impl Analysis<'_> {
         }
         let set: BTreeSet<usize> = facts.iter().map(|(at, _)| *at).collect();
         let free = |w: &Writes| w.assigns_freely(&set) && !(checked && w.update_check(&set).is_some());
-        self.no_default_of_view(list, target)?;
+        self.default_of_view(list, target)?;
         if let Some(writes) = target.writes().filter(|w| !free(w)) {
             self.hold(list, target, writes, &facts, checked)?;
             return Ok(set);
@@ -136,19 +136,38 @@ impl Analysis<'_> {
     }
 
     /// An UPDATE through a view takes DEFAULT for the view's default, and NULL where it has none.
-    fn no_default_of_view(&self, list: &[Assignment<'_>], target: &Target) -> Result<(), Refusal> {
-        if target.through.is_none() {
+    fn default_of_view(&mut self, list: &[Assignment<'_>], target: &Target) -> Result<(), Refusal> {
+        let Some(through) = &target.through else {
             return Ok(());
-        }
+        };
+        let mut defaults = Vec::new();
         for assignment in list {
             let Values::Each(values) = &assignment.values else {
                 continue;
             };
-            let pairs = assignment.columns.iter().zip(values);
-            if let Some((column, _)) = pairs.into_iter().find(|(_, value)| is_default(value)) {
-                let refusal = unsupported("DEFAULT in an UPDATE through a view").hint("Give the column a value.");
-                return Err(self.place(refusal, column.location));
+            if !values.iter().any(|value| is_default(value)) {
+                continue;
             }
+            let (_, value) = self.assignment_tokens(assignment)?;
+            let mut at = self.value_tokens(assignment, value)?;
+            for (column, value) in assignment.columns.iter().zip(values) {
+                let tokens = self.tokens()?;
+                let end = tokens.item_end(at);
+                let bytes = tokens.bytes(at..end).ok_or_else(lost)?;
+                at = end + 1;
+                if !is_default(value) {
+                    continue;
+                }
+                if through.has_default(&column.name) || !column.indirection.is_empty() {
+                    let refusal = unsupported("DEFAULT of a view's own in an UPDATE").hint("Give the column a value.");
+                    return Err(self.place(refusal, column.location));
+                }
+                defaults.push(bytes);
+            }
+        }
+        for bytes in defaults {
+            let splices = &mut self.unit_mut()?.splices;
+            splices.replace(bytes, "NULL".to_owned(), SpliceKind::Assignment);
         }
         Ok(())
     }
@@ -225,7 +244,7 @@ impl Analysis<'_> {
                         let end = tokens.item_end(places);
                         let bytes = tokens.bytes(places..end).ok_or_else(lost)?;
                         places = end + 1;
-                        if is_default(expression) {
+                        if is_default(expression) && target.through.is_none() {
                             held.defaults.push_str(&self.default_of(column, *at, target, writes)?);
                             continue;
                         }

@@ -10,9 +10,12 @@ use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{InferClause, OnConflictAction, OnConflictClause, Token};
+use pg_query::protobuf::{IndexElem, InferClause, OnConflictAction, OnConflictClause, Token};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+
+/// By what the row that was to be inserted is referred to.
+pub const EXCLUDED: &str = "excluded";
 
 impl Analysis<'_> {
     /// Reads ON CONFLICT; the check of the row that comes out, given that of a new one. `returns`: the statement has a
@@ -26,8 +29,8 @@ impl Analysis<'_> {
         check: Option<String>,
     ) -> Result<Option<String>, Refusal> {
         if let Some(infer) = &conflict.infer {
-            through_view(infer, target)?;
-            self.inference(infer, target, scope)?;
+            let named = self.inferred(infer, target)?;
+            self.inference(infer, &named, target, scope)?;
         }
         if conflict.action() != OnConflictAction::OnconflictUpdate {
             return Ok(check);
@@ -45,7 +48,13 @@ impl Analysis<'_> {
     }
 
     /// The columns whose values are looked for must show in clear: whether a value is there would tell of it.
-    fn inference(&mut self, infer: &InferClause, target: &Target, scope: &Scope<'_>) -> Result<(), Refusal> {
+    fn inference(
+        &mut self,
+        infer: &InferClause,
+        named: &[String],
+        target: &Target,
+        scope: &Scope<'_>,
+    ) -> Result<(), Refusal> {
         let relation = &target.relation;
         let Some((_, view)) = target.guarded() else {
             return self.inference_expressions(infer, scope);
@@ -68,14 +77,10 @@ impl Analysis<'_> {
                     .detail("ON CONFLICT would tell whether a value is there."));
             }
         }
-        for node in &infer.index_elems {
-            let Some(NodeEnum::IndexElem(element)) = node.node.as_ref() else {
-                return Err(lost());
-            };
-            if !element.name.is_empty() && !is_clear(&element.name) {
-                return Err(column_denied(&relation.name.name, &element.name)
-                    .detail("ON CONFLICT would tell whether a value is there."));
-            }
+        if let Some(veiled) = named.iter().find(|name| !is_clear(name)) {
+            return Err(
+                column_denied(&relation.name.name, veiled).detail("ON CONFLICT would tell whether a value is there.")
+            );
         }
         let before = self.renames;
         self.inference_expressions(infer, scope)?;
@@ -85,6 +90,55 @@ impl Analysis<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// The table's names of the columns whose values are looked for, which are written in place of a view's.
+    fn inferred(&mut self, infer: &InferClause, target: &Target) -> Result<Vec<String>, Refusal> {
+        let elements = infer.index_elems.iter().map(|node| match node.node.as_ref() {
+            Some(NodeEnum::IndexElem(element)) => Ok(element.as_ref()),
+            Some(_) | None => Err(lost()),
+        });
+        let elements: Vec<&IndexElem> = elements.collect::<Result<_, _>>()?;
+        let Some(through) = &target.through else {
+            let names = elements.iter().map(|e| e.name.clone());
+            return Ok(names.filter(|name| !name.is_empty()).collect());
+        };
+        if !infer.conname.is_empty() {
+            return Err(unsupported("ON CONFLICT ON CONSTRAINT through a view").hint("Name the columns."));
+        }
+        let computed = elements.iter().any(|e| e.name.is_empty()) || infer.where_clause.is_some();
+        if computed && !through.keeps_names(&target.relation) {
+            return Err(unsupported(
+                "ON CONFLICT with an expression or a condition through a view that renames columns",
+            ));
+        }
+        let mut names = Vec::new();
+        let mut renamed = Vec::new();
+        let tokens = self.tokens()?;
+        let end = tokens.statement_end(target.first)?;
+        let conflict = tokens.top_level(target.first, end, Token::Conflict).ok_or_else(lost)?;
+        // behind the bracket
+        let mut at = conflict + 2;
+        for element in elements {
+            let next = tokens.item_end(at) + 1;
+            if !element.name.is_empty() {
+                let below = through.place(&element.name).flatten();
+                let below = below.and_then(|at| target.relation.columns.get(at)).ok_or_else(|| {
+                    let message = format!("column \"{}\" does not exist", element.name);
+                    Refusal::new("no-column", SqlState::UndefinedColumn, message)
+                })?;
+                if below.name != element.name {
+                    renamed.push((tokens.bytes(at..at + 1).ok_or_else(lost)?, quote_ident(&below.name)));
+                }
+                names.push(below.name.clone());
+            }
+            at = next;
+        }
+        let splices = &mut self.unit_mut()?.splices;
+        for (bytes, name) in renamed {
+            splices.replace(bytes, name, SpliceKind::Column);
+        }
+        Ok(names)
     }
 
     fn inference_expressions(&mut self, infer: &InferClause, scope: &Scope<'_>) -> Result<(), Refusal> {
@@ -165,27 +219,6 @@ impl Analysis<'_> {
     }
 }
 
-/// A conflict is looked for by the names that a view has for its columns, which must be the table's.
-fn through_view(infer: &InferClause, target: &Target) -> Result<(), Refusal> {
-    let Some(through) = &target.through else { return Ok(()) };
-    if !through.keeps_names(&target.relation) {
-        return Err(unsupported("ON CONFLICT through a view that renames columns"));
-    }
-    if !infer.conname.is_empty() {
-        return Err(unsupported("ON CONFLICT ON CONSTRAINT through a view").hint("Name the columns."));
-    }
-    for node in &infer.index_elems {
-        if let Some(NodeEnum::IndexElem(element)) = node.node.as_ref()
-            && !element.name.is_empty()
-            && through.place(&element.name).flatten().is_none()
-        {
-            let message = format!("column \"{}\" does not exist", element.name);
-            return Err(Refusal::new("no-column", SqlState::UndefinedColumn, message));
-        }
-    }
-    Ok(())
-}
-
 /// The row that was to be inserted. Of columns that do not show in clear it offers those that the statement itself gave
 /// values to: of others the database's defaults and triggers would tell.
 fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>)>) -> Item {
@@ -193,15 +226,18 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
     for (at, column) in target.relation.columns.iter().enumerate() {
         let offered = held.is_none_or(|(_, view, given)| {
             let shown = view.columns.get(at);
-            let proposed = given.contains(&at) || !column.has_default && !target.relation.before_insert;
+            let proposed = given.contains(&at) || !column.has_default && target.relation.before_insert.is_empty();
             shown == Some(&ColumnView::Clear) || proposed && shown != Some(&ColumnView::Hidden)
         });
-        let through = target.through.as_ref();
-        let offered = offered && through.is_none_or(|t| t.place(&column.name).flatten() == Some(at));
-        if offered {
+        let names: Vec<&str> = match &target.through {
+            Some(through) => through.names_of(at).collect(),
+            None => vec![&column.name],
+        };
+        for name in names.into_iter().filter(|_| offered) {
             columns.push(Col {
-                name: column.name.clone(),
+                name: name.to_owned(),
                 text: format!("excluded.{}", quote_ident(&column.name)),
+                sent: (name != column.name).then(|| column.name.clone()),
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
                 ..Col::default()
@@ -209,7 +245,7 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
         }
     }
     Item {
-        name: "excluded".to_owned(),
+        name: EXCLUDED.to_owned(),
         schema: None,
         columns,
         opaque: false,
@@ -221,7 +257,7 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
         } else {
             Source::Derived
         },
-        qualifier: "excluded".to_owned(),
+        qualifier: EXCLUDED.to_owned(),
         shown: Vec::new(),
         locks: Vec::new(),
     }

@@ -20,6 +20,7 @@ use crate::gate::Returned;
 use crate::policy::Rows;
 use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
+pub use conflict::EXCLUDED;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DeleteStmt, ReturningClause, UpdateStmt};
 pub use target::Doing;

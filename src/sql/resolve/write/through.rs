@@ -37,6 +37,19 @@ impl Through {
         self.places.iter().copied()
     }
 
+    /// The view's names for a column of the table.
+    pub fn names_of(&self, at: usize) -> impl Iterator<Item = &str> {
+        let named = self.view.columns.iter().zip(&self.places);
+        named
+            .filter(move |(_, place)| **place == Some(at))
+            .map(|(column, _)| column.name.as_str())
+    }
+
+    /// Has the view a default of its own for one of its columns?
+    pub fn has_default(&self, name: &str) -> bool {
+        self.view.columns.iter().any(|c| c.name == name && c.has_default)
+    }
+
     /// Has the view every column under the name that the table has for it, as far as it is a column of the table?
     pub fn keeps_names(&self, base: &Relation) -> bool {
         self.view.columns.iter().zip(&self.places).all(|(column, place)| {

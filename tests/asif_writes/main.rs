@@ -20,6 +20,7 @@ mod judge;
 mod make;
 mod mapping;
 mod neighbours;
+mod orders;
 mod prime;
 mod rules;
 mod run;

@@ -6,6 +6,7 @@ use crate::generate::case::{Case, Step};
 use crate::judge::{Ruling, does_nothing, judge};
 use crate::make::case;
 use crate::mapping;
+use crate::orders::{ORDERS, shuffle};
 use crate::schema::{Schema, texts as texts_of};
 use crate::stage::Server;
 use crate::state::Watch;
@@ -465,6 +466,23 @@ fn holds_there(guarded: &mut Watch, gate: &Answer) -> bool {
         .any(|n| n != "0")
 }
 
+/// The last answer to a case that is rolled back.
+fn rolled_back(client: &mut Client, case: &Case, mode: Mode, last_step: usize) -> std::io::Result<Option<Answer>> {
+    client.simple("BEGIN")?;
+    let mut last = None;
+    for step in case.steps.iter().take(last_step + 1) {
+        if !step.sql.starts_with("BEGIN") && !step.sql.starts_with("START") && step.sql != "COMMIT" {
+            let other = step.prime.as_ref().map(|sql| Step {
+                sql: sql.clone(),
+                ..step.clone()
+            });
+            last = Some(send(client, other.as_ref().unwrap_or(step), mode)?);
+        }
+    }
+    client.simple("ROLLBACK")?;
+    Ok(last)
+}
+
 /// What PostgreSQL's own row security says in a database that holds everything: constraints act there as in D.
 fn ask_the_enforced(
     bench: &mut Bench<'_>,
@@ -481,18 +499,7 @@ fn ask_the_enforced(
     let Some(client) = bench.enforced.as_mut() else {
         return Ok(());
     };
-    client.simple("BEGIN")?;
-    let mut last = None;
-    for step in case.steps.iter().take(outcome.step + 1) {
-        if !step.sql.starts_with("BEGIN") && !step.sql.starts_with("START") && step.sql != "COMMIT" {
-            let other = step.prime.as_ref().map(|sql| Step {
-                sql: sql.clone(),
-                ..step.clone()
-            });
-            last = Some(send(client, other.as_ref().unwrap_or(step), mode)?);
-        }
-    }
-    client.simple("ROLLBACK")?;
+    let last = rolled_back(client, case, mode, outcome.step)?;
     let (Some(there), Some(gate)) = (last, &outcome.gate) else {
         return Ok(());
     };
@@ -503,7 +510,19 @@ fn ask_the_enforced(
             let other = there.error.as_ref().map_or("done".to_owned(), |e| e.code().to_owned());
             // another rule broken at the same time, or a mask in the way of the comparison
             if other == "done" && !does_nothing(&there) && holds_there(&mut bench.guarded, gate) {
-                outcome.ruling = Ruling::Different(format!("{how} and nothing there breaks it"));
+                let how = how.clone();
+                let mut superuser = Client::connect(&seat.superuser_at(&client.address.database))?;
+                let mut in_another_order = false;
+                for seed in 0..ORDERS {
+                    shuffle(&mut superuser, seed);
+                    let again = rolled_back(client, case, mode, outcome.step)?;
+                    in_another_order |= again.is_some_and(|again| code(&again) == code(gate));
+                }
+                outcome.ruling = if in_another_order {
+                    Ruling::Constraint(format!("in another order of rows: {how}"))
+                } else {
+                    Ruling::Different(format!("{how} and nothing there breaks it"))
+                };
             }
         }
         Ruling::Different(how)

@@ -305,11 +305,16 @@ impl Seat {
         self.enforce(&self.whole.database)
     }
 
-    fn enforce(&self, name: &str) -> Address {
-        let own = Address {
-            database: name.to_owned(),
+    /// The superuser in another database.
+    pub fn superuser_at(&self, database: &str) -> Address {
+        Address {
+            database: database.to_owned(),
             ..self.superuser.clone()
-        };
+        }
+    }
+
+    fn enforce(&self, name: &str) -> Address {
+        let own = self.superuser_at(name);
         let mut client = Client::connect(&own).expect("superuser");
         let mut same = Client::connect(&own).expect("superuser");
         prime::arm(&mut same, &mut client, &self.person, true);

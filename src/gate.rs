@@ -2,6 +2,7 @@
 
 pub mod acting;
 pub mod cache;
+pub mod limit;
 mod weight;
 
 use crate::catalog::{Oid, Relation};
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+pub use self::limit::RowLimit;
 pub use crate::sql::explain_output::Explained;
 pub use crate::sql::verify::Verified;
 
@@ -56,18 +58,18 @@ impl SessionView {
 pub struct Restriction {
     /// The relation that they were read from.
     pub relation: String,
-    /// The most rows of it that a result may have.
-    pub row_limit: Option<u64>,
+    /// How many rows of it a result may have.
+    pub row_limit: Option<RowLimit>,
 }
 
 impl Restriction {
     /// The stricter of two.
     pub fn join(self, other: Option<&Restriction>) -> Restriction {
-        let row_limit = match (self.row_limit, other.and_then(|o| o.row_limit)) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        Restriction { row_limit, ..self }
+        let row_limit = limit::stricter(self.row_limit, other.and_then(|o| o.row_limit.as_ref()));
+        Restriction {
+            row_limit,
+            relation: self.relation,
+        }
     }
 }
 
@@ -101,8 +103,8 @@ pub struct Judged {
     /// Where each result column comes from as the client would see it without rowgate; `None` leaves the
     /// server's own answer. Empty where nothing has to be changed.
     pub origins: Vec<Option<Origin>>,
-    /// The most rows the client may get (`max_rows` without `export`).
-    pub row_limit: Option<u64>,
+    /// How many rows the client may get (`max_rows` without `export`).
+    pub row_limit: Option<RowLimit>,
     /// Which of the result rows that the server sends are the client's.
     pub returned: Returned,
     /// It may change rows, or end a transaction that has: the database's errors about it can carry values that the
@@ -242,6 +244,8 @@ pub enum Effect {
         /// Its name.
         name: String,
     },
+    /// `CLOSE name`, or all of them.
+    CloseCursor(Option<String>),
     /// `DISCARD ALL` and `RESET ALL`: settings that rowgate put in force must be put in force again.
     Reset {
         /// DISCARD ALL also drops prepared statements, cursors, LISTEN and temp tables.

@@ -122,7 +122,7 @@ async fn alice_sees_what_the_policy_says() {
             .zip(&view.columns)
             .any(|(c, v)| c.name == "credit_limit" && *v == ColumnView::Hidden)
     );
-    assert_eq!(view.max_rows, Some(5000));
+    assert_eq!(view.max_rows.as_ref().map(|m| m.rows), Some(5000));
     assert!(!view.export);
     let sql = guard(&relation, &view);
     let seen = rows(

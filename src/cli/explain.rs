@@ -133,8 +133,9 @@ fn tell_judgement(judgement: &Judgement, who: &Principal, world: &World) {
         for note in &statement.notes {
             println!("  {note}");
         }
-        if let Some(limit) = statement.row_limit {
-            println!("  at most {limit} rows: no role exports what it reads");
+        if let Some(limit) = &statement.row_limit {
+            let over = if limit.refuses { ", or none" } else { "" };
+            println!("  at most {} rows{over}: no role exports what it reads", limit.most());
         }
     }
     println!("\nsent to the database\n{}", indented(judgement.text.text()));

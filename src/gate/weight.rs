@@ -1,7 +1,7 @@
 //! How much memory a judgement takes.
 
 use super::cache::Weigh;
-use super::{Judged, Judgement, Read, Staged};
+use super::{Judged, Judgement, Read, RowLimit, Staged};
 use crate::sql::verify::Verified;
 
 fn strings(list: &[String]) -> usize {
@@ -23,7 +23,8 @@ fn verified(text: &Verified) -> usize {
 fn judged(judged: &Judged) -> usize {
     let staged = judged.staged.as_deref().map_or(0, staged);
     let reads = judged.reads.iter().map(read).sum::<usize>();
-    size_of_val(judged) + size_of_val(judged.origins.as_slice()) + strings(&judged.notes) + reads + staged
+    let limit = judged.row_limit.as_ref().map_or(0, RowLimit::heap_bytes);
+    size_of_val(judged) + size_of_val(judged.origins.as_slice()) + strings(&judged.notes) + reads + staged + limit
 }
 
 fn read(read: &Read) -> usize {

@@ -3,9 +3,9 @@
 use super::PolicySet;
 use super::bound::Cover;
 use super::columns::{self, Outcome, Say};
-use super::decision::{Access, ColumnView, Rows, TableView};
+use super::decision::{Access, ColumnView, MostRows, Rows, TableView};
 use super::scope::{Pred, Scopes};
-use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule};
+use super::written::{ColumnRule, OverMaxRows, RoleRule, RoleTable, Show, TableRule};
 use super::{generated, given, mask, print};
 use crate::catalog::{Catalog, Column, Relation};
 use crate::identity::Principal;
@@ -116,9 +116,17 @@ impl PolicySet {
         let max_rows = seats
             .iter()
             .filter(|seat| rows.is_none() || !seat.rows.is_none())
-            .map(|seat| seat.table.max_rows)
-            .reduce(|a, b| Some(a?.max(b?)))
-            .flatten();
+            .map(|seat| Some((seat.table.max_rows?, seat.table.over_max_rows == OverMaxRows::Refuse)))
+            .reduce(|a, b| {
+                let (a, b) = (a?, b?);
+                Some((a.0.max(b.0), a.1 && b.1))
+            })
+            .flatten()
+            .map(|(rows, refuses)| MostRows {
+                table: table.name.text.clone(),
+                rows,
+                refuses,
+            });
         Some(TableView {
             relation: relation.oid,
             lockable: rows.and(&edit),

@@ -33,13 +33,24 @@ pub struct TableView {
     pub columns: Vec<ColumnView>,
     /// May COPY … TO and results beyond `max_rows` take it out?
     pub export: bool,
-    /// The most rows that one result reading this relation may have without `export`.
-    pub max_rows: Option<u64>,
+    /// How many rows one result reading this relation may have without `export`.
+    pub max_rows: Option<MostRows>,
     /// Why: one line for each rule that gave rows or changed a column, for `rowgate explain`.
     pub because: Vec<String>,
     /// The same view in words that cost less where few rows are looked at, if there are such: whether a row has a
     /// visible parent is looked up for it, instead of in a set of all visible parents.
     pub by_key: Option<Arc<TableView>>,
+}
+
+/// The most rows of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MostRows {
+    /// The table's name in the policy: its partitions and children count as itself.
+    pub table: String,
+    /// How many.
+    pub rows: u64,
+    /// No row is given of a result that has more; otherwise as many as may be.
+    pub refuses: bool,
 }
 
 /// A set of rows of one relation.

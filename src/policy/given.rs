@@ -4,7 +4,7 @@ use super::PolicySet;
 use super::file::{Spot, Word};
 use super::load::scope_word;
 use super::scope::{Pred, Scopes};
-use super::written::{ColumnRule, RoleRule, RoleTable, Show, TableRule};
+use super::written::{ColumnRule, OverMaxRows, RoleRule, RoleTable, Show, TableRule};
 use super::{print, written::ScopeWord};
 use crate::catalog::Column;
 use crate::identity::held::{Gift, Granted, Operation};
@@ -66,6 +66,7 @@ fn nothing_but(granted: &Granted) -> RoleRule {
         delete: Vec::new(),
         export: Vec::new(),
         max_rows: None,
+        over_max_rows: OverMaxRows::default(),
         columns: BTreeMap::new(),
     };
     let word = table.table.clone();

@@ -26,7 +26,7 @@ pub mod writes;
 pub mod written;
 
 pub use bound::Place;
-pub use decision::{Access, ColumnView, RoleRights, Rows, TableView};
+pub use decision::{Access, ColumnView, MostRows, RoleRights, Rows, TableView};
 pub use mask::HASH_KEY_DDL;
 pub use trials::{Constant, Trial};
 pub use writes::{Update, Writes};

@@ -218,6 +218,16 @@ pub struct RoleRule {
     pub temporary: Temporary,
 }
 
+/// What becomes of a result with more rows than `max_rows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverMaxRows {
+    /// As many rows as may be, then an error.
+    #[default]
+    Cut,
+    /// The error alone.
+    Refuse,
+}
+
 /// What a role may do with a table.
 #[derive(Debug, Clone)]
 pub struct RoleTable {
@@ -235,6 +245,8 @@ pub struct RoleTable {
     pub export: Vec<ScopeWord>,
     /// The most rows of one result without `export`.
     pub max_rows: Option<u64>,
+    /// What becomes of a result that has more.
+    pub over_max_rows: OverMaxRows,
     /// Columns by name; `*` is every column not named.
     pub columns: BTreeMap<String, ColumnRule>,
 }

@@ -1,6 +1,5 @@
 //! What the database's messages do.
 
-use super::enclosure::Enclosure;
 use super::expect::{Expect, Run, Source};
 use super::judging::Text;
 use super::prepared::Prepared;
@@ -192,7 +191,8 @@ impl Session<'_> {
                 if tag == b'C' && !of_cursor.is_some_and(|portal| portal.by_sql) {
                     self.apply(&run, body);
                 }
-                self.count_rows(&run);
+                self.count_rows(&run, tag == b's');
+                self.give_held();
                 if !silenced {
                     self.record_end(&run);
                 }
@@ -215,10 +215,13 @@ impl Session<'_> {
         if tag == b'C' {
             self.apply(&run, body);
         }
-        self.count_rows(&run);
+        self.count_rows(&run, false);
+        self.give_held();
         if !run.silenced {
             self.record_end(&run);
-            self.relay(tag, body);
+            if !self.holds_tag(&run, tag, body) {
+                self.relay(tag, body);
+            }
         }
         run.statement += 1;
         run.rows = 0;
@@ -226,16 +229,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Rows that a portal or cursor has given, for its limit.
-    fn count_rows(&mut self, run: &Run) {
-        let Some(name) = run.portal_name() else { return };
-        if let Some(portal) = self.state.portals.get_mut(name) {
-            portal.rows += run.rows;
-        }
-    }
-
     fn errored(&mut self, body: &[u8]) -> Result<(), End> {
         let mut fields = Fields::decode(body).map_err(wrong)?;
+        self.give_held();
         if fields.is_fatal() {
             return Err(End::Upstream(fields));
         }
@@ -347,8 +343,8 @@ impl Session<'_> {
             overflow.ready();
             return Ok(());
         }
-        if self.enclosure.is_some() {
-            self.enclosure = Some(Enclosure::Ended);
+        if let Some(enclosure) = &mut self.enclosure {
+            enclosure.has_ended = true;
             return Ok(());
         }
         if let Some(own) = own {
@@ -364,6 +360,7 @@ impl Session<'_> {
             return;
         }
         self.state.portals.retain(|_, portal| portal.is_held());
+        self.state.count_held();
         if self.state.touched {
             self.state.touched = false;
             self.state.stale = true;
@@ -417,11 +414,13 @@ impl Session<'_> {
                         text: Arc::clone(&run.text),
                         statement: run.statement,
                         rows: 0,
+                        in_portions: true,
                         by_sql: true,
                         parameters: None,
                     },
                 );
             }
+            Effect::CloseCursor(name) => self.state.close_cursors(name.as_deref()),
             Effect::ResetSetting(name) => self.state.settings_reset.push(name.clone()),
             Effect::Reset { all } => {
                 self.state.stale = true;

@@ -4,17 +4,18 @@
 use super::expect::Run;
 use super::{End, Session};
 use crate::gate::{Effect, Judged};
-use crate::net::Fields;
+use crate::net::{Fields, frame};
 use crate::refusal::Refusal;
 use crate::wire::answer;
+use bytes::BytesMut;
 
 /// How far such a Query is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Enclosure {
-    /// It runs.
-    Open,
+#[derive(Debug, Default)]
+pub(super) struct Enclosure {
     /// The database is ready again: the transaction has to end.
-    Ended,
+    pub has_ended: bool,
+    /// What says that the last statement is complete: PostgreSQL says so when the transaction has ended well.
+    tag: BytesMut,
 }
 
 /// A write, a result with a row limit and the end or beginning of a transaction in one Query: what follows a result
@@ -54,23 +55,37 @@ impl Session<'_> {
             answer::ready_for_query(&mut self.client.output, self.state.status);
             return Ok(false);
         }
-        self.enclosure = Some(Enclosure::Open);
+        self.enclosure = Some(Enclosure::default());
         Ok(true)
+    }
+
+    /// Keeps the last statement's CommandComplete until the transaction has ended.
+    pub(super) fn holds_tag(&mut self, run: &Run, tag: u8, body: &[u8]) -> bool {
+        let is_last = run.statement + 1 == run.text.judgement.statements.len();
+        match &mut self.enclosure {
+            Some(enclosure) if is_last => {
+                frame::put(&mut enclosure.tag, tag, |out| out.extend_from_slice(body));
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// Has a Query ended whose transaction has not?
     pub(super) fn enclosed_has_ended(&self) -> bool {
-        self.enclosure == Some(Enclosure::Ended)
+        self.enclosure.as_ref().is_some_and(|enclosure| enclosure.has_ended)
     }
 
     /// Ends the transaction: with what was done, unless that has failed or a result was `cut` off.
     pub(super) async fn end_enclosed(&mut self, cut: bool) -> Result<(), End> {
-        self.enclosure = None;
+        let tag = self.enclosure.take().map(|enclosure| enclosure.tag).unwrap_or_default();
         let stays = self.state.status == b'T' && !cut;
         self.back.own_query(if stays { "COMMIT" } else { "ROLLBACK" });
-        if let Err(mut fields) = self.exchange(true, (0, 0)).await? {
+        match self.exchange(true, (0, 0)).await? {
             // a deferred constraint
-            self.give_error(&mut fields);
+            Err(mut fields) => self.give_error(&mut fields),
+            Ok(_) if stays => self.client.output.extend_from_slice(&tag),
+            Ok(_) => {}
         }
         self.transaction_ended();
         answer::ready_for_query(&mut self.client.output, self.state.status);

@@ -86,6 +86,8 @@ pub(super) struct Run {
     pub has_effects: bool,
     /// It has a row limit.
     pub is_limited: bool,
+    /// It asks for a portion of its portal's rows.
+    pub in_portions: bool,
     /// What it did must be undone when a result of its is cut off.
     pub undoes: bool,
     /// It asks the client for data.
@@ -95,6 +97,14 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// Nothing more of it is relayed; of the result under way perhaps `none` was.
+    pub fn silence(&mut self, none: bool) {
+        self.silenced = true;
+        if none {
+            self.rows = 0;
+        }
+    }
+
     /// The portal or cursor that the current statement takes rows from.
     pub fn portal_name(&self) -> Option<&str> {
         match self.text.statement(self.statement).map(|s| &s.effect) {

@@ -205,6 +205,7 @@ impl Session<'_> {
             text,
             statement: 0,
             rows: 0,
+            in_portions: false,
             by_sql: false,
             parameters: wanted.then(|| Arc::new(parameters.for_audit(SHOWN_PARAMETER))),
         };
@@ -294,6 +295,7 @@ impl Session<'_> {
             Returned::AsIs | Returned::AllButLast => max_rows,
         };
         self.note_leaves(&run);
+        run.in_portions = max_rows > 0;
         self.back.execute(name, max_rows);
         self.state.segment_open = true;
         self.state.executes += 1;
@@ -379,6 +381,7 @@ impl Session<'_> {
             as_query: false,
             has_effects: text.has_effects(self.state.touched),
             is_limited,
+            in_portions: false,
             text,
             statement,
             through,

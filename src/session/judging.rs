@@ -86,6 +86,7 @@ impl Text {
             | Effect::CopyIn
             | Effect::Schema
             | Effect::Execute { .. }
+            | Effect::CloseCursor(_)
             | Effect::Fetch { .. } => false,
             Effect::Transaction => touched,
             Effect::SearchPath(_)

@@ -224,6 +224,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         queue: Queue::default(),
         passing: super::rows::Passing::default(),
         overflow: None,
+        held: super::limits::Held::default(),
         turn: std::sync::Weak::new(),
         copying: false,
         enclosure: None,

@@ -19,6 +19,7 @@ mod expect;
 mod front;
 mod internal;
 mod judging;
+mod limits;
 mod login;
 mod naming;
 mod overflow;
@@ -115,6 +116,8 @@ struct Session<'s> {
     overflow: Option<overflow::Overflow>,
     /// The session's place among the person's running statements, while something of it runs.
     turn: std::sync::Weak<shared::Counted>,
+    /// Rows of a result that the client gets only if there are not too many.
+    held: limits::Held,
     /// A Query runs in a transaction that rowgate has opened for it.
     enclosure: Option<enclosure::Enclosure>,
     /// The database waits for the data of COPY FROM STDIN.

@@ -6,7 +6,7 @@
 use super::expect::Expect;
 use super::{End, Session};
 use crate::net::Fields;
-use crate::refusal::{Refusal, SqlState};
+use crate::refusal::Refusal;
 use crate::wire::answer;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,24 +54,20 @@ impl Overflow {
 }
 
 impl Session<'_> {
-    /// The statement in front of the queue has reached its limit.
-    pub(super) fn begin_overflow(&mut self, limit: u64) {
-        let refusal = Refusal::new(
-            "row-limit",
-            SqlState::ConfigurationLimitExceeded,
-            format!("the result has more rows than the {limit} that the policy allows"),
-        )
-        .hint("Ask for fewer rows, or ask the database administrator for the export right.");
+    /// The statement in front of the queue may give no more rows.
+    pub(super) fn begin_overflow(&mut self, refusal: Refusal) {
+        let none = self.held.is_open();
+        self.held.clear();
         Fields::of_refusal("ERROR", &refusal, None).encode(b'E', &mut self.client.output);
         let synced = match self.queue.take_front() {
             Some(Expect::Query(mut run)) => {
-                run.silenced = true;
+                run.silence(none);
                 self.record_cut(&run, &refusal);
                 self.queue.put_front(Expect::Query(run));
                 true
             }
             Some(Expect::Execute(mut run)) => {
-                run.silenced = true;
+                run.silence(none);
                 self.record_cut(&run, &refusal);
                 self.queue.put_front(Expect::Execute(run));
                 let synced = self.queue.has_sync();

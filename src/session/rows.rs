@@ -1,6 +1,7 @@
 //! Result rows: cut by their headers, counted, and passed on as the bytes that came.
 
 use super::expect::{Expect, Run};
+use super::limits::{Allowance, allowance};
 use super::returned::needed;
 use super::{End, Session};
 use crate::gate::{Judged, Returned};
@@ -41,6 +42,12 @@ impl Session<'_> {
                 if let Some(overflow) = &mut self.overflow {
                     overflow.swallowed(here);
                 }
+            } else if self.held.is_open() {
+                let part = self.back.input().split_to(here);
+                self.held.put(&part);
+                if self.held.is_full() {
+                    self.refuse_large();
+                }
             } else {
                 self.back.relay_to(&mut self.client, here);
             }
@@ -62,41 +69,53 @@ impl Session<'_> {
         if run.silenced {
             return self.drop_rows();
         }
-        let (filtered, limit, returned) = run.gives().map_or((None, None, Returned::AsIs), |s: &Judged| {
-            (s.explain_output, s.row_limit, s.returned)
-        });
-        if let Some(format) = filtered {
+        let statement = run.gives();
+        if let Some(format) = statement.and_then(|s: &Judged| s.explain_output) {
             return self.explain_row(format);
         }
-        let (mut at, mut full) = (0, false);
+        let allowance = match statement.and_then(|s| s.row_limit.as_ref()) {
+            Some(limit) => allowance(run, limit, &self.state),
+            None => Allowance::default(),
+        };
+        let returned = statement.map_or(Returned::AsIs, |s| s.returned);
         let mut rows = run.rows;
-        let earlier = run
-            .portal_name()
-            .and_then(|name| self.state.portals.get(name))
-            .map_or(0, |p| p.rows);
-        let most = limit.map(|limit| limit.saturating_sub(earlier));
-        match returned {
-            Returned::AsIs => {}
+        let begun = self.client.output.len();
+        let full = match returned {
+            Returned::AsIs => self.pass_rows(&mut rows, allowance.rows),
             Returned::Nothing => return self.drop_checks(),
             Returned::AllButLast => {
-                let (cut, full) = self.cut_rows(most.map(|most| most.saturating_sub(rows)))?;
-                self.rows_passed(rows + cut);
-                if full {
-                    self.begin_overflow(limit.unwrap_or(0));
-                }
-                return Ok(());
+                let (cut, full) = self.cut_rows(allowance.rows.map(|most| most.saturating_sub(rows)))?;
+                rows += cut;
+                full
             }
+        };
+        self.rows_passed(rows);
+        if allowance.refuses {
+            self.held.open();
+            let rows = self.client.output.split_off(begun);
+            self.held.put(&rows);
         }
+        if full {
+            self.begin_overflow(allowance.too_many());
+        } else if self.held.is_full() {
+            self.refuse_large();
+        }
+        Ok(())
+    }
+
+    /// Passes rows on as they came, until there are `most`; whether there are more than that.
+    fn pass_rows(&mut self, rows: &mut u64, most: Option<u64>) -> bool {
+        let (mut at, mut full) = (0, false);
         let input = self.back.input();
         while let Some(Ok(Some(header))) = input.get(at..).map(frame::header) {
             if !matches!(header.tag, b'D' | b'd') {
                 break;
             }
-            if most.is_some_and(|most| rows >= most) {
+            if most.is_some_and(|most| *rows >= most) {
                 full = true;
                 break;
             }
-            rows += 1;
+            *rows += 1;
             at += header.total();
         }
         let here = at.min(input.len());
@@ -105,11 +124,7 @@ impl Session<'_> {
             left: at - here,
             ..Passing::default()
         };
-        self.rows_passed(rows);
-        if full {
-            self.begin_overflow(limit.unwrap_or(0));
-        }
-        Ok(())
+        full
     }
 
     fn rows_passed(&mut self, rows: u64) {

@@ -9,7 +9,7 @@ use crate::gate::{Bound, Restriction, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::world::World;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Most prepared statements, and most portals, that one session may hold.
@@ -26,6 +26,8 @@ pub(super) struct Portal {
     pub statement: usize,
     /// Rows that it has given.
     pub rows: u64,
+    /// They count with those of others: it is a cursor, or gives its rows in portions.
+    pub in_portions: bool,
     /// Made by DECLARE, so that it may outlive its transaction.
     pub by_sql: bool,
     /// Parameters for the audit.
@@ -71,6 +73,9 @@ pub(super) struct State {
     pub skipping: bool,
     pub statements: Statements,
     pub portals: HashMap<String, Portal>,
+    /// Rows that the transaction has been given in portions, by the policy's tables that limit them; those of cursors
+    /// that outlive their transactions among them.
+    pub given: BTreeMap<String, u64>,
     /// What binds the session to its connection.
     pub bound: BTreeSet<Bound>,
     /// Settings may not be what they were when the connection was taken.
@@ -116,6 +121,7 @@ impl State {
             skipping: false,
             statements: Statements::default(),
             portals: HashMap::new(),
+            given: BTreeMap::new(),
             bound: BTreeSet::new(),
             settings_touched: false,
             stand_ins: HashMap::new(),
@@ -152,8 +158,12 @@ impl State {
     /// A statement stores rows that may not be exported in a temp table: whatever becomes of it, this holds from now on.
     pub fn restrict_stored(&mut self, restriction: Restriction) {
         let stored = restriction.join(self.view.stored.as_ref());
-        let row_limit = |r: &Restriction| r.row_limit;
-        if self.view.stored.as_ref().map(row_limit) == Some(stored.row_limit) {
+        if self
+            .view
+            .stored
+            .as_ref()
+            .is_some_and(|r| r.row_limit == stored.row_limit)
+        {
             return;
         }
         self.view = Arc::new(SessionView {

@@ -5,7 +5,7 @@ use crate::name::QualifiedName;
 use crate::policy::decision::RoleRights;
 use crate::policy::section::Section;
 use crate::policy::temporary::Temporary;
-use crate::policy::written::{RoleRule, RoleTable, Written};
+use crate::policy::written::{OverMaxRows, RoleRule, RoleTable, Written};
 use std::collections::BTreeMap;
 
 pub(super) fn read(file: &Section<'_>, name: &str, written: &mut Written) {
@@ -71,6 +71,7 @@ fn role_table(section: &Section<'_>, table: crate::policy::file::Word) -> RoleTa
             }
             rows
         }),
+        over_max_rows: over_max_rows(section),
         columns: BTreeMap::new(),
     };
     if let Some(inner) = section.section("columns") {
@@ -82,6 +83,25 @@ fn role_table(section: &Section<'_>, table: crate::policy::file::Word) -> RoleTa
     }
     section.finish();
     read
+}
+
+fn over_max_rows(section: &Section<'_>) -> OverMaxRows {
+    let Some(word) = section.text("over_max_rows") else {
+        return OverMaxRows::default();
+    };
+    if !section.has("max_rows") {
+        let message = "\"over_max_rows\" has no effect without max_rows".to_owned();
+        section.problems().error(&word.at, message, None);
+    }
+    match word.text.as_str() {
+        "cut" => OverMaxRows::Cut,
+        "refuse" => OverMaxRows::Refuse,
+        other => {
+            let message = format!("\"over_max_rows\" must be \"cut\" or \"refuse\", not \"{other}\"");
+            section.problems().error(&word.at, message, None);
+            OverMaxRows::Refuse
+        }
+    }
 }
 
 /// Settings that `[rights.limits]` may name: those that cost the server.

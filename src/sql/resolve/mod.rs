@@ -28,7 +28,7 @@ pub use search::search_column;
 pub use types::oid;
 
 use crate::catalog::Oid;
-use crate::gate::{Leaves, Read, SessionView};
+use crate::gate::{Leaves, Read, RowLimit, SessionView};
 use crate::policy::RoleRights;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::Splices;
@@ -99,8 +99,8 @@ pub struct Analysis<'w> {
     pub raises: bool,
     /// What is read, for the audit.
     pub reads: Vec<Read>,
-    /// The most rows a result may have, the smallest of all relations read.
-    pub row_limit: Option<u64>,
+    /// How many rows a result may have, because of all relations read.
+    pub row_limit: Option<RowLimit>,
     /// A relation that may not be exported, if one is read.
     pub not_exportable: Option<String>,
     /// What the statement may leave on its connection.

@@ -3,7 +3,8 @@
 use super::scope::{Col, GuardId, Item, Source};
 use super::{Analysis, MAX_VIEW_DEPTH, Unit, lost};
 use crate::catalog::{Column, Oid, Relation, RelationKind};
-use crate::gate::{Origin, Read, Restriction};
+use crate::gate::limit::stricter;
+use crate::gate::{Origin, Read, RowLimit};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::{Access, ColumnView, Rows, TableView};
 use crate::refusal::{Refusal, SqlState};
@@ -219,13 +220,7 @@ impl Analysis<'_> {
         if temp {
             if let Some(stored) = &self.session.stored {
                 self.not_exportable.get_or_insert_with(|| stored.relation.clone());
-                self.row_limit = stored
-                    .clone()
-                    .join(Some(&Restriction {
-                        relation: String::new(),
-                        row_limit: self.row_limit,
-                    }))
-                    .row_limit;
+                self.row_limit = stricter(self.row_limit.take(), stored.row_limit.as_ref());
             }
             self.qualify(var, written, "pg_temp")?;
             return Ok(self.open(&relation));
@@ -443,10 +438,8 @@ impl Analysis<'_> {
     pub(super) fn limit_rows(&mut self, relation: &Relation, view: &TableView) {
         if !view.export {
             self.not_exportable.get_or_insert_with(|| relation.name.to_string());
-            self.row_limit = match (self.row_limit, view.max_rows) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
+            let own = view.max_rows.as_ref().map(RowLimit::of);
+            self.row_limit = stricter(self.row_limit.take(), own.as_ref());
         }
     }
 

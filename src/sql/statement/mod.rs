@@ -135,7 +135,10 @@ pub fn judge_one(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged,
                 },
             ))
         }
-        NodeEnum::ClosePortalStmt(_) => Ok(judged(analysis, "CLOSE CURSOR", Effect::None)),
+        NodeEnum::ClosePortalStmt(close) => {
+            let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
+            Ok(judged(analysis, "CLOSE CURSOR", Effect::CloseCursor(name)))
+        }
         NodeEnum::CopyStmt(copy) => copy::copy(analysis, copy),
         NodeEnum::CreateTableAsStmt(create) => temporary::create_table_as(analysis, create),
         NodeEnum::CreateStmt(create) => temporary::create_table(analysis, create),

@@ -34,7 +34,6 @@ pub fn prepare(analysis: &mut Analysis<'_>, prepare: &PrepareStmt) -> Result<Jud
             name: prepare.name.clone(),
             statement,
         },
-        row_limit: inner.row_limit,
         ..inner
     })
 }

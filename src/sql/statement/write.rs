@@ -17,7 +17,7 @@ pub fn write(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged, Ref
         _ => return Err(lost()),
     };
     let wrote = analysis.write(node, None)?;
-    let limit = analysis.row_limit;
+    let limit = analysis.row_limit.clone();
     let mut statement = if wrote.temp {
         storing(analysis, kind, Effect::None)
     } else {

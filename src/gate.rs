@@ -246,6 +246,8 @@ pub enum Effect {
     },
     /// `CLOSE name`, or all of them.
     CloseCursor(Option<String>),
+    /// `UNLISTEN *`
+    Unlisten,
     /// `DISCARD ALL` and `RESET ALL`: settings that rowgate put in force must be put in force again.
     Reset {
         /// DISCARD ALL also drops prepared statements, cursors, LISTEN and temp tables.

@@ -216,6 +216,14 @@ async fn an_ended_binding_gives_the_connection_back() {
         ("prepare p as select 1", "deallocate all"),
         ("create temp table t (x int)", "drop table t; select 1"),
         ("listen ch", "discard all"),
+        ("listen ch", "unlisten *"),
+        ("listen ch", "begin; unlisten *; commit"),
+        ("begin; declare c cursor with hold for select 1; commit", "close c"),
+        ("begin; declare c cursor with hold for select 1; commit", "close all"),
+        (
+            "begin; declare c cursor with hold for select 1; commit",
+            "begin; close c; rollback",
+        ),
     ] {
         all_well(&mut alice, binds).await;
         let got = bob.query("select 1").await;
@@ -224,6 +232,41 @@ async fn an_ended_binding_gives_the_connection_back() {
             all_well(&mut alice, end).await;
         }
         assert_eq!(value(&mut bob, "select 1").await, "1", "{ends}");
+    }
+    gate.stop().await;
+}
+
+#[rstest]
+#[case::another_channel("unlisten other")]
+#[case::rolled_back("begin; unlisten *; rollback")]
+#[case::rolled_back_in_part("begin; savepoint s; unlisten *; rollback to s; commit")]
+#[case::failed("begin; unlisten *; select 1 / 0; commit")]
+#[case::failed_in_one_message("unlisten *; select 1 / 0")]
+#[case::cut_off("unlisten *; select id, generate_series(1, 200) from customers")]
+#[case::again("unlisten *; listen ch")]
+#[tokio::test]
+async fn a_binding_that_has_not_ended_keeps_the_connection(#[case] sql: &str) {
+    let database = Database::new().await;
+    let limited = POLICY[2].1.replace("export = [\"own\"]", "max_rows = 100");
+    let policy = [POLICY[0], POLICY[1], (POLICY[2].0, limited.as_str())];
+    let pool = "[pool]\nmode = \"transaction\"\nsize = 1\nwait = \"100ms\"\n";
+    let gate = Gate::with(&database, &policy, pool).await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let mut bob = login(&gate, &database, "bob").await;
+    let one_by_one = sql.split("; ").collect();
+    for messages in [vec![sql], one_by_one] {
+        if messages.len() == 2 && messages[0] == "unlisten *" && messages[1].starts_with("select") {
+            continue;
+        }
+        all_well(&mut alice, "listen ch").await;
+        for message in messages {
+            alice.query(message).await;
+        }
+        alice.query("rollback").await;
+        let got = bob.query("select 1").await;
+        assert!(got[0].starts_with("E 53300"), "{sql}: {got:?}");
+        let got = alice.query("notify ch").await;
+        assert!(got.iter().any(|l| l.starts_with("A ")), "{sql}: {got:?}");
     }
     gate.stop().await;
 }

@@ -5,7 +5,7 @@ use super::judging::Text;
 use super::prepared::Prepared;
 use super::state::Portal;
 use super::{End, Session};
-use crate::gate::{Effect, Returned};
+use crate::gate::{Bound, Effect, Returned};
 use crate::net::frame::{self, HEADER, Header};
 use crate::net::{Fields, Malformed};
 use crate::wire::error_filter::{self, Statement};
@@ -236,6 +236,7 @@ impl Session<'_> {
             return Err(End::Upstream(fields));
         }
         self.copying = false;
+        self.state.unlistens = false;
         if self.state.touched {
             self.state.stale = true;
         }
@@ -361,6 +362,9 @@ impl Session<'_> {
         }
         self.state.portals.retain(|_, portal| portal.is_held());
         self.state.count_held();
+        if self.queue.is_empty() && std::mem::take(&mut self.state.unlistens) {
+            self.state.bound.remove(&Bound::Listen);
+        }
         if self.state.touched {
             self.state.touched = false;
             self.state.stale = true;
@@ -379,7 +383,8 @@ impl Session<'_> {
             | Effect::CopyOut
             | Effect::CopyIn
             // that has happened before it was sent
-            | Effect::Act(_) => {}
+            | Effect::Act(_)
+            | Effect::Unlisten => {}
             Effect::SearchPath(_) | Effect::TempRelations => {
                 self.state.has_temp |= matches!(statement.effect, Effect::TempRelations);
                 self.state.touched = true;
@@ -387,6 +392,7 @@ impl Session<'_> {
             }
             Effect::Schema => self.shared.world.request_refresh(),
             Effect::Transaction => {
+                self.state.unlistens &= !tag.starts_with(b"ROLLBACK");
                 if self.state.touched && (tag.starts_with(b"ROLLBACK") || tag.starts_with(b"COMMIT")) {
                     self.state.stale = true;
                 }

@@ -80,6 +80,7 @@ impl Session<'_> {
     pub(super) async fn end_enclosed(&mut self, cut: bool) -> Result<(), End> {
         let tag = self.enclosure.take().map(|enclosure| enclosure.tag).unwrap_or_default();
         let stays = self.state.status == b'T' && !cut;
+        self.state.unlistens &= stays;
         self.back.own_query(if stays { "COMMIT" } else { "ROLLBACK" });
         match self.exchange(true, (0, 0)).await? {
             // a deferred constraint

@@ -85,8 +85,9 @@ impl Text {
             | Effect::CopyOut
             | Effect::CopyIn
             | Effect::Schema
-            | Effect::Execute { .. }
             | Effect::CloseCursor(_)
+            | Effect::Unlisten
+            | Effect::Execute { .. }
             | Effect::Fetch { .. } => false,
             Effect::Transaction => touched,
             Effect::SearchPath(_)

@@ -76,6 +76,7 @@ impl Session<'_> {
             }
             _ => return,
         };
+        self.state.unlistens = false;
         self.overflow = Some(Overflow {
             since: Instant::now(),
             swallowed: 0,

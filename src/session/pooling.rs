@@ -7,7 +7,7 @@ use super::{End, Session, Upstream};
 use crate::backend::carried;
 use crate::backend::{ConnectError, Connection, pool};
 use crate::config::PoolMode;
-use crate::gate::Bound;
+use crate::gate::{Bound, Effect};
 use crate::net::{Body, Fields};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
@@ -286,6 +286,10 @@ impl Session<'_> {
             self.back.carried.unknown |= leaves.unknown;
             self.state.bound.extend(&leaves.bound);
             settings |= leaves.settings;
+            match statement.effect {
+                Effect::Unlisten => self.state.unlistens = true,
+                _ => self.state.unlistens &= !leaves.bound.contains(&Bound::Listen),
+            }
         }
         if settings {
             self.touch_settings();

@@ -78,6 +78,8 @@ pub(super) struct State {
     pub given: BTreeMap<String, u64>,
     /// What binds the session to its connection.
     pub bound: BTreeSet<Bound>,
+    /// `UNLISTEN *` was sent, nothing behind it listens again, and no error or rollback has taken it back.
+    pub unlistens: bool,
     /// Settings may not be what they were when the connection was taken.
     pub settings_touched: bool,
     /// Statements that stand on the connection under the client's own names.
@@ -123,6 +125,7 @@ impl State {
             portals: HashMap::new(),
             given: BTreeMap::new(),
             bound: BTreeSet::new(),
+            unlistens: false,
             settings_touched: false,
             stand_ins: HashMap::new(),
             settings: Vec::new(),

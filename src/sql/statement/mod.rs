@@ -160,7 +160,11 @@ pub fn judge_one(analysis: &mut Analysis<'_>, node: &NodeEnum) -> Result<Judged,
             )
             .hint("Ask the administrator of rowgate to name the channel under listen of your role."))
         }
-        NodeEnum::UnlistenStmt(_) => Ok(judged(analysis, "UNLISTEN", Effect::None)),
+        NodeEnum::UnlistenStmt(unlisten) => {
+            let all = unlisten.conditionname.is_empty();
+            let effect = if all { Effect::Unlisten } else { Effect::None };
+            Ok(judged(analysis, "UNLISTEN", effect))
+        }
         NodeEnum::NotifyStmt(notify) => {
             if analysis.rights.notify.iter().any(|c| c == &notify.conditionname) {
                 return Ok(judged(analysis, "NOTIFY", Effect::None));

@@ -183,9 +183,9 @@ impl Session<'_> {
         if had && let Some(failed) = self.clean_up(cleans).await? {
             return Ok(Err(failed));
         }
-        let rights = world.policies.rights(&who);
+        let rights = world.rights_of(&who);
         self.state.limits_changed |= rights.limits != self.state.rights.limits;
-        self.state.rights = Arc::new(rights);
+        self.state.rights = rights;
         self.person.roles.clone_from(&who.roles);
         if let Some(acting) = &mut self.state.acting {
             acting.person = whom.map(str::to_owned);
@@ -246,7 +246,7 @@ impl Session<'_> {
             return Ok(None);
         }
         if self.is_away()
-            && let Err(refusal) = self.take_up().await?
+            && let Err(refusal) = Box::pin(self.take_up()).await?
         {
             return Ok(Some(Verdict::Refused(refusal)));
         }

@@ -40,7 +40,7 @@ impl Session<'_> {
                 continue;
             }
             let source = match &statement.effect {
-                Effect::Execute { name } => self.executed(text, index, name).await?.map(Some),
+                Effect::Execute { name } => Box::pin(self.executed(text, index, name)).await?.map(Some),
                 Effect::Fetch { name } => self
                     .fetched(text, index, name)
                     .await
@@ -53,8 +53,10 @@ impl Session<'_> {
                 Err(verdict) => return Ok(Err(verdict)),
             }
             let denied = match &statement.effect {
-                Effect::Act(whom) => self.act(whom.as_deref(), true).await?.err(),
-                Effect::Reset { all } if self.state.acting.is_some() => self.act_for_nobody(text, *all).await?,
+                Effect::Act(whom) => Box::pin(self.act(whom.as_deref(), true)).await?.err(),
+                Effect::Reset { all } if self.state.acting.is_some() => {
+                    Box::pin(self.act_for_nobody(text, *all)).await?
+                }
                 _ => None,
             };
             if let Some(denied) = denied {

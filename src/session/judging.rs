@@ -173,9 +173,9 @@ impl Session<'_> {
         }
         let world = self.shared.world.current();
         let who = self.still_in(&world)?;
-        let rights = world.policies.rights(&who);
+        let rights = world.rights_of(&who);
         self.state.limits_changed |= rights.limits != self.state.rights.limits;
-        self.state.rights = Arc::new(rights);
+        self.state.rights = rights;
         self.person.roles = who.roles.clone();
         self.state.who = who;
         self.state.world = world;

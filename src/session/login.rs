@@ -190,12 +190,12 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     let database = startup.get("database").unwrap_or(&login);
     if let Some(desk) = super::desk::of(shared, database) {
         record_login(shared, &person, Decision::Allowed, "");
-        let (client, person, end) = super::desk::serve(shared, desk, client, person).await;
+        let (client, person, end) = Box::pin(super::desk::serve(shared, desk, client, person)).await;
         record(shared, &person, "logout", Decision::Allowed, "");
         return say_goodbye(client, &end).await;
     }
     let connection = if database == shared.config.upstream.database {
-        connect(shared, &who, person.session).await
+        Box::pin(connect(shared, &who, person.session)).await
     } else {
         let mut fields = Fields::new("FATAL", "3D000", format!("database \"{database}\" does not exist"));
         fields.set(
@@ -242,7 +242,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         bell: shared.alarms.bell(),
         heard: (0, 0),
     };
-    let setup = tokio::time::timeout(shared.config.limits.login_timeout, session.set_up(&startup)).await;
+    let setup = tokio::time::timeout(shared.config.limits.login_timeout, Box::pin(session.set_up(&startup))).await;
     let end = match setup {
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
@@ -264,7 +264,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         }
         Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
     };
-    session.end(end).await;
+    Box::pin(session.end(end)).await;
 }
 
 /// A session that shares its connections takes one up when it needs it.

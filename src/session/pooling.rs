@@ -11,6 +11,7 @@ use crate::gate::{Bound, Effect};
 use crate::net::{Body, Fields};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
+use futures::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -160,18 +161,25 @@ impl Session<'_> {
         };
         if config.limits_shares() {
             let share = self.shared.shares.take(&self.state.who, config);
-            self.share = match tokio::time::timeout(config.wait, share).await {
+            self.share = match tokio::time::timeout(config.wait, Box::pin(share)).await {
                 Ok(share) => share,
                 Err(_) => return Err(full("All connections that this login may hold at once")),
             };
         }
         let mut last = None;
         for _ in 0..=config.size {
-            let left = config.wait.saturating_sub(begun.elapsed());
-            let mut loan = match tokio::time::timeout(left, self.shared.pool.get()).await {
-                Ok(loan) => loan.map_err(|e| pool::reason(e).refusal())?,
-                Err(_) => return Err(full("All connections of the pool")),
+            // most of the time one is there; waiting for one, or making it, takes more room
+            let loan = match self.shared.pool.get().now_or_never() {
+                Some(loan) => loan,
+                None => {
+                    let left = config.wait.saturating_sub(begun.elapsed());
+                    match tokio::time::timeout(left, Box::pin(self.shared.pool.get())).await {
+                        Ok(loan) => loan,
+                        Err(_) => return Err(full("All connections of the pool")),
+                    }
+                }
             };
+            let mut loan = loan.map_err(|e| pool::reason(e).refusal())?;
             loan.take_over(self.number);
             match self.prepare_connection(&mut loan).await {
                 Ok(()) => return Ok(Upstream::Pooled(Box::new(loan))),

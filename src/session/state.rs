@@ -94,13 +94,12 @@ impl State {
     /// A session that has just logged in.
     pub fn new(login: String, world: Arc<World>, who: Arc<Principal>) -> Self {
         let mut who = who;
-        let mut rights = world.policies.rights(&who);
+        let mut rights = world.rights_of(&who);
         let acting = Acting::of(&login, &rights);
         if acting.is_some() {
             who = nobody(&login);
-            rights = RoleRights::default();
+            rights = Arc::default();
         }
-        let rights = Arc::new(rights);
         Self {
             acting,
             login,

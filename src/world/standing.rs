@@ -121,6 +121,11 @@ impl World {
         standing
     }
 
+    /// What somebody's roles allow beside tables: one for all of their sessions.
+    pub fn rights_of(&self, who: &Arc<Principal>) -> Arc<RoleRights> {
+        Asker::about(self, &self.standing(who)).rights()
+    }
+
     fn answer(&self, who: &Principal, question: Question) -> Answer {
         let relation = |oid| self.catalog.relations.get(&oid);
         match question {

@@ -9,6 +9,7 @@ use crate::rights::{Lost, Snapshot, force};
 use crate::sql::verify::bodies::Bodies;
 use arc_swap::ArcSwap;
 use standing::Standings;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
@@ -63,6 +64,7 @@ pub struct WorldHandle {
     swapping: Arc<Mutex<()>>,
     generation: Arc<watch::Sender<u64>>,
     refresh: Arc<Notify>,
+    people_outdated: Arc<AtomicBool>,
 }
 
 impl WorldHandle {
@@ -74,6 +76,7 @@ impl WorldHandle {
             swapping: Arc::default(),
             generation: Arc::new(generation),
             refresh: Arc::new(Notify::new()),
+            people_outdated: Arc::default(),
         }
     }
 
@@ -147,6 +150,16 @@ impl WorldHandle {
     /// Tells when the world was swapped (the value is its generation).
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+
+    /// Notes whether who people are was read too long ago for anybody to log in; gives what was noted before.
+    pub fn set_people_outdated(&self, outdated: bool) -> bool {
+        self.people_outdated.swap(outdated, Ordering::Relaxed)
+    }
+
+    /// Was it?
+    pub fn people_outdated(&self) -> bool {
+        self.people_outdated.load(Ordering::Relaxed)
     }
 
     /// Asks the keeper to read everything again now: DDL went through, or the operator says so.

@@ -43,7 +43,7 @@ async fn check(config: &Config) -> Result<(), String> {
                 written.roles.len(),
                 written.tests.len(),
                 world.catalog.database,
-                world.directory.people().count(),
+                world.directory.count(),
                 match keeper.warnings().len() {
                     0 => String::new(),
                     1 => "; 1 warning above".to_owned(),

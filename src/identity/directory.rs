@@ -2,18 +2,33 @@
 
 use crate::catalog::Oid;
 use crate::identity::held::Held;
+use crate::identity::tree::Tree;
 use crate::identity::{Attribute, Principal};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Everybody, at one moment.
+/// Everybody, at one moment. What is below somebody is looked for when they are first asked about.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     /// As the database says.
-    people: Arc<HashMap<String, Arc<Principal>>>,
+    people: Arc<HashMap<String, Entry>>,
+    trees: Arc<Trees>,
     /// Those of them who hold something for a time; `None` is somebody suspended.
     changed: HashMap<String, Option<Arc<Principal>>>,
     shape: Shape,
+}
+
+/// Somebody, first without and then with the teams and people below them.
+#[derive(Debug)]
+struct Entry {
+    plain: Arc<Principal>,
+    whole: OnceLock<Arc<Principal>>,
+}
+
+#[derive(Debug, Default)]
+struct Trees {
+    teams: Tree,
+    managers: Tree,
 }
 
 /// The columns that the directory's users query yields, whoever the person.
@@ -73,23 +88,46 @@ impl Directory {
     pub fn principal(&self, login: &str) -> Option<&Arc<Principal>> {
         match self.changed.get(login) {
             Some(changed) => changed.as_ref(),
-            None => self.people.get(login),
+            None => self.as_read(login),
         }
     }
 
-    /// Everybody who is active and not suspended, in no order.
+    /// Everybody who is active and not suspended, in no order, with the teams and people below them. Where these do not
+    /// matter, [`Directory::listed`] costs less.
     pub fn people(&self) -> impl Iterator<Item = &Arc<Principal>> {
         self.people.keys().filter_map(|login| self.principal(login))
     }
 
-    /// Somebody as the database says they are, whatever they hold for a time; suspended people, too.
-    pub fn as_read(&self, login: &str) -> Option<&Arc<Principal>> {
-        self.people.get(login)
+    /// How many these are.
+    pub fn count(&self) -> usize {
+        let suspended = self
+            .changed
+            .iter()
+            .filter(|(login, changed)| changed.is_none() && self.people.contains_key(login.as_str()));
+        self.people.len() - suspended.count()
     }
 
-    /// Everybody in the same way, in no order.
-    pub fn all_as_read(&self) -> impl Iterator<Item = &Arc<Principal>> {
-        self.people.values()
+    /// Somebody as the database says they are, whatever they hold for a time; suspended people, too.
+    pub fn as_read(&self, login: &str) -> Option<&Arc<Principal>> {
+        let entry = self.people.get(login)?;
+        Some(entry.whole.get_or_init(|| Arc::new(self.trees.complete(&entry.plain))))
+    }
+
+    /// Everybody as the database says they are, suspended people, too, without the teams and people below them; in no
+    /// order.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<Principal>> {
+        self.people.values().map(|entry| &entry.plain)
+    }
+
+    /// The roles that somebody has at the moment; those that the database gives them while they are suspended.
+    pub fn roles(&self, login: &str) -> &[String] {
+        let changed = self.changed.get(login).and_then(Option::as_ref);
+        changed.or_else(|| self.plain(login)).map_or(&[], |p| &p.roles)
+    }
+
+    /// One of [`Directory::listed`].
+    pub fn plain(&self, login: &str) -> Option<&Arc<Principal>> {
+        self.people.get(login).map(|entry| &entry.plain)
     }
 
     /// Is this somebody whom a suspension keeps out?
@@ -101,6 +139,7 @@ impl Directory {
     pub fn with_changed(&self, changed: HashMap<String, Option<Arc<Principal>>>) -> Self {
         Self {
             people: Arc::clone(&self.people),
+            trees: Arc::clone(&self.trees),
             changed,
             shape: self.shape.clone(),
         }
@@ -116,44 +155,38 @@ impl Directory {
     pub fn build(users: &Answer, teams: &Answer, bypass: &BTreeSet<String>) -> (Self, Vec<String>) {
         let mut odd = Vec::new();
         let read = People::read(users, &mut odd);
-        let teams_below = Tree::of_answer(teams, "team_id", "parent_id", "team", &mut odd);
         // whoever has left still stands in the chain of command: what they own is their managers' to see
-        let managers = Tree::of_answer(users, "user_id", "manager_id", "person", &mut odd);
-        let mut people = HashMap::new();
+        let trees = Trees {
+            teams: tree_of(teams, "team_id", "parent_id", "team", &mut odd),
+            managers: tree_of(users, "user_id", "manager_id", "person", &mut odd),
+        };
+        let mut people = HashMap::with_capacity(read.len());
         for person in read {
-            let scalar = |name: &str, values: &Option<String>| {
-                values
-                    .as_ref()
-                    .map(|v| person_attribute(users, name, vec![v.clone()], false))
-            };
-            let team = person.team.clone();
-            let user = person.user_id.as_ref().and_then(|v| v.first().cloned());
-            let list = |of: &str, values: Option<Vec<String>>| values.map(|v| person_attribute(users, of, v, true));
+            let scalar = |name: &str, value: Option<String>| value.map(|v| person_attribute(users, name, vec![v]));
+            let user = person.user_id.and_then(|v| v.into_iter().next());
             let principal = Principal {
                 login: person.login.clone(),
-                user_id: scalar("user_id", &user),
-                team_id: scalar("team_id", &team),
-                team_tree: list(
-                    "team_id",
-                    team.map(|t| {
-                        let mut tree = vec![t.clone()];
-                        tree.extend(teams_below.below(&t));
-                        tree
-                    }),
-                ),
-                reports: list("user_id", user.map(|u| managers.below(&u))),
+                user_id: scalar("user_id", user),
+                team_id: scalar("team_id", person.team),
+                team_tree: None,
+                reports: None,
                 attributes: person.attributes,
                 bypass: person.roles.iter().any(|r| bypass.contains(r)),
                 roles: person.roles,
                 held: Held::default(),
             };
-            people.insert(person.login, Arc::new(principal));
+            let entry = Entry {
+                plain: Arc::new(principal),
+                whole: OnceLock::new(),
+            };
+            people.insert(person.login, entry);
         }
         let shape = Shape {
             attributes: users.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect(),
         };
         let directory = Self {
             people: Arc::new(people),
+            trees: Arc::new(trees),
             changed: HashMap::new(),
             shape,
         };
@@ -161,7 +194,47 @@ impl Directory {
     }
 }
 
-fn person_attribute(users: &Answer, column: &str, values: Vec<String>, is_list: bool) -> Attribute {
+impl Trees {
+    /// Somebody with the teams and people below them.
+    fn complete(&self, plain: &Principal) -> Principal {
+        let list = |of: &Attribute, values| Attribute {
+            type_sql: of.type_sql.clone(),
+            values,
+            is_list: true,
+        };
+        let first = |of: &Attribute| of.values.first().cloned().unwrap_or_default();
+        let team_tree = plain.team_id.as_ref().map(|of| {
+            let team = first(of);
+            let below = self.teams.below(&team);
+            list(of, std::iter::once(team).chain(below).collect())
+        });
+        let reports = plain
+            .user_id
+            .as_ref()
+            .map(|of| list(of, self.managers.below(&first(of))));
+        Principal {
+            team_tree,
+            reports,
+            ..plain.clone()
+        }
+    }
+}
+
+fn tree_of(answer: &Answer, node: &str, above: &str, what: &str, odd: &mut Vec<String>) -> Tree {
+    let at = |name: &str| answer.columns.iter().position(|c| c.name == name);
+    let (Some(node), Some(above)) = (at(node), at(above)) else {
+        return Tree::default();
+    };
+    let value = |row: &Vec<Option<Vec<String>>>, at: usize| row.get(at)?.as_ref()?.first().cloned();
+    let pairs = answer.rows.iter();
+    Tree::new(
+        pairs.filter_map(|r| Some((value(r, node)?, value(r, above)?))),
+        what,
+        odd,
+    )
+}
+
+fn person_attribute(users: &Answer, column: &str, values: Vec<String>) -> Attribute {
     let type_sql = users
         .columns
         .iter()
@@ -170,7 +243,7 @@ fn person_attribute(users: &Answer, column: &str, values: Vec<String>, is_list: 
     Attribute {
         type_sql,
         values,
-        is_list,
+        is_list: false,
     }
 }
 
@@ -190,6 +263,7 @@ impl People {
     /// Active people; several rows of one login unite their roles if all else is the same.
     fn read(users: &Answer, odd: &mut Vec<String>) -> Vec<Person> {
         let mut people: BTreeMap<String, Option<Person>> = BTreeMap::new();
+        let mut nameless = 0;
         for row in &users.rows {
             let cell = |name: &str| {
                 let at = users.columns.iter().position(|c| c.name == name)?;
@@ -197,7 +271,10 @@ impl People {
             };
             let one = |name: &str| cell(name).and_then(|v| v.first().cloned());
             let has_active = users.columns.iter().any(|c| c.name == "active");
-            let Some(login) = one("login") else { continue };
+            let Some(login) = one("login") else {
+                nameless += 1;
+                continue;
+            };
             if has_active && one("active").is_none_or(|a| a != "t" && a != "true") {
                 continue;
             }
@@ -245,6 +322,11 @@ impl People {
                 }
             }
         }
+        if nameless > 0 {
+            odd.push(format!(
+                "the directory has {nameless} people without a login: they are left out"
+            ));
+        }
         people.into_values().flatten().collect()
     }
 }
@@ -253,79 +335,4 @@ impl Person {
     fn same_but_roles(&self, other: &Self) -> bool {
         self.user_id == other.user_id && self.team == other.team && self.attributes == other.attributes
     }
-}
-
-/// Who or what is directly below each.
-#[derive(Default)]
-struct Tree {
-    children: HashMap<String, Vec<String>>,
-}
-
-impl Tree {
-    fn of_answer(answer: &Answer, node: &str, above: &str, what: &str, odd: &mut Vec<String>) -> Self {
-        let at = |name: &str| answer.columns.iter().position(|c| c.name == name);
-        let (Some(node), Some(above)) = (at(node), at(above)) else {
-            return Self::default();
-        };
-        let value = |row: &Vec<Option<Vec<String>>>, at: usize| row.get(at)?.as_ref()?.first().cloned();
-        Self::new(
-            answer
-                .rows
-                .iter()
-                .filter_map(|r| Some((value(r, node)?, value(r, above)?))),
-            what,
-            odd,
-        )
-    }
-
-    /// From pairs of node and what is above it. The steps of a circle are left out, so that nobody in one gets
-    /// what is above them.
-    fn new(pairs: impl Iterator<Item = (String, String)>, what: &str, odd: &mut Vec<String>) -> Self {
-        let mut above: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (node, parent) in pairs {
-            above.entry(node).or_default().insert(parent);
-        }
-        let mut children: HashMap<String, Vec<String>> = HashMap::new();
-        for (node, parents) in &above {
-            for parent in parents {
-                if reaches(&above, parent, node) {
-                    odd.push(format!(
-                        "{what} {node} comes back to itself through {parent}: this step is left out"
-                    ));
-                } else {
-                    children.entry(parent.clone()).or_default().push(node.clone());
-                }
-            }
-        }
-        Self { children }
-    }
-
-    /// Everything below, in order, the node itself left out.
-    fn below(&self, node: &str) -> Vec<String> {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&str> = vec![node];
-        while let Some(at) = open.pop() {
-            for child in self.children.get(at).into_iter().flatten() {
-                if child != node && seen.insert(child.clone()) {
-                    open.push(child);
-                }
-            }
-        }
-        seen.into_iter().collect()
-    }
-}
-
-/// Is `to` found by going up from `from`?
-fn reaches(above: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![from];
-    while let Some(at) = open.pop() {
-        if at == to {
-            return true;
-        }
-        if seen.insert(at) {
-            open.extend(above.get(at).into_iter().flatten().map(String::as_str));
-        }
-    }
-    false
 }

@@ -1,5 +1,6 @@
 //! Building a world: catalogue, policies and directory read, checked and put together.
 
+use super::directory::Digest;
 use super::{Source, directory, files, trial};
 use crate::backend::introspect::{self, IntrospectError};
 use crate::catalog::Catalog;
@@ -12,7 +13,6 @@ use crate::policy::written::Written;
 use crate::rights::schema::SchemaError;
 use crate::world::World;
 use deadpool_postgres::{Client, Pool, PoolError};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 use thiserror::Error;
@@ -29,12 +29,21 @@ pub enum StartError {
     /// Its catalogue cannot be read.
     #[error("{0}")]
     Catalogue(#[from] IntrospectError),
+    /// A task broke off.
+    #[error("reading people broke off: {0}")]
+    Broken(#[from] tokio::task::JoinError),
     /// A query failed.
     #[error("{0}")]
     Database(#[from] tokio_postgres::Error),
     /// Temporary rights cannot be read.
     #[error("{0}")]
     Rights(#[from] SchemaError),
+    /// The directory's queries fail.
+    #[error("who people are cannot be read, whoever was there before stays: {0}")]
+    PeopleUnknown(String),
+    /// Nobody is left.
+    #[error("the directory's users query gives nobody who is active: whoever was there before stays")]
+    Nobody,
     /// The policies directory cannot be read.
     #[error("cannot read the policies directory {0}: {1}")]
     Files(String, std::io::Error),
@@ -52,16 +61,15 @@ pub(super) struct State {
     pub(super) look: files::Look,
     pub(super) texts: Texts,
     pub(super) fingerprint: String,
-    pub(super) users: Answer,
-    pub(super) teams: Answer,
+    /// What the directory's queries gave, in short.
+    pub(super) people: Digest,
     pub(super) warnings: Vec<String>,
 }
 
 /// A world with what it was made from.
 struct Made {
     world: World,
-    users: Answer,
-    teams: Answer,
+    people: Option<Digest>,
     warnings: Vec<String>,
 }
 
@@ -73,13 +81,21 @@ pub(super) async fn first(source: &Source, pool: &Pool) -> Result<(State, World)
     let texts =
         files::read(&source.policies).map_err(|e| StartError::Files(source.policies.display().to_string(), e))?;
     let written = read_policies(source, &texts)?;
-    let made = make(&mut client, Arc::new(catalog), &written.0, written.1, None, 1, true).await?;
+    let basis = Basis {
+        catalog: Arc::new(catalog),
+        written: &written.0,
+        problems: written.1,
+        before: None,
+        current: None,
+        answers: None,
+        try_out: true,
+    };
+    let made = make(&mut client, basis).await?;
     let state = State {
         look,
         texts,
         fingerprint,
-        users: made.users,
-        teams: made.teams,
+        people: made.people.unwrap_or_default(),
         warnings: made.warnings,
     };
     Ok((state, made.world))
@@ -120,35 +136,53 @@ pub(super) fn read_policies(source: &Source, texts: &Texts) -> Result<(Arc<Writt
     Ok((Arc::new(written), problems))
 }
 
-/// Puts a world together. `before` is the set in force if it comes from the same files: then errors deny the
-/// tables that they are about; without it they stop the set. `try_out` runs masks and conditions on samples.
-async fn make(
-    client: &mut Client,
+/// What a world is put together from.
+struct Basis<'b> {
     catalog: Arc<Catalog>,
-    written: &Arc<Written>,
-    mut problems: Vec<Problem>,
-    before: Option<&PolicySet>,
-    generation: u64,
+    written: &'b Arc<Written>,
+    problems: Vec<Problem>,
+    /// The set in force if it comes from the same files: then errors deny the tables that they are about; without it
+    /// they stop the set.
+    before: Option<&'b PolicySet>,
+    /// The world in force: its people stay where the new ones cannot be read.
+    current: Option<&'b World>,
+    /// What the directory's queries gave, if they were asked already.
+    answers: Option<(Answer, Answer)>,
+    /// Runs masks and conditions on samples.
     try_out: bool,
-) -> Result<Made, StartError> {
+}
+
+/// Puts a world together.
+async fn make(client: &mut Client, basis: Basis<'_>) -> Result<Made, StartError> {
+    let Basis {
+        catalog,
+        written,
+        mut problems,
+        before,
+        current,
+        answers,
+        try_out,
+    } = basis;
     let found = Problems::default();
-    let answers = match &written.directory {
-        Some(rule) => directory::read(client, rule, &catalog, &found).await?,
-        None => None,
+    let answers = match (&written.directory, answers) {
+        (_, Some(answers)) => Some(answers),
+        (Some(rule), None) => directory::read(client, rule, &catalog, &found).await?,
+        (None, None) => None,
     };
     problems.extend(found.into_sorted());
-    let (users, teams) = match answers {
-        Some(answers) => answers,
-        None if load::any_error(&problems) => (Answer::default(), Answer::default()),
+    let built = match answers {
+        Some((users, teams)) => Some(directory::build(users, teams, Arc::clone(written)).await?),
+        None if load::any_error(&problems) => None,
         None => return Err(StartError::Policies(problems)),
     };
-    let bypass: BTreeSet<String> = written
-        .roles
-        .values()
-        .filter(|r| r.bypass)
-        .map(|r| r.name.clone())
-        .collect();
-    let (people, odd) = Directory::build(&users, &teams, &bypass);
+    let (people, digest, odd) = match (built, current) {
+        (Some(built), Some(current)) if built.people.count() == 0 && current.directory.count() > 0 => {
+            return Err(StartError::Nobody);
+        }
+        (Some(built), _) => (built.people, Some(built.digest), built.odd),
+        (None, Some(current)) => (current.directory.as_ref().clone(), None, Vec::new()),
+        (None, None) => (Directory::default(), None, Vec::new()),
+    };
     let (policies, checked) = check::bind(written, &catalog, people.shape(), before);
     problems.extend(checked);
     let policies = match before {
@@ -175,14 +209,13 @@ async fn make(
             catalog,
             policies: Arc::new(policies),
             directory: Arc::new(people),
-            generation,
+            generation: current.map_or(0, |c| c.generation) + 1,
             bodies: Arc::default(),
             standings: Arc::default(),
             rights: Arc::default(),
             until: None,
         },
-        users,
-        teams,
+        people: digest,
         warnings,
     })
 }
@@ -200,6 +233,8 @@ pub(super) struct Stale {
 pub(super) struct Next {
     pub(super) world: Option<World>,
     pub(super) refused: Option<StartError>,
+    /// Who people are could not be read.
+    pub(super) people_unknown: bool,
 }
 
 /// Reads what is stale. A new set of policies that is wrong is left out as a whole; everything else that has
@@ -218,13 +253,12 @@ pub(super) async fn next(
     } else {
         (Arc::clone(&current.catalog), state.fingerprint.clone())
     };
-    let generation = current.generation + 1;
     let mut made = None;
     if stale.policies {
         let texts =
             files::read(&source.policies).map_err(|e| StartError::Files(source.policies.display().to_string(), e))?;
         if texts != state.texts {
-            match with_policies(source, client, &texts, &catalog, generation).await {
+            match with_policies(source, client, &texts, &catalog, current).await {
                 Ok(good) => made = Some(good),
                 Err(error @ StartError::Policies(_)) => next.refused = Some(error),
                 Err(other) => return Err(other),
@@ -233,26 +267,28 @@ pub(super) async fn next(
         }
     }
     let schema_changed = fingerprint != state.fingerprint;
-    if made.is_none() && (schema_changed || people_changed(client, state, current, stale, &catalog).await?) {
-        let written = current.policies.written_arc();
-        let before = Some(current.policies.as_ref());
-        made = Some(
-            make(
-                client,
-                catalog,
-                &written,
-                Vec::new(),
-                before,
-                generation,
-                schema_changed,
-            )
-            .await?,
-        );
+    let answers = match &made {
+        None => new_people(client, state, current, stale, &catalog).await?,
+        Some(_) => None,
+    };
+    if made.is_none() && (schema_changed || answers.is_some()) {
+        let basis = Basis {
+            catalog,
+            written: &current.policies.written_arc(),
+            problems: Vec::new(),
+            before: Some(current.policies.as_ref()),
+            current: Some(current),
+            answers,
+            try_out: schema_changed,
+        };
+        made = Some(make(client, basis).await?);
     }
     state.fingerprint = fingerprint;
     if let Some(made) = made {
-        state.users = made.users;
-        state.teams = made.teams;
+        match made.people {
+            Some(people) => state.people = people,
+            None => next.people_unknown = true,
+        }
         state.warnings = made.warnings;
         next.world = Some(made.world);
     }
@@ -264,26 +300,36 @@ async fn with_policies(
     client: &mut Client,
     texts: &Texts,
     catalog: &Arc<Catalog>,
-    generation: u64,
+    current: &World,
 ) -> Result<Made, StartError> {
     let (written, problems) = read_policies(source, texts)?;
-    make(client, Arc::clone(catalog), &written, problems, None, generation, true).await
+    let basis = Basis {
+        catalog: Arc::clone(catalog),
+        written: &written,
+        problems,
+        before: None,
+        current: Some(current),
+        answers: None,
+        try_out: true,
+    };
+    make(client, basis).await
 }
 
-async fn people_changed(
+/// What the directory's queries give, where that is not what they gave before.
+async fn new_people(
     client: &mut Client,
     state: &State,
     current: &World,
     stale: Stale,
     catalog: &Catalog,
-) -> Result<bool, StartError> {
+) -> Result<Option<(Answer, Answer)>, StartError> {
     let written = current.policies.written_arc();
     let Some(rule) = written.directory.as_ref().filter(|_| stale.directory) else {
-        return Ok(false);
+        return Ok(None);
     };
     let found = Problems::default();
     match directory::read(client, rule, catalog, &found).await? {
-        Some((users, teams)) => Ok(users != state.users || teams != state.teams),
+        Some((users, teams)) => Ok(directory::unless_known(users, teams, state.people).await?),
         None => Err(StartError::Policies(found.into_sorted())),
     }
 }

@@ -1,16 +1,98 @@
 //! The directory queries: run as the DBA wrote them, every value taken as text.
 
 use crate::catalog::{Catalog, Oid};
-use crate::identity::directory::{Answer, AnswerColumn};
+use crate::identity::directory::{Answer, AnswerColumn, Directory};
 use crate::name::quote_ident;
 use crate::policy::file::{Problems, Word};
-use crate::policy::written::DirectoryRule;
+use crate::policy::written::{DirectoryRule, Written};
 use deadpool_postgres::Client;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinError;
 use tokio_postgres::types::Type;
 
 const SETTINGS: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; \
 SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; \
 SET LOCAL statement_timeout = '30s'";
+
+/// Rows that are taken over before somebody else may run.
+const WITHOUT_PAUSE: usize = 500;
+
+/// What the queries gave, in short.
+pub(super) type Digest = [u8; 32];
+
+/// A directory that was put together.
+pub(super) struct Built {
+    pub people: Directory,
+    pub digest: Digest,
+    /// What is odd in the data.
+    pub odd: Vec<String>,
+}
+
+/// Puts a directory together, on a thread that serves nobody.
+pub(super) async fn build(users: Answer, teams: Answer, written: Arc<Written>) -> Result<Built, JoinError> {
+    let building = tokio::task::spawn_blocking(move || {
+        let roles = written.roles.values().filter(|r| r.bypass);
+        let bypass = roles.map(|r| r.name.clone()).collect();
+        let (people, mut odd) = Directory::build(&users, &teams, &bypass);
+        odd.extend(unknown_roles(&people, &written));
+        Built {
+            people,
+            digest: digest(&users, &teams),
+            odd,
+        }
+    });
+    building.await
+}
+
+/// The answers, unless they are those that this digest is of.
+pub(super) async fn unless_known(
+    users: Answer,
+    teams: Answer,
+    known: Digest,
+) -> Result<Option<(Answer, Answer)>, JoinError> {
+    let comparing = tokio::task::spawn_blocking(move || (digest(&users, &teams) != known).then_some((users, teams)));
+    comparing.await
+}
+
+fn digest(users: &Answer, teams: &Answer) -> Digest {
+    let mut hash = Sha256::new();
+    for answer in [users, teams] {
+        hash.update(format!("{:?}", answer.columns));
+        for cell in answer.rows.iter().flatten() {
+            match cell {
+                None => hash.update([0]),
+                Some(values) => {
+                    hash.update([1]);
+                    hash.update(values.len().to_be_bytes());
+                    for value in values {
+                        hash.update(value.len().to_be_bytes());
+                        hash.update(value);
+                    }
+                }
+            }
+        }
+        hash.update([2]);
+    }
+    hash.finalize().into()
+}
+
+/// Roles that people have and no file describes: they give nothing.
+fn unknown_roles(people: &Directory, written: &Written) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for person in people.listed() {
+        for role in person.roles.iter().filter(|r| !written.roles.contains_key(*r)) {
+            *counts.entry(role).or_default() += 1;
+        }
+    }
+    let lines = counts.iter();
+    lines
+        .map(|(role, count)| {
+            format!("no file describes the role \"{role}\", which {count} people have: it gives nothing")
+        })
+        .collect()
+}
 
 /// People and teams as the queries give them; what is wrong goes to `problems`.
 pub(super) async fn read(
@@ -95,7 +177,10 @@ async fn answer(
         },
     };
     let mut read = Vec::with_capacity(rows.len());
-    for row in rows {
+    for (number, row) in rows.into_iter().enumerate() {
+        if number % WITHOUT_PAUSE == 0 {
+            tokio::task::yield_now().await;
+        }
         let mut values = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
             values.push(if column.is_list {

@@ -94,15 +94,17 @@ pub(super) async fn run(
     people: &Directory,
     catalog: &Catalog,
 ) -> Result<Vec<Problem>, tokio_postgres::Error> {
-    let mut someone: BTreeMap<&str, &Arc<Principal>> = BTreeMap::new();
-    for person in people.people() {
+    let mut logins: BTreeMap<&str, &str> = BTreeMap::new();
+    for person in people.listed() {
         for role in &person.roles {
-            let held = someone.entry(role).or_insert(person);
-            if person.login < held.login {
-                *held = person;
-            }
+            let held = logins.entry(role).or_insert(&person.login);
+            *held = (*held).min(&person.login);
         }
     }
+    let whole = logins.into_iter();
+    let someone: BTreeMap<&str, &Arc<Principal>> = whole
+        .filter_map(|(role, login)| Some((role, people.as_read(login)?)))
+        .collect();
     let nobody = Arc::new(Principal::default());
     let trials = policies.trials(catalog, |role| someone.get(role).map_or(&nobody, |p| *p));
     let transaction = client.build_transaction().read_only(true).start().await?;

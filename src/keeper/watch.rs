@@ -11,6 +11,8 @@ const FILES_EVERY: Duration = Duration::from_millis(300);
 const SCHEMA_EVERY: Duration = Duration::from_secs(1);
 /// Where a look takes long because the catalogue is huge, looks come so many times its length apart.
 const SCHEMA_SHARE: u32 = 20;
+/// By then every session has taken the next world.
+const OLD_WORLD: Duration = Duration::from_secs(5);
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 
 impl Keeper {
@@ -27,7 +29,9 @@ impl Keeper {
         let mut people_read = Instant::now();
         files.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = String::new();
+        let mut people_known = Instant::now();
         loop {
+            self.keep_logins(people_known);
             let stale = tokio::select! {
                 _ = files.tick() => {
                     let look = files::look(&self.source.policies);
@@ -63,7 +67,12 @@ impl Keeper {
                 people_read = Instant::now();
             }
             match self.refresh(stale).await {
-                Ok(()) => trouble.clear(),
+                Ok(()) => {
+                    trouble.clear();
+                    if stale.directory {
+                        people_known = Instant::now();
+                    }
+                }
                 Err(error) => tell_once(&mut trouble, &error),
             }
         }
@@ -74,6 +83,20 @@ impl Keeper {
         let world = self.handle.current();
         let rule = world.policies.written().directory.as_ref();
         rule.map_or(DIRECTORY_EVERY, |d| d.refresh)
+    }
+
+    /// Whoever logs in is checked against people who were read not too long ago.
+    fn keep_logins(&self, people_known: Instant) {
+        let world = self.handle.current();
+        let rule = world.policies.written().directory.as_ref();
+        let is_old = rule.is_some_and(|d| people_known.elapsed() > d.keep);
+        if is_old != self.handle.set_people_outdated(is_old) {
+            if is_old {
+                tracing::error!("who people are could not be read for too long: nobody may log in until it can");
+            } else {
+                tracing::info!("who people are is read again: people may log in");
+            }
+        }
     }
 
     async fn schema_changed(&self) -> Result<bool, StartError> {
@@ -98,7 +121,7 @@ impl Keeper {
         if let Some(world) = next.world {
             tracing::info!(
                 generation = world.generation,
-                people = world.directory.people().count(),
+                people = world.directory.count(),
                 relations = world.catalog.relations.len(),
                 because = ?stale,
                 "the world has changed"
@@ -107,8 +130,17 @@ impl Keeper {
                 tracing::warn!("{warning}");
             }
             self.handle.replace(world);
+            // taken apart elsewhere, when nobody holds it any more: it may be large
+            tokio::spawn(async move {
+                tokio::time::sleep(OLD_WORLD).await;
+                let _ = tokio::task::spawn_blocking(move || drop(current)).await;
+            });
         }
-        next.refused.map_or(Ok(()), Err)
+        match next.refused {
+            Some(refused) => Err(refused),
+            None if next.people_unknown => Err(StartError::PeopleUnknown(self.state.warnings.join("\n"))),
+            None => Ok(()),
+        }
     }
 }
 

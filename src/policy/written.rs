@@ -364,6 +364,8 @@ pub struct DirectoryRule {
     pub teams: Option<Word>,
     /// How often both are read again.
     pub refresh: Duration,
+    /// How long the people last read may log in while they cannot be read.
+    pub keep: Duration,
 }
 
 /// A test that a reviewer can run.

@@ -19,9 +19,9 @@ fn unknown<'n>(kind: &str, name: &Name, known: impl Iterator<Item = &'n str>) ->
 
 /// Somebody of the directory, suspended or not.
 pub(super) fn person(world: &World, name: &Name) -> Result<Arc<Principal>, Refusal> {
-    let found = world.directory.as_read(&name.text).cloned();
+    let found = world.directory.plain(&name.text).cloned();
     found.ok_or_else(|| {
-        let logins = world.directory.all_as_read().map(|p| p.login.as_str());
+        let logins = world.directory.listed().map(|p| p.login.as_str());
         unknown("person", name, logins)
     })
 }
@@ -29,11 +29,11 @@ pub(super) fn person(world: &World, name: &Name) -> Result<Arc<Principal>, Refus
 /// The people of a team.
 pub(super) fn team(world: &World, name: &Name) -> Result<Vec<Arc<Principal>>, Refusal> {
     let team = |p: &&Arc<Principal>| p.team_id.as_ref().is_some_and(|t| t.values.contains(&name.text));
-    let people: Vec<_> = world.directory.all_as_read().filter(team).cloned().collect();
+    let people: Vec<_> = world.directory.listed().filter(team).cloned().collect();
     if people.is_empty() {
         let teams = world
             .directory
-            .all_as_read()
+            .listed()
             .filter_map(|p| p.team_id.as_ref()?.values.first());
         return Err(unknown("team", name, teams.map(String::as_str)));
     }

@@ -42,7 +42,7 @@ impl Changes<'_> {
     fn is_in(&self, login: &str) -> bool {
         match self.people.get(login) {
             Some(changed) => changed.is_some(),
-            None => self.directory.as_read(login).is_some(),
+            None => self.directory.plain(login).is_some(),
         }
     }
 }
@@ -70,7 +70,7 @@ pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: Sy
     }
     if !without.is_empty() {
         let gone = |p: &Principal| p.roles.iter().any(|r| without.contains(r.as_str()));
-        for person in directory.all_as_read().filter(|p| gone(p)) {
+        for person in directory.listed().filter(|p| gone(p)) {
             changes.of(&person.login);
         }
     }
@@ -113,7 +113,7 @@ fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Wri
             delegator,
             table,
         } if login != delegator && changes.is_in(delegator) => {
-            let owner = changes.directory.as_read(delegator).and_then(|p| p.user_id.as_ref());
+            let owner = changes.directory.plain(delegator).and_then(|p| p.user_id.as_ref());
             if let Some(owner) = owner.and_then(|id| id.values.first()).cloned()
                 && let Some(person) = changes.of(login)
             {
@@ -156,7 +156,7 @@ fn teams<'a>(directory: &'a Directory, rights: &[&Right]) -> HashMap<&'a str, Ve
     if named.is_empty() {
         return teams;
     }
-    for person in directory.all_as_read() {
+    for person in directory.listed() {
         let team = person.team_id.as_ref().and_then(|t| t.values.first());
         if let Some(team) = team.filter(|t| named.contains(t.as_str())) {
             teams.entry(team).or_default().push(&person.login);

@@ -89,7 +89,7 @@ impl Teller {
         self.any(world, |own, rule| match target {
             Target::Person(name) => world
                 .directory
-                .as_read(&name.text)
+                .plain(&name.text)
                 .is_some_and(|p| p.login != own.login && is_among(&rule.suspend, own, p)),
             Target::Role(name) => rule.suspend_roles.contains(&name.text),
             Target::Table(name) => rule.suspend_tables.contains(&name.text),
@@ -140,7 +140,7 @@ impl Teller {
         if self.is(login) {
             return true;
         }
-        let Some(person) = world.directory.as_read(login) else {
+        let Some(person) = world.directory.plain(login) else {
             return matches!(self, Self::Operator(_));
         };
         self.any(world, |own, rule| {

@@ -246,14 +246,14 @@ async fn requests(client: &Client, teller: &Teller, world: &World) -> Result<Vec
 fn people(teller: &Teller, world: &World) -> Vec<Vec<Option<String>>> {
     let mut listed: Vec<Vec<Option<String>>> = world
         .directory
-        .all_as_read()
+        .listed()
         .filter(|p| teller.may_see(world, &p.login))
         .map(|p| {
-            let now = world.directory.principal(&p.login);
+            let is_suspended = world.directory.is_suspended(&p.login);
             vec![
                 Some(p.login.clone()),
-                Some(now.map_or(&p.roles, |n| &n.roles).join(", ")),
-                now.is_none().then(|| "suspended".to_owned()),
+                Some(world.directory.roles(&p.login).join(", ")),
+                is_suspended.then(|| "suspended".to_owned()),
             ]
         })
         .collect();

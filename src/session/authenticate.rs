@@ -77,6 +77,13 @@ pub(super) async fn authenticate(
             return Err(End::Fatal(denied(code, asked.proof, login)));
         }
     };
+    if shared.world.people_outdated() {
+        let message = "nobody may log in now: who people are could not be read for too long";
+        return Err(End::Fatal(
+            Refusal::new("people-outdated", SqlState::CannotConnectNow, message)
+                .hint("Ask the database administrator."),
+        ));
+    }
     if shared.world.current().directory.principal(login).is_none() {
         return Err(End::Fatal(
             Refusal::new(

@@ -6,6 +6,7 @@ use crate::policy::written::{DirectoryRule, TestCase, Written};
 use std::time::Duration;
 
 const DEFAULT_REFRESH: Duration = Duration::from_secs(5);
+const DEFAULT_KEEP: Duration = Duration::from_secs(600);
 
 pub(super) fn read(file: &Section<'_>, written: &mut Written) {
     if let Some(section) = file.section("directory") {
@@ -14,19 +15,28 @@ pub(super) fn read(file: &Section<'_>, written: &mut Written) {
             "\"SELECT login, user_id, role, team_id, manager_id, active FROM crm.users\"",
         );
         let teams = section.text("teams");
-        let refresh = section.text("refresh").map_or(DEFAULT_REFRESH, |word| {
-            duration(&word.text).unwrap_or_else(|| {
-                section.problems().error(
-                    &word.at,
-                    format!("\"{}\" is not a length of time", word.text),
-                    Some("such as \"500ms\", \"5s\" or \"1min\"".to_owned()),
-                );
-                DEFAULT_REFRESH
+        let length = |key: &str, standard: Duration| {
+            section.text(key).map_or(standard, |word| {
+                duration(&word.text).unwrap_or_else(|| {
+                    section.problems().error(
+                        &word.at,
+                        format!("\"{}\" is not a length of time", word.text),
+                        Some("such as \"500ms\", \"5s\" or \"1min\"".to_owned()),
+                    );
+                    standard
+                })
             })
-        });
+        };
+        let refresh = length("refresh", DEFAULT_REFRESH);
+        let keep = length("keep", DEFAULT_KEEP);
         section.finish();
         if let Some(users) = users {
-            written.directory = Some(DirectoryRule { users, teams, refresh });
+            written.directory = Some(DirectoryRule {
+                users,
+                teams,
+                refresh,
+                keep,
+            });
         }
     }
     file.finish();

@@ -89,7 +89,8 @@ fn colleagues(people: &Directory, who: &Principal, teams: Option<&Attribute>) ->
         p.login != who.login && team.is_some_and(|t| teams.contains(t.as_str()))
     };
     let ids = people
-        .people()
+        .listed()
+        .filter(|p| !people.is_suspended(&p.login))
         .filter(in_team)
         .filter_map(|p| p.user_id.as_ref()?.values.first());
     Some(Attribute {

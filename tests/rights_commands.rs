@@ -370,3 +370,68 @@ async fn errors_say_what_may_have_been_meant() {
         assert_eq!(refusal.offset, Some(at), "{text}");
     }
 }
+
+#[tokio::test]
+async fn nobody_is_told_of_people_whom_they_may_not_see() {
+    let stage = Stage::new().await;
+    let text = "DELEGATE alice TO FOR '1 h'";
+    for (who, written, hint) in [
+        ("alice", "haoo", Some("did you mean \"hao\"?")),
+        ("alice", "xiulen", None),
+        ("", "xiulen", Some("did you mean \"xiulan\"?")),
+    ] {
+        let refusal = stage
+            .says(who, &text.replace("TO", &format!("TO {written}")))
+            .await
+            .unwrap_err();
+        assert_eq!(refusal.message, format!("no such person: \"{written}\""));
+        assert_eq!(refusal.hint.as_deref(), hint, "{who}");
+    }
+    let listed = stage.says("alice", "SHOW PEOPLE").await.unwrap().rows;
+    let listed: Vec<_> = listed.iter().map(|row| row[0].clone().unwrap()).collect();
+    assert_eq!(listed, ["alice", "chloe", "dong", "hao", "yun"]);
+}
+
+#[tokio::test]
+async fn what_policies_say_of_temporary_rights_is_checked() {
+    let database = Database::new().await;
+    support::rights::prepared(&database).await;
+    let people =
+        "[directory]\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, active FROM crm.users\"\n";
+    let problems = async |tables: &str, role: &str| {
+        let files = [
+            ("tables.toml", tables),
+            ("directory.toml", people),
+            ("roles/sales_rep.toml", role),
+        ];
+        support::policies::refused(&database, &files).await.join("\n")
+    };
+    let customers = "[customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\n";
+    let said = problems(
+        customers,
+        "[rights.temporary]\ngive = [\"veiw ON customers SCOPE own\", \"view ON custmers SCOPE own\", \"view ON customers SCOPE team\", \"view ON customers(phne)\", \"ROLE x\"]\n\
+         to = [\"teem\"]\nshare = [\"x\"]\nlongest = \"1 fortnight\"\nrequest = [\"ROLE sales_rep\"]\napprove = []\nraise = [\"y\"]\nfoo = 1\n",
+    )
+    .await;
+    for part in [
+        "\"veiw ON customers SCOPE own\" is nothing that can be given",
+        "there is no table \"custmers\" in the policies\n  hint: did you mean \"customers\"?",
+        "scope \"team\" needs the team of table \"customers\"",
+        "phne",
+        "there is no role \"x\"",
+        "\"teem\" does not say which people\n  hint: did you mean \"team\"?",
+        "there is no table \"x\"",
+        "\"1 fortnight\" is not a length of time",
+        "\"request\" has no effect without \"approve\"",
+        "there is no role \"y\"",
+        "unknown key \"foo\"",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let own = "[rights]\nrelation = \"rowgate.rights\"\nkey = \"id\"\n";
+    let said = problems(own, "[rights]\n").await;
+    assert!(
+        said.contains("rowgate.rights is rowgate's own: no policy opens it"),
+        "{said}"
+    );
+}

@@ -112,10 +112,15 @@ impl Problems {
 
 /// "did you mean …" when one of the candidates is near enough.
 pub fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
+    nearest(word, candidates).map(|c| format!("did you mean \"{c}\"?"))
+}
+
+/// The candidate that is nearest, if it is near enough.
+pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     const NEAR: f64 = 0.75;
     candidates
         .map(|c| (strsim::jaro_winkler(&word.to_lowercase(), &c.to_lowercase()), c))
         .filter(|(score, _)| *score >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, c)| format!("did you mean \"{c}\"?"))
+        .map(|(_, c)| c)
 }

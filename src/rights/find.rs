@@ -1,9 +1,10 @@
 //! Names in commands: what they mean, or what may have been meant.
 
 use super::language::{Name, Record, Target, What};
+use super::may::Teller;
 use crate::identity::Principal;
 use crate::identity::held::Operation;
-use crate::policy::file::did_you_mean;
+use crate::policy::file::{did_you_mean, nearest};
 use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
 use std::sync::Arc;
@@ -17,12 +18,15 @@ fn unknown<'n>(kind: &str, name: &Name, known: impl Iterator<Item = &'n str>) ->
     }
 }
 
-/// Somebody of the directory, suspended or not.
-pub(super) fn person(world: &World, name: &Name) -> Result<Arc<Principal>, Refusal> {
+/// Somebody of the directory, suspended or not. Nobody is told of people whom they may not see.
+pub(super) fn person(teller: &Teller, world: &World, name: &Name) -> Result<Arc<Principal>, Refusal> {
     let found = world.directory.plain(&name.text).cloned();
     found.ok_or_else(|| {
+        let mut refusal = unknown("person", name, std::iter::empty());
         let logins = world.directory.listed().map(|p| p.login.as_str());
-        unknown("person", name, logins)
+        let meant = nearest(&name.text, logins).filter(|login| teller.may_see(world, login));
+        refusal.hint = meant.map(|login| format!("did you mean \"{login}\"?"));
+        refusal
     })
 }
 
@@ -56,9 +60,9 @@ pub(super) fn table(world: &World, name: &Name) -> Result<(), Refusal> {
     Err(unknown("table", name, tables.keys().map(String::as_str)))
 }
 
-pub(super) fn target(world: &World, target: &Target) -> Result<(), Refusal> {
+pub(super) fn target(teller: &Teller, world: &World, target: &Target) -> Result<(), Refusal> {
     match target {
-        Target::Person(name) => person(world, name).map(drop),
+        Target::Person(name) => person(teller, world, name).map(drop),
         Target::Role(name) => role(world, name),
         Target::Table(name) => table(world, name),
     }

@@ -130,7 +130,7 @@ impl Teller {
             rule.request.iter().any(|pattern| covers(&pattern.what, what))
                 && rule.approve.iter().any(|approver| match approver {
                     Approver::Manager => holds(own.reports.as_ref(), person.user_id.as_ref()),
-                    Approver::Role(role) => own.roles.contains(role),
+                    Approver::Role(role) => own.roles.contains(role) && world.directory.roles(login).contains(role),
                 })
         })
     }

@@ -95,8 +95,8 @@ impl<'c> Change<'c> {
     /// Stores a right; gives its number.
     pub async fn give(&self, right: &NewRight) -> Result<i64, Error> {
         const INSERT: &str = "INSERT INTO rowgate.rights (kind, login, team, role, table_name, operations, scope, \
-            columns, record, delegator, until, reason, given_by) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+            columns, record, delegator, until, reason, given_by, starts) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
         let row = self
             .transaction
             .query_one(
@@ -115,6 +115,7 @@ impl<'c> Change<'c> {
                     &right.until,
                     &self.why,
                     &self.who,
+                    &SystemTime::now(),
                 ],
             )
             .await?;

@@ -45,16 +45,25 @@ impl Subject {
         }
     }
 
-    /// Does it share this record with them?
-    pub fn shares(&self, record: &Record, partner: &Partner) -> bool {
-        let Self::Share { with, table, key } = self else {
+    /// Does it share a record of this table with them?
+    pub fn is_shared(&self, table: &Name, partner: &Partner) -> bool {
+        let Self::Share { with, table: of, .. } = self else {
             return false;
         };
         let same = match (with, partner) {
             (With::Person(a), Partner::Person(b)) | (With::Team(a), Partner::Team(b)) => *a == b.text,
             _ => false,
         };
-        same && *table == record.table.text && key.iter().eq(record.key.iter().map(|k| &k.text))
+        same && *of == table.text
+    }
+
+    /// Does it share this record with them?
+    pub fn shares(&self, record: &Record, partner: &Partner) -> bool {
+        let same_key = match self {
+            Self::Share { key, .. } => key.iter().eq(record.key.iter().map(|k| &k.text)),
+            _ => false,
+        };
+        same_key && self.is_shared(&record.table, partner)
     }
 
     /// Whoever may give a right may end it, whatever its length.

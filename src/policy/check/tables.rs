@@ -5,6 +5,7 @@ use crate::catalog::{Column, Relation, RelationKind};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::bound::relation_name;
 use crate::policy::file::{Word, did_you_mean};
+use crate::policy::mask::OWN_SCHEMA;
 use crate::policy::print;
 use crate::policy::written::{MembersRule, ParentRule, TableRule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,10 @@ impl<'a> Check<'a> {
     }
 
     fn kind(&self, rule: &TableRule, relation: &Relation) {
+        if relation.name.schema == OWN_SCHEMA {
+            let message = format!("{} is rowgate's own: no policy opens it", rule.relation.text);
+            self.problems.error(&rule.relation.at, message, None);
+        }
         let hint = match relation.kind {
             RelationKind::Table
             | RelationKind::PartitionedTable

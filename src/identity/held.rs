@@ -32,6 +32,8 @@ pub struct Granted {
     pub table: String,
     /// What of it.
     pub what: Gift,
+    /// The role whose words rows that are given show by: the first of the person's own that names the table.
+    pub through: Option<String>,
 }
 
 /// What of a table is given.

@@ -14,15 +14,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl PolicySet {
-    /// A person's roles, with what they were given as if it stood there. Rows show as the first role that names the
-    /// table shows its own; where none does, a role without a word about columns has them.
+    /// A person's roles, with what they were given as if it stood there. Rows show as the first role of their own that
+    /// names the table shows its rows; where none does, with no column but those that are given, too.
     pub(super) fn roles_of(&self, who: &Principal) -> Vec<Cow<'_, RoleRule>> {
         let roles = who.roles.iter().filter_map(|name| self.written.roles.get(name));
         let mut roles: Vec<Cow<'_, RoleRule>> = roles.map(Cow::Borrowed).collect();
         for granted in &who.held.grants {
             if let Gift::Rows { operations, scope } = &granted.what {
-                let at = match roles.iter().position(|r| r.tables.contains_key(&granted.table)) {
-                    Some(at) => at,
+                let at = match &granted.through {
+                    // a role that is suspended shows no row, and nobody else's words stand in for its own
+                    Some(role) => match roles.iter().position(|r| r.name == *role) {
+                        Some(at) => at,
+                        None => continue,
+                    },
                     None => {
                         roles.push(Cow::Owned(nothing_but(granted)));
                         roles.len() - 1
@@ -67,7 +71,7 @@ fn nothing_but(granted: &Granted) -> RoleRule {
         export: Vec::new(),
         max_rows: None,
         over_max_rows: OverMaxRows::default(),
-        columns: BTreeMap::new(),
+        columns: BTreeMap::from([("*".to_owned(), hidden("*", granted))]),
     };
     let word = table.table.clone();
     RoleRule {
@@ -94,19 +98,23 @@ fn add_rows(table: &mut RoleTable, operations: &BTreeSet<Operation>, scope: Scop
     }
 }
 
+fn hidden(column: &str, granted: &Granted) -> ColumnRule {
+    ColumnRule {
+        name: word(column, granted),
+        show: Show::Hidden,
+        except: Vec::new(),
+        searchable: false,
+        edit: None,
+        transfer: None,
+        default: None,
+        given: false,
+    }
+}
+
 /// To see a column is no right to write it.
 fn add_columns(table: &mut RoleTable, columns: &BTreeSet<String>, granted: &Granted) {
     for name in columns {
-        let mut rule = table.column(name).cloned().unwrap_or_else(|| ColumnRule {
-            name: word(name, granted),
-            show: Show::Hidden,
-            except: Vec::new(),
-            searchable: false,
-            edit: None,
-            transfer: None,
-            default: None,
-            given: false,
-        });
+        let mut rule = table.column(name).cloned().unwrap_or_else(|| hidden(name, granted));
         rule.given = true;
         table.columns.insert(name.clone(), rule);
     }

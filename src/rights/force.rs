@@ -92,11 +92,15 @@ pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: Sy
 fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Written) {
     match subject {
         Subject::Grant { login, table, gift } => {
+            let own = changes.directory.plain(login).map(|p| &p.roles);
+            let names = |role: &&String| written.roles.get(*role).is_some_and(|r| r.tables.contains_key(table));
+            let through = own.and_then(|roles| roles.iter().find(names)).cloned();
             if let Some(person) = changes.of(login) {
                 person.held.grants.push(Granted {
                     number,
                     table: table.clone(),
                     what: gift.clone(),
+                    through,
                 });
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Stream;
 use bytes::{Buf, BufMut, BytesMut};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,11 @@ use tokio::io::AsyncWrite;
 const SMALL_READ: usize = 8 << 10;
 /// What a busy one reads at once.
 const LARGE_READ: usize = 64 << 10;
+
+thread_local! {
+    /// Where what is little is read before it gets room of its own.
+    static READING: RefCell<BytesMut> = RefCell::default();
+}
 
 /// A buffered connection.
 #[derive(Debug)]
@@ -53,20 +59,34 @@ impl Channel {
         self.ended
     }
 
-    /// Reads once; `Ok(0)` is the end. Room is made only when there is something to read.
+    /// Reads once; `Ok(0)` is the end. What is little gets no more room than it takes, so that a thousand clients who
+    /// wait hold no thousand empty buffers.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let has_room = self.input.capacity() - self.input.len() >= SMALL_READ / 2;
+        let read = if has_room || self.next_read > SMALL_READ {
+            ready!(self.poll_fill_in_place(cx))?
+        } else {
+            let stream = Pin::new(&mut self.stream);
+            let input = &mut self.input;
+            ready!(READING.with_borrow_mut(|reading| {
+                reading.reserve(SMALL_READ);
+                let read = tokio_util::io::poll_read_buf(stream, cx, reading);
+                input.extend_from_slice(reading);
+                reading.clear();
+                read
+            }))?
+        };
+        self.ended = read == 0;
+        self.next_read = if read >= SMALL_READ / 2 { LARGE_READ } else { SMALL_READ };
+        Poll::Ready(Ok(read))
+    }
+
+    fn poll_fill_in_place(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
             ready!(self.stream.poll_readable(cx))?;
             self.input.reserve(self.next_read);
         }
-        let read = ready!(tokio_util::io::poll_read_buf(
-            Pin::new(&mut self.stream),
-            cx,
-            &mut self.input
-        ))?;
-        self.ended = read == 0;
-        self.next_read = if read >= SMALL_READ / 2 { LARGE_READ } else { SMALL_READ };
-        Poll::Ready(Ok(read))
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
     }
 
     /// Writes until the output is empty and flushed.

@@ -29,7 +29,7 @@ pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: b
     let log_in = Box::pin(log_in(&shared, &mut channel, &address, full));
     let logged_in = match tokio::time::timeout(timeout, log_in).await {
         Ok(Ok(logged_in)) => logged_in,
-        Ok(Err(end)) => return say_goodbye(channel, &end).await,
+        Ok(Err(end)) => return Box::pin(say_goodbye(channel, &end)).await,
         Err(_) => return,
     };
     Box::pin(hold_session(&shared, channel, logged_in)).await;

@@ -59,7 +59,10 @@ fn shown(problems: &[Problem]) -> String {
 /// What the keeper remembers between looks.
 pub(super) struct State {
     pub(super) look: files::Look,
+    /// What was read last, taken or not.
     pub(super) texts: Texts,
+    /// What the policies in force were read from.
+    pub(super) in_force: Arc<Texts>,
     pub(super) fingerprint: String,
     /// What the directory's queries gave, in short.
     pub(super) people: Digest,
@@ -93,6 +96,7 @@ pub(super) async fn first(source: &Source, pool: &Pool) -> Result<(State, World)
     let made = make(&mut client, basis).await?;
     let state = State {
         look,
+        in_force: Arc::new(texts.clone()),
         texts,
         fingerprint,
         people: made.people.unwrap_or_default(),

@@ -4,11 +4,13 @@ mod build;
 mod directory;
 mod files;
 mod listen;
+mod report;
 mod trial;
 mod watch;
 
 pub use build::StartError;
 pub use listen::DIRECTORY_CHANNEL;
+pub use report::Report;
 
 use crate::rights::Watch;
 use crate::rights::desk::Desk;

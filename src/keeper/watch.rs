@@ -1,8 +1,9 @@
 //! Watching: files, schema and people, each in its own rhythm, and at once when somebody says so.
 
 use super::build::{self, Stale, StartError};
-use super::{Keeper, files, listen};
+use super::{Keeper, Report, files, listen};
 use crate::backend::introspect;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -129,7 +130,15 @@ impl Keeper {
             for warning in &self.state.warnings {
                 tracing::warn!("{warning}");
             }
+            let policies = Arc::clone(&world.policies);
             self.handle.replace(world);
+            if !Arc::ptr_eq(&policies.written_arc(), &current.policies.written_arc()) {
+                let texts = Arc::new(self.state.texts.clone());
+                let old = std::mem::replace(&mut self.state.in_force, Arc::clone(&texts));
+                let (before, directory) = (Arc::clone(&current.policies), self.source.policies.clone());
+                let report = move || Report::new((&before, &old), (&policies, &texts), &directory).tell();
+                drop(tokio::task::spawn_blocking(report));
+            }
             // taken apart elsewhere, when nobody holds it any more: it may be large
             tokio::spawn(async move {
                 tokio::time::sleep(OLD_WORLD).await;

@@ -8,6 +8,7 @@ pub mod check;
 mod columns;
 mod decide;
 pub mod decision;
+pub mod difference;
 pub mod file;
 mod generated;
 mod given;

@@ -8,6 +8,7 @@ use crate::keeper::Source;
 use crate::login::Lockout;
 use crate::login::keys::Issuer;
 use crate::login::token::Tokens;
+use crate::login::totp;
 use crate::login::used::Used;
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
@@ -101,6 +102,7 @@ impl Server {
             cancels: Cancels::default(),
             tls,
             mock_secret: rand::random(),
+            mock_totp: totp::new_secret(),
             stop: stopped,
             alarms: session::Alarms::default(),
             violations: session::Probes::default(),
@@ -227,7 +229,7 @@ pub fn reload(shared: &Shared) {
     shared.world.request_refresh();
 }
 
-fn users(config: &Config) -> Result<HashMap<String, String>, String> {
+fn users(config: &Config) -> Result<HashMap<String, users_file::Entry>, String> {
     match (config.login.method, &config.login.users_file) {
         (LoginMethod::UsersFile, Some(path)) => users_file::load(path),
         _ => Ok(HashMap::new()),

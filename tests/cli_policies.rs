@@ -23,7 +23,7 @@ fn configuration(database: &Database, policies: &str) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let text = format!(
         "[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\npassword = \"rowgate-demo\"\n\
-         [policies]\ndirectory = \"{policies}\"\n",
+         [policies]\ndirectory = \"{policies}\"\n[passwords]\ndays = 30\n[[access]]\nmethod = \"reject\"\n",
         database.cluster.port(),
         database.name
     );

@@ -437,3 +437,173 @@ async fn keys_of_a_provider_are_read_again_when_they_are_others() {
     gate.stop().await;
     provider.abort();
 }
+
+/// What a client says in SCRAM.
+struct Words {
+    mechanism: &'static str,
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+/// A login over TLS by hand; `last` makes the client's last message of the server's first one. Gives the word that it ends
+/// with, and what was said.
+async fn by_hand(
+    gate: &Gate,
+    database: &Database,
+    files: &Path,
+    (mechanism, first): (&'static str, Vec<u8>),
+    last: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> (String, Words) {
+    use bytes::{BufMut, BytesMut};
+    use rowgate::net::frame::{self, put, put_cstr};
+    use rustls_pki_types::pem::PemObject;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut roots = rustls::RootCertStore::empty();
+    let certificate = rustls_pki_types::CertificateDer::from_pem_file(files.join("server.crt")).unwrap();
+    roots.add(certificate).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    let tcp = tokio::net::TcpStream::connect(("127.0.0.1", gate.port()))
+        .await
+        .unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    let startup = support::raw::startup(&[("user", "alice"), ("database", &database.name)]);
+    tls.write_all(&startup).await.unwrap();
+    let mut words = Words {
+        mechanism,
+        first,
+        last: Vec::new(),
+    };
+    let (mut input, mut last) = (BytesMut::new(), Some(last));
+    loop {
+        let Some((tag, body)) = frame::take(&mut input, |_| usize::MAX).unwrap() else {
+            if tls.read_buf(&mut input).await.unwrap_or(0) == 0 {
+                return ("closed".to_owned(), words);
+            }
+            continue;
+        };
+        let code = body.first_chunk::<4>().map_or(0, |c| i32::from_be_bytes(*c));
+        let mut out = BytesMut::new();
+        match (tag, code) {
+            (b'R', 10) => put(&mut out, b'p', |out| {
+                put_cstr(out, words.mechanism);
+                out.put_i32(i32::try_from(words.first.len()).unwrap());
+                out.put_slice(&words.first);
+            }),
+            (b'R', 11) => {
+                words.last = last.take().unwrap()(&body[4..]);
+                put(&mut out, b'p', |out| out.put_slice(&words.last));
+            }
+            (b'Z', _) => return (String::new(), words),
+            (b'E', _) => return (support::raw::print(tag, &body), words),
+            _ => {}
+        }
+        tls.write_all(&out).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_bound_to_the_certificate() {
+    use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+    use rustls_pki_types::pem::PemObject;
+    use sha2::Digest;
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let gate = tls_gate(&database, files.path(), "").await;
+    let certificate = rustls_pki_types::CertificateDer::from_pem_file(files.path().join("server.crt")).unwrap();
+    let hash = sha2::Sha256::digest(&certificate).to_vec();
+    let login = async |mechanism, binding| {
+        let mut scram = ScramSha256::new(data::password("alice").as_bytes(), binding);
+        let first = (mechanism, scram.message().to_vec());
+        by_hand(&gate, &database, files.path(), first, |server| {
+            scram.update(server).unwrap();
+            scram.message().to_vec()
+        })
+        .await
+    };
+    let (plain, plus) = ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS");
+    let (said, words) = login(plus, ChannelBinding::tls_server_end_point(hash.clone())).await;
+    assert_eq!(said, "");
+    assert_eq!(login(plain, ChannelBinding::unsupported()).await.0, "");
+    // somebody between, with a certificate of their own
+    let other = ChannelBinding::tls_server_end_point(vec![7; 32]);
+    let wrong = format!("E FATAL 28P01 {}", denied("alice"));
+    assert_eq!(login(plus, other).await.0, wrong);
+    // somebody between who has taken the better mechanism out of the list, and one who mixes them up
+    for (mechanism, binding) in [
+        (plain, ChannelBinding::unrequested()),
+        (plus, ChannelBinding::unsupported()),
+        (plain, ChannelBinding::tls_server_end_point(hash)),
+        ("SCRAM-SHA-1", ChannelBinding::unsupported()),
+    ] {
+        let said = login(mechanism, binding).await.0;
+        assert!(said.starts_with("E FATAL 08P01"), "{said}");
+    }
+    // the same words a second time
+    let again = (words.mechanism, words.first);
+    let (said, _) = by_hand(&gate, &database, files.path(), again, |_| words.last).await;
+    assert_eq!(said, wrong);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn one_time_passwords() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let verifier = |login: &str| postgres_protocol::password::scram_sha_256(data::password(login).as_bytes());
+    let (hers, today) = ("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", chrono::Utc::now().date_naive());
+    let users = format!(
+        "\"alice\" \"{}\" changed={today} totp={hers}\n\"bob\" \"{}\" changed={today}\n\"grace\" \"{}\" changed=2024-01-01 totp={hers}\n",
+        verifier("alice"),
+        verifier("bob"),
+        verifier("grace"),
+    );
+    write(files.path(), "users.txt", &users);
+    let rules = "[login]\nmethod = \"users_file\"\nusers_file = \"FILES/users.txt\"\nattempts = 1000\n[passwords]\ndays = 30\n\
+        [[access]]\nlogin = \"bob\"\ntls = false\nmethod = \"scram\"\n[[access]]\nmethod = \"totp\"\n";
+    let gate = tls_gate(&database, files.path(), rules).await;
+    let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
+    let own = data::password("alice");
+    let secret = totp_rs::Secret::try_from_base32(hers).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let code = |steps: u64| totp.generate(now() + 30 * steps).to_string();
+    let good = format!("{own}{}", code(0));
+    for wrong in [
+        &own,
+        &code(0),
+        &format!("{}{own}", code(0)),
+        &format!("wrong{}", code(0)),
+        &format!("{own}{}", code(20)),
+    ] {
+        assert_eq!(tls("alice", wrong).await, denied("alice"), "{wrong}");
+    }
+    assert_eq!(tls("alice", &good).await, "in");
+    assert_eq!(tls("alice", &good).await, denied("alice"));
+    assert_eq!(tls("alice", &format!("{own}{}", code(1))).await, "in");
+    // nobody is let in without a secret, and nobody learns who has one or exists
+    assert_eq!(tls("bob", &data::password("bob")).await, denied("bob"));
+    assert_eq!(
+        tls("bob", &format!("{}{}", data::password("bob"), code(0))).await,
+        denied("bob")
+    );
+    assert_eq!(tls("no-one", &good).await, denied("no-one"));
+    assert_eq!(
+        psql(&gate, &database, "alice", &good, "sslmode=disable").await,
+        denied("alice")
+    );
+    assert_eq!(
+        psql(&gate, &database, "bob", &data::password("bob"), "sslmode=disable").await,
+        "in"
+    );
+    // an old password is told to whoever has proved it, and to nobody else
+    let old = tls("grace", &format!("{}{}", data::password("grace"), code(1))).await;
+    assert!(old.starts_with("the password of user \"grace\" has expired"), "{old}");
+    assert_eq!(tls("grace", "guess123456").await, denied("grace"));
+    gate.stop().await;
+}

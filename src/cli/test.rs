@@ -1,10 +1,13 @@
 //! `rowgate test`: the policy's own tests, each as that person's session through the whole server.
 
 use super::{control, serve};
-use crate::config::{AuditOutput, Config, LoginMethod, TlsMode};
+use crate::config::{AuditOutput, Config, LoginMethod, Proofs, TlsMode};
 use crate::keeper::{Keeper, Source};
+use crate::login::Rules;
+use crate::login::passwords::PasswordRules;
 use crate::policy::written::TestCase;
 use crate::server::Server;
+use crate::wire::users_file::Entry;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,7 +57,11 @@ async fn test(config: Config, only: Option<&str>) -> Result<(), String> {
     }
     let password = format!("{:032x}", rand::random::<u128>());
     let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
-    let logins: HashMap<String, String> = tests.iter().map(|t| (t.login.clone(), verifier.clone())).collect();
+    let entry = Entry {
+        verifier,
+        ..Entry::default()
+    };
+    let logins: HashMap<String, Entry> = tests.iter().map(|t| (t.login.clone(), entry.clone())).collect();
     let database = config.upstream.database.clone();
     let server = Server::open(private(config), keeper.handle()).await?;
     server.shared().users.store(Arc::new(logins));
@@ -127,6 +134,9 @@ fn private(mut config: Config) -> Config {
     config.tls.mode = TlsMode::Off;
     config.login.method = LoginMethod::UsersFile;
     config.login.users_file = None;
+    config.access = Rules::default();
+    config.proofs = Proofs::default();
+    config.passwords = PasswordRules::default();
     config.audit.output = AuditOutput::Off;
     config.audit.required = false;
     config.limits.shutdown_timeout = Duration::from_secs(1);

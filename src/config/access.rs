@@ -6,19 +6,20 @@ use crate::login::access::{Clear, Origin, Proof, Rule, Rules};
 use crate::login::hours::{self, Hours, Zone};
 use std::ops::Range;
 
-const TOKEN: Clear = Clear {
-    token: true,
-    jwt: false,
-};
-const JWT: Clear = Clear {
+const NOTHING: Clear = Clear {
     token: false,
-    jwt: true,
+    jwt: false,
+    totp: false,
 };
-const PROOFS: [(&str, Proof); 5] = [
+const TOKEN: Clear = Clear { token: true, ..NOTHING };
+const JWT: Clear = Clear { jwt: true, ..NOTHING };
+const TOTP: Clear = Clear { totp: true, ..NOTHING };
+const PROOFS: [(&str, Proof); 6] = [
     ("scram", Proof::Scram),
     ("cert", Proof::Certificate),
     ("token", Proof::Clear(TOKEN)),
     ("jwt", Proof::Clear(JWT)),
+    ("totp", Proof::Clear(TOTP)),
     ("reject", Proof::Reject),
 ];
 
@@ -27,6 +28,7 @@ pub(super) struct Leans {
     pub tls: TlsMode,
     pub proofs: Proofs,
     pub client_ca: bool,
+    pub users_file: bool,
 }
 
 /// Reads every table of the list.
@@ -73,6 +75,11 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
             "name its file: key under [token]",
         ),
         (
+            matches!(proof, Proof::Clear(Clear { totp: true, .. })) && !leans.users_file,
+            "access.method \"totp\" needs a users file, where the secrets are",
+            "set login.method = \"users_file\"",
+        ),
+        (
             matches!(proof, Proof::Clear(Clear { jwt: true, .. })) && leans.proofs.jwt.is_none(),
             "access.method \"jwt\" needs an identity provider",
             "write a section [jwt]",
@@ -112,7 +119,7 @@ fn method(section: &mut Section<'_, '_>, source: &mut Source<'_>) -> Proof {
                 source.error(
                     span,
                     format!("access.method \"{word}\" cannot stand beside another one"),
-                    "only what is sent as it is can be listed together: token, jwt",
+                    "only what is sent as it is can be listed together: token, jwt, totp",
                 );
                 return Proof::Reject;
             }
@@ -227,7 +234,7 @@ mod tests {
             [
                 "r.toml:8:12: access.address \"10.0.0.1/8\" has bits behind its mask | did you mean \"10.0.0.0/8\"?",
                 "r.toml:8:26: access.address \"x\" is no address | write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
-                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, reject",
+                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, totp, reject",
                 "r.toml:10:1: access.hours and access.days need access.time_zone | add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
                 "r.toml:10:1: access.method is missing | add method = \"scram\" under [access]",
                 "r.toml:11:9: access.hours \"8-9\" is no span of time | write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",

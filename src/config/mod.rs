@@ -14,6 +14,7 @@ pub use rights::RightsConfig;
 use crate::gate::cache::Bounds;
 use crate::login::Rules;
 use crate::login::lockout;
+use crate::login::passwords::PasswordRules;
 use read::{Section, Source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// `[login]`
     pub login: Login,
+    /// `[passwords]`
+    pub passwords: PasswordRules,
     /// `[[access]]`
     pub access: Rules,
     /// `[token]` and `[jwt]`
@@ -240,23 +243,27 @@ impl Config {
         let document = source.document();
         let mut root = Section::root(&document);
         let tls = ClientTls::read(root.section(&mut source, "tls"), &mut source, base);
+        let upstream = Upstream::read(root.section(&mut source, "upstream"), &mut source, base);
+        let login = Login::read(root.section(&mut source, "login"), &mut source, base);
         let proofs = Proofs::read(&mut root, &mut source, base);
         let leans = access::Leans {
             tls: tls.mode,
             proofs: proofs.clone(),
             client_ca: tls.client_ca.is_some(),
+            users_file: login.method == LoginMethod::UsersFile,
         };
         let config = Self {
             listen: Listen::read(root.section(&mut source, "listen"), &mut source, base),
             tls,
-            upstream: Upstream::read(root.section(&mut source, "upstream"), &mut source, base),
+            upstream,
             policies: {
                 let mut section = root.section(&mut source, "policies");
                 let directory = section.text(&mut source, "directory");
                 section.finish(&mut source);
                 base.join(directory.as_deref().unwrap_or("policies"))
             },
-            login: Login::read(root.section(&mut source, "login"), &mut source, base),
+            login,
+            passwords: read_passwords(root.section(&mut source, "passwords"), &mut source),
             access: access::read(&mut root, &mut source, &leans),
             proofs,
             certificates: proofs::certificates(root.section(&mut source, "certificates"), &mut source),
@@ -462,6 +469,19 @@ impl Limits {
         section.finish(source);
         limits
     }
+}
+
+fn read_passwords(mut section: Section<'_, '_>, source: &mut Source<'_>) -> PasswordRules {
+    let known = PasswordRules::default();
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let rules = PasswordRules {
+        shortest: count(section.number(source, "shortest", 12, 1..=1_000)),
+        strength: u8::try_from(section.number(source, "strength", 3, 0..=4)).unwrap_or(known.strength),
+        history: count(section.number(source, "history", 5, 0..=100)),
+        days: section.number(source, "days", 0, 0..=36_500),
+    };
+    section.finish(source);
+    rules
 }
 
 /// `bytes`: of judgements that are kept, 64 MiB unless told; `entries`: how many, 100,000 unless told.

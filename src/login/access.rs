@@ -42,6 +42,8 @@ pub struct Clear {
     pub token: bool,
     /// A token of the identity provider.
     pub jwt: bool,
+    /// The password with a one-time password behind it.
+    pub totp: bool,
 }
 
 impl Clear {
@@ -50,6 +52,7 @@ impl Clear {
         Self {
             token: self.token || other.token,
             jwt: self.jwt || other.jwt,
+            totp: self.totp || other.totp,
         }
     }
 }

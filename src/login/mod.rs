@@ -7,7 +7,9 @@ pub mod hours;
 pub mod jwt;
 pub mod keys;
 pub mod lockout;
+pub mod passwords;
 pub mod token;
+pub mod totp;
 pub mod used;
 
 pub use access::{Asked, Attempt, Clear, Proof, Rule, Rules};

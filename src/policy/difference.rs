@@ -1,7 +1,9 @@
 //! What a new set of policies changes, in words: for the log, and for whoever keeps a record of it.
 
 use super::load::Texts;
-use super::written::{ColumnRule, CustomScope, MaskRule, RoleRule, RoleTable, ScopeWord, Show, TableRule, Written};
+use super::written::{
+    ColumnRule, CustomScope, MaskRule, OverMaxRows, RoleRule, RoleTable, ScopeWord, Show, TableRule, Written,
+};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -139,6 +141,14 @@ fn table(name: &str, before: Option<&TableRule>, after: Option<&TableRule>) -> O
             ("team", word(&t.team)),
             ("members", members),
             ("parent", parent),
+            (
+                "harmless_triggers",
+                t.harmless_triggers
+                    .iter()
+                    .map(|(name, _)| name.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
         ]
     };
     let pairs = facts(before).into_iter().zip(facts(after));
@@ -272,6 +282,11 @@ fn role_table(name: &str, before: Option<&RoleTable>, after: Option<&RoleTable>)
     }
     let most = |table: &RoleTable| table.max_rows.map_or("no limit".to_owned(), |n| n.to_string());
     changes.extend(from_to(&format!("{name} max_rows"), &most(before), &most(after)));
+    let over = |table: &RoleTable| match table.over_max_rows {
+        OverMaxRows::Cut => "cut",
+        OverMaxRows::Refuse => "refuse",
+    };
+    changes.extend(from_to(&format!("{name} over_max_rows"), over(before), over(after)));
     each(&before.columns, &after.columns, |column, old, new| {
         let whole = |rule: Option<&ColumnRule>| rule.map_or("by default".to_owned(), column_words);
         let Some(change) = from_to(&format!("{name}.{column}"), &whole(old), &whole(new)) else {

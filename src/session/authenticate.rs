@@ -6,7 +6,7 @@ use crate::audit::{Decision, Person};
 use crate::backend::auth_query;
 use crate::config::LoginMethod;
 use crate::login::claims::Unfit;
-use crate::login::{Asked, Attempt, Clear, Place, Proof, Tried, certificate};
+use crate::login::{Asked, Attempt, Clear, Place, Proof, Tried, certificate, totp};
 use crate::net::{Channel, Malformed, frame};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::startup::Startup;
@@ -24,7 +24,9 @@ const LONGEST_TOKEN: usize = 65_535;
 enum Proved {
     /// By SCRAM: the server's last message.
     Scram(String),
-    /// By something else, after which nothing more is said.
+    /// By a password that was sent as it is.
+    Password,
+    /// By something else.
     Otherwise,
 }
 
@@ -94,6 +96,14 @@ pub(super) async fn authenticate(
             .hint("Ask the database administrator."),
         ));
     }
+    let by_password = matches!(asked.proof, Proof::Scram | Proof::Clear(Clear { totp: true, .. }));
+    if by_password && !matches!(last, Proved::Otherwise) && is_over(shared, login) {
+        let message = format!("the password of user \"{login}\" has expired");
+        let refusal = Refusal::new("password-expired", SqlState::InvalidPassword, message);
+        return Err(End::Fatal(
+            refusal.hint("Ask the administrator of rowgate for a new one."),
+        ));
+    }
     if let Proved::Scram(last) = last {
         answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
     }
@@ -139,11 +149,45 @@ async fn by_token(shared: &Shared, channel: &mut Channel, login: &str, clear: Cl
     if let (true, true, Some(issuer)) = (found.is_err(), clear.jwt, &shared.issuer) {
         found = issuer.check(secret, seconds).await;
     }
+    if found.is_err() && clear.totp {
+        return by_one_time_password(shared, login, secret, u64::try_from(now).unwrap_or(0)).await;
+    }
     Ok(match found {
         Ok(whose) if whose == login => Ok(Proved::Otherwise),
         Ok(_) => Err("token-of-another-login"),
         Err(Unfit(word)) => Err(word),
     })
+}
+
+/// The password with the code of an authenticator behind it; the same work whoever the login is.
+async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
+    let entry = shared.users.load().get(login).cloned();
+    let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
+    let verifier = stored.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
+    let (password, code) = totp::split(secret).unwrap_or((secret, ""));
+    let password = password.to_owned();
+    let fits = tokio::task::spawn_blocking(move || verifier.fits(&password))
+        .await
+        .unwrap_or(false);
+    let no_secret = shared.mock_totp.as_str();
+    let known = entry.as_ref().and_then(|e| e.totp.as_deref());
+    let step = totp::check(known.unwrap_or(no_secret), code, now).filter(|_| known.is_some());
+    let Some((step, ends)) = step.filter(|_| fits) else {
+        return Ok(Err("wrong-password"));
+    };
+    let fresh = shared.used.first_time(format!("totp {step} {login}"), ends, now);
+    Ok(if fresh {
+        Ok(Proved::Password)
+    } else {
+        Err("code-used-before")
+    })
+}
+
+/// Has the password that the users file keeps to be changed?
+fn is_over(shared: &Shared, login: &str) -> bool {
+    let today = chrono::Utc::now().date_naive();
+    shared.config.login.method == LoginMethod::UsersFile
+        && (shared.users.load().get(login)).is_some_and(|e| shared.config.passwords.is_over(e.changed, today))
 }
 
 /// SCRAM, by the verifier of the login, or by one that nothing fits: where there is none, and where it is not `open`
@@ -179,7 +223,7 @@ async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: boo
 /// What stands for a login's password; looked up in the same way whoever the login is.
 async fn stored_verifier(shared: &Shared, login: &str) -> Result<Option<String>, End> {
     let stored = match shared.config.login.method {
-        LoginMethod::UsersFile => shared.users.load().get(login).cloned(),
+        LoginMethod::UsersFile => shared.users.load().get(login).map(|e| e.verifier.clone()),
         LoginMethod::Upstream => auth_query::verifier(&shared.pool, &shared.config.login.auth_query, login)
             .await
             .map_err(|error| {

@@ -12,6 +12,7 @@ use crate::login::token::Tokens;
 use crate::login::used::Used;
 use crate::rights::desk::Desk;
 use crate::wire::tls::ServerTls;
+use crate::wire::users_file::Entry;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
@@ -40,9 +41,11 @@ pub struct Shared {
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
     /// The users file's entries, where logins come from one.
-    pub users: ArcSwap<HashMap<String, String>>,
+    pub users: ArcSwap<HashMap<String, Entry>>,
     /// Makes up verifiers for unknown logins.
     pub mock_secret: [u8; 32],
+    /// Stands in for the secret of whoever has none.
+    pub mock_totp: String,
     /// Checks tokens of rowgate's own.
     pub tokens: Option<Tokens>,
     /// Checks tokens of the identity provider.

@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use pgwire::api::auth::sasl::scram::{ScramSecret, ScramServerAuth, ScramServerAuthWaitingForClientFinal};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// Without channel binding.
 pub const PLAIN: &str = "SCRAM-SHA-256";
@@ -36,6 +37,35 @@ impl Verifier {
             .then_some(verifier)
     }
 
+    /// Is this the password? Takes as much work as the client's side of SCRAM: some milliseconds.
+    pub fn fits(&self, password: &str) -> bool {
+        let prepared = stringprep::saslprep(password).unwrap_or(password.into());
+        let stored_key = self.salted(prepared.as_bytes()).and_then(|salted| {
+            let client_key = mac(&salted, b"Client Key")?;
+            Some(Sha256::digest(client_key))
+        });
+        stored_key.is_some_and(|key| key.as_slice().ct_eq(&self.stored_key).into())
+    }
+
+    /// `Hi` of RFC 5802.
+    fn salted(&self, password: &[u8]) -> Option<[u8; 32]> {
+        let keyed = <Hmac<Sha256> as Mac>::new_from_slice(password).ok()?;
+        let mut first = keyed.clone();
+        first.update(&self.salt);
+        first.update(&1_u32.to_be_bytes());
+        let mut round: [u8; 32] = first.finalize().into_bytes().into();
+        let mut all = round;
+        for _ in 1..self.iterations {
+            let mut next = keyed.clone();
+            next.update(&round);
+            round = next.finalize().into_bytes().into();
+            for (sum, byte) in all.iter_mut().zip(round) {
+                *sum ^= byte;
+            }
+        }
+        Some(all)
+    }
+
     /// A verifier that no password fits: the same salt for the same login at every try, so that nobody learns
     /// which logins exist.
     pub fn mock(login: &str, secret: &[u8; 32]) -> Self {
@@ -56,6 +86,12 @@ impl Verifier {
             server_key: derive("server"),
         }
     }
+}
+
+fn mac(key: &[u8], data: &[u8]) -> Option<[u8; 32]> {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).ok()?;
+    mac.update(data);
+    Some(mac.finalize().into_bytes().into())
 }
 
 /// What a login exchange fails with.
@@ -140,6 +176,18 @@ mod tests {
         assert!(attempt(Verifier::parse(&stored).unwrap(), b"secret"));
         assert!(!attempt(Verifier::parse(&stored).unwrap(), b"secreT"));
         assert!(!attempt(Verifier::mock("nobody", &[7; 32]), b"secret"));
+    }
+
+    #[test]
+    fn a_password_that_is_there_as_it_is() {
+        let verifier =
+            |password: &[u8]| Verifier::parse(&postgres_protocol::password::scram_sha_256(password)).unwrap();
+        assert!(verifier(b"secret").fits("secret"));
+        assert!(!verifier(b"secret").fits("secreT"));
+        // what SASLprep takes for the same, and what it does not take at all
+        assert!(verifier("I\u{ad}X".as_bytes()).fits("IX"));
+        assert!(verifier(b"a\x07b").fits("a\x07b"));
+        assert!(!Verifier::mock("nobody", &[7; 32]).fits("secret"));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 use tokio_postgres::{Client, Error, Row};
 
-/// The number that every change counts up: as long as it is the same, nothing has changed.
-pub async fn stamp(client: &Client) -> Result<i64, Error> {
-    client
-        .query_one("SELECT stamp FROM rowgate.state", &[])
-        .await?
-        .try_get(0)
+/// The number that every change counts up, as long as it is the same nothing has changed; and the schema's version.
+pub async fn stamp(client: &Client) -> Result<(i64, i32), Error> {
+    let row = client
+        .query_one("SELECT stamp, version FROM rowgate.state", &[])
+        .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// Which clock is right is rowgate's question: what the database thinks has just ended is read, too.

@@ -144,7 +144,8 @@ impl Line {
                 _ = looks.tick() => {}
             }
             let stamp = match timeout(LOOK, read::stamp(&self.client)).await {
-                Ok(Ok(stamp)) => stamp,
+                Ok(Ok((stamp, version))) if version == schema::version() => stamp,
+                Ok(Ok(_)) => return "the schema was given another version".to_owned(),
                 Ok(Err(error)) => return SchemaError::Database(error).to_string(),
                 Err(_) => return "it does not answer".to_owned(),
             };

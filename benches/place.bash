@@ -56,6 +56,12 @@ INSERT INTO crm.users VALUES (61, 'tiny', 'Tiny', '{sales_rep}', 20, 15, 'tiny@e
 UPDATE customers SET owner_id = 61, team_id = 20 WHERE id % 500 = 0;
 UPDATE contracts SET owner_id = 61, team_id = 20 WHERE customer_id % 500 = 0;
 UPDATE opportunities SET owner_id = 61, team_id = 20 WHERE customer_id % 500 = 0;
+CREATE TABLE bench_rows (id int, owner_id int, name text, amount numeric, made_at timestamptz);
+CREATE TABLE bench_touched (LIKE bench_rows);
+CREATE FUNCTION bench_touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER touch BEFORE INSERT ON bench_touched FOR EACH ROW EXECUTE FUNCTION bench_touch();
+GRANT SELECT, INSERT ON bench_rows, bench_touched TO rowgate;
+CREATE ROLE tiny LOGIN PASSWORD 'tiny-demo';
 CREATE ROLE bench_rls LOGIN PASSWORD 'bench';
 GRANT USAGE ON SCHEMA public, crm TO bench_rls;
 GRANT SELECT ON ALL TABLES IN SCHEMA public, crm TO bench_rls;
@@ -73,6 +79,12 @@ policies() {
     cp -r policies "$place/policies"
     sed -i '/^concurrent_statements/d' "$place"/policies/roles/*.toml
     printf '\n[accounts]\nrelation = "public.pgbench_accounts"\nkey = "aid"\nteam = "bid"\n' >>"$place/policies/tables.toml"
+    local table
+    for table in bench_rows bench_touched; do
+        printf '\n[%s]\nrelation = "public.%s"\nowner = "owner_id"\n' $table $table >>"$place/policies/tables.toml"
+        printf '\n[%s]\nview = ["own"]\ninsert = ["own"]\n[%s.columns]\nowner_id = { transfer = [] }\n' $table $table \
+            >>"$place/policies/roles/sales_rep.toml"
+    done
     printf '\n[accounts]\nview = ["team"]\n[accounts.columns]\nfiller = { mask = "null" }\n' >>"$place/policies/roles/sales_rep.toml"
     printf '\n[accounts]\nview = ["team_tree"]\n' >>"$place/policies/roles/sales_manager.toml"
     printf '\n[accounts]\nview = ["all"]\n' >>"$place/policies/roles/executive.toml"

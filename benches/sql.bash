@@ -56,7 +56,7 @@ planning() { # FILE
 }
 
 rewritten() { # LOGIN SQL
-    "$program" explain --config "$place/rowgate.toml" --as "$1" "$2" | sed -n '/^sent to the database/,$p' | sed '1d; s/^  //'
+    "$program" explain --config "$place/session.toml" --as "$1" "$2" | sed -n '/^sent to the database/,$p' | sed '1d; s/^  //'
 }
 
 native() { # LOGIN: row-level security and security_barrier views for this person

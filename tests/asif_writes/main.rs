@@ -17,6 +17,7 @@ mod dprime;
 #[path = "../asif/generate/mod.rs"]
 mod generate;
 mod judge;
+mod judged;
 mod make;
 mod mapping;
 mod neighbours;
@@ -130,6 +131,16 @@ fn writes(people: &[dprime::Person], plan: run::Plan, more: Option<&str>, neighb
     let tally = neighbours::beside(&servers, neighbours, || run::run(&yard, &gate, Some(&witness), plan));
     tally.print(plan.seed);
     assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
+}
+
+/// What rowgate rewrites it can verify: the generator's statements, judged without being run. `ASIF_JUDGED` of them for
+/// each person.
+#[test]
+fn whatever_is_written_can_be_verified() {
+    let stage = stage::Stage::set();
+    let yard = yard::Yard::of(&stage, &people());
+    let failed = judged::unverified(&yard, plan(0).seed, env("ASIF_JUDGED").unwrap_or(100));
+    assert!(failed.is_empty(), "{} of them:\n{}", failed.len(), failed.join("\n"));
 }
 
 /// The oracle: what goes through rowgate to D comes out as PostgreSQL's own means make it on each person's D′.

@@ -243,7 +243,7 @@ fn mode_of(index: u64) -> Mode {
     [Mode::Simple, Mode::ExtendedText, Mode::ExtendedBinary][(index / 7 % 3) as usize]
 }
 
-fn tape_of(seed: u64, index: u64) -> Tape {
+pub fn tape_of(seed: u64, index: u64) -> Tape {
     Tape::seeded(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(index))
 }
 

@@ -57,6 +57,8 @@ SELECT * FROM unnest((SELECT a FROM § WHERE id = 1)) WITH ORDINALITY AS u (x, n
 SELECT * FROM ROWS FROM (generate_series(1, (SELECT max(id) FROM §)), unnest(ARRAY(SELECT v FROM §))) AS r (a, b)
 SELECT * FROM jsonb_array_elements((SELECT jsonb_agg(x.j) FROM § AS x)) AS e
 SELECT * FROM jsonb_to_recordset((SELECT jsonb_agg(x) FROM § AS x)) AS r (id int, v text, s text)
+SELECT t.* FROM XMLTABLE(XMLNAMESPACES('u' AS n), '/n:r' PASSING (SELECT xmlelement(name r, x.v) FROM § AS x LIMIT 1) COLUMNS a text PATH '.', o FOR ORDINALITY) AS t
+SELECT a.id, t.p FROM § AS a, XMLTABLE('/r' PASSING (SELECT xmlelement(name r, count(*)) FROM § AS b WHERE b.id < a.id) COLUMNS p text PATH '@q' DEFAULT (SELECT min(c.v) FROM § AS c)) AS t
 
 -- common table expressions
 WITH c AS (SELECT * FROM §) SELECT * FROM c

@@ -102,7 +102,14 @@ async fn the_first_rule_that_fits_decides() {
 #[tokio::test]
 async fn whoever_is_refused_has_the_same_conversation() {
     let database = Database::new().await;
-    let rules = "[[access]]\nlogin = [\"alice\", \"nobody\"]\nmethod = \"scram\"\n";
+    // verifiers with another number of iterations than usual
+    let admin = database.superuser().await;
+    let stored = "SCRAM-SHA-256$7000:AAECAwQFBgcICQoLDA0ODw==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let function = "CREATE FUNCTION public.stored(text) RETURNS TABLE (login text, verifier text) LANGUAGE sql AS";
+    let body = format!("{function} 'SELECT l, ''{stored}'' FROM unnest(ARRAY[''alice'', ''bob'']) l WHERE l = $1'");
+    admin.batch_execute(&body).await.unwrap();
+    let rules = "[login]\nauth_query = \"SELECT login, verifier FROM public.stored($1)\"\nscram_iterations = 7000\n\
+        [[access]]\nlogin = [\"alice\", \"nobody\"]\nmethod = \"scram\"\n";
     let gate = gate(&database, rules).await;
     let mut conversations = Vec::new();
     // a wrong password, an unknown login, a known one and an unknown one without a rule

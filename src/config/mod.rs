@@ -146,6 +146,9 @@ pub struct Login {
     pub auth_query: String,
     /// `users_file`: for `users_file`: lines of `"login" "SCRAM-SHA-256$…"`.
     pub users_file: Option<PathBuf>,
+    /// `scram_iterations`: as many as stored verifiers have (PostgreSQL's setting of that name), for those who are made up;
+    /// 4096 unless told.
+    pub scram_iterations: usize,
     /// `attempts`: failures of one login at one address before it is locked there, 5 unless told;
     /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
     /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
@@ -414,6 +417,7 @@ impl Login {
             LoginMethod::UsersFile => Some(section.required(source, "users_file", "users.txt")),
         };
         let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let iterations = section.number(source, "scram_iterations", 4_096, 1..=10_000_000);
         let lockout = lockout::Bounds {
             attempts: count(section.number(source, "attempts", 5, 1..=1_000_000)),
             per_address: count(section.number(source, "attempts_per_address", 100, 1..=1_000_000)),
@@ -425,6 +429,7 @@ impl Login {
             method,
             auth_query,
             users_file: users_file.map(|p| base.join(p)),
+            scram_iterations: usize::try_from(iterations).unwrap_or(4_096),
             lockout,
         }
     }

@@ -163,7 +163,7 @@ async fn by_token(shared: &Shared, channel: &mut Channel, login: &str, clear: Cl
 async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
     let entry = shared.users.load().get(login).cloned();
     let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
-    let verifier = stored.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
+    let verifier = stored.unwrap_or_else(|| mock(shared, login));
     let (password, code) = totp::split(secret).unwrap_or((secret, ""));
     let password = password.to_owned();
     let fits = tokio::task::spawn_blocking(move || verifier.fits(&password))
@@ -183,6 +183,11 @@ async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u
     })
 }
 
+/// Stands in where there is no verifier.
+fn mock(shared: &Shared, login: &str) -> scram::Verifier {
+    scram::Verifier::mock(login, &shared.mock_secret, shared.config.login.scram_iterations)
+}
+
 /// Has the password that the users file keeps to be changed?
 fn is_over(shared: &Shared, login: &str) -> bool {
     let today = chrono::Utc::now().date_naive();
@@ -195,7 +200,7 @@ fn is_over(shared: &Shared, login: &str) -> bool {
 async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: bool) -> Result<Outcome, End> {
     let stored = stored_verifier(shared, login).await?;
     let verifier = stored.as_deref().and_then(scram::Verifier::parse).filter(|_| open);
-    let verifier = verifier.unwrap_or_else(|| scram::Verifier::mock(login, &shared.mock_secret));
+    let verifier = verifier.unwrap_or_else(|| mock(shared, login));
     let plain = ScramServerAuth::new();
     let server = match &shared.tls {
         Some(tls) if channel.stream().is_tls() => &tls.scram,

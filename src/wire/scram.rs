@@ -66,9 +66,9 @@ impl Verifier {
         Some(all)
     }
 
-    /// A verifier that no password fits: the same salt for the same login at every try, so that nobody learns
-    /// which logins exist.
-    pub fn mock(login: &str, secret: &[u8; 32]) -> Self {
+    /// A verifier that no password fits: the same salt for the same login at every try, and as many iterations as
+    /// those that exist have, so that nobody learns which logins do.
+    pub fn mock(login: &str, secret: &[u8; 32], iterations: usize) -> Self {
         let derive = |what: &str| {
             let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(secret).ok();
             if let Some(mac) = &mut mac {
@@ -80,7 +80,7 @@ impl Verifier {
         let mut salt = derive("salt");
         salt.truncate(16);
         Self {
-            iterations: 4096,
+            iterations,
             salt,
             stored_key: derive("stored"),
             server_key: derive("server"),
@@ -175,7 +175,7 @@ mod tests {
         let stored = postgres_protocol::password::scram_sha_256(b"secret");
         assert!(attempt(Verifier::parse(&stored).unwrap(), b"secret"));
         assert!(!attempt(Verifier::parse(&stored).unwrap(), b"secreT"));
-        assert!(!attempt(Verifier::mock("nobody", &[7; 32]), b"secret"));
+        assert!(!attempt(Verifier::mock("nobody", &[7; 32], 4096), b"secret"));
     }
 
     #[test]
@@ -187,12 +187,12 @@ mod tests {
         // what SASLprep takes for the same, and what it does not take at all
         assert!(verifier("I\u{ad}X".as_bytes()).fits("IX"));
         assert!(verifier(b"a\x07b").fits("a\x07b"));
-        assert!(!Verifier::mock("nobody", &[7; 32]).fits("secret"));
+        assert!(!Verifier::mock("nobody", &[7; 32], 4096).fits("secret"));
     }
 
     #[test]
     fn a_mock_keeps_its_salt() {
-        let salt = |login| Verifier::mock(login, &[7; 32]).salt;
+        let salt = |login| Verifier::mock(login, &[7; 32], 4096).salt;
         assert_eq!(salt("a"), salt("a"));
         assert_ne!(salt("a"), salt("b"));
         assert!(Verifier::parse("md5abc").is_none());

@@ -243,7 +243,7 @@ impl Session<'_> {
             && let Some(named) = acting::acting(text)
         {
             return Ok(match named {
-                Ok(judgement) => Verdict::Allowed(Arc::new(self.made(text, types, &view, judgement))),
+                Ok(judgement) => Verdict::Allowed(Arc::new(self.made(text, types, &view, (judgement, Arc::default())))),
                 Err(refusal) => Verdict::Refused(refusal),
             });
         }
@@ -266,16 +266,22 @@ impl Session<'_> {
         })
     }
 
-    /// A judgement that rests on nothing but the text.
-    fn made(&self, text: &str, types: &[u32], view: &Arc<SessionView>, judgement: Judgement) -> Text {
+    /// A text with its judgement and what the audit shows of it, under the world and the person as they are.
+    fn made(
+        &self,
+        text: &str,
+        types: &[u32],
+        view: &Arc<SessionView>,
+        (judgement, audit): (Judgement, Arc<Common>),
+    ) -> Text {
         Text {
             client: text.into(),
             types: types.to_vec(),
             judgement,
             view: Arc::clone(view),
             generation: self.state.world.generation,
-            bypass: false,
-            audit: Arc::default(),
+            bypass: self.state.who.bypass,
+            audit,
             digest: OnceLock::new(),
             #[cfg(debug_assertions)]
             found: Default::default(),
@@ -298,22 +304,15 @@ impl Session<'_> {
         types: &[u32],
         view: &Arc<SessionView>,
     ) -> Result<Arc<Text>, Refusal> {
-        let (generation, bypass) = (self.state.world.generation, self.state.who.bypass);
-        let make = |judgement, audit| Text {
-            client: text.into(),
-            types: types.to_vec(),
-            judgement,
-            view: Arc::clone(view),
-            generation,
-            bypass,
-            audit,
-            digest: OnceLock::new(),
-            #[cfg(debug_assertions)]
-            found: Default::default(),
-        };
-        if let Some(text) = gate::bypass(text, &self.state.who) {
+        let client = text;
+        if let Some(text) = gate::bypass(client, &self.state.who) {
             let statements = Arc::default();
-            return Ok(Arc::new(make(Judgement { text, statements }, Arc::default())));
+            return Ok(Arc::new(self.made(
+                client,
+                types,
+                view,
+                (Judgement { text, statements }, Arc::default()),
+            )));
         }
         let standing = self.standing();
         let world = Arc::clone(&self.state.world);
@@ -327,7 +326,7 @@ impl Session<'_> {
         let cache = &self.shared.judgements.0;
         let known = match cache.find(&ask) {
             Found::Judged(known) => Ok(known),
-            Found::Filled(judgement, audit) => Ok(Arc::new(make(judgement, audit))),
+            Found::Filled(judgement, audit) => Ok(Arc::new(self.made(text, types, view, (judgement, audit)))),
             Found::Nothing(shape) => Err(shape),
         };
         match known {
@@ -338,7 +337,7 @@ impl Session<'_> {
             }
             Err(shape) => {
                 let (judgement, asked) = judge_anew(&ask, &standing, &world).await?;
-                let judged = Arc::new(make(judgement, Arc::default()));
+                let judged = Arc::new(self.made(text, types, view, (judgement, Arc::default())));
                 cache.keep(&ask, &asked, &judged);
                 if let Some(shape) = shape {
                     let judge = |text: &str| guarded(|| judge(text, types, view, &standing, &world)).ok();

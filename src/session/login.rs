@@ -372,19 +372,7 @@ fn record_login(shared: &Shared, person: &Person, decision: Decision, code: &str
 }
 
 pub(super) fn record(shared: &Shared, person: &Person, event: &'static str, decision: Decision, code: &str) {
-    shared.audit.record(&Event {
-        time: Audit::now(),
-        event,
-        person,
-        generation: shared.world.current().generation,
-        decision,
-        code,
-        text: None,
-        reads: Vec::new(),
-        parameters: None,
-        outcome: None,
-        violations: None,
-    });
+    record_with(shared, person, event, (decision, code), None);
 }
 
 /// A command of the database `rowgate`, in full.
@@ -400,6 +388,16 @@ pub(super) fn record_command(
         statement: text.into(),
         fingerprint: "",
     };
+    record_with(shared, person, event, (decision, code), Some(&text));
+}
+
+fn record_with(
+    shared: &Shared,
+    person: &Person,
+    event: &'static str,
+    (decision, code): (Decision, &str),
+    text: Option<&StatementText<'_>>,
+) {
     shared.audit.record(&Event {
         time: Audit::now(),
         event,
@@ -407,7 +405,7 @@ pub(super) fn record_command(
         generation: shared.world.current().generation,
         decision,
         code,
-        text: Some(&text),
+        text,
         reads: Vec::new(),
         parameters: None,
         outcome: None,

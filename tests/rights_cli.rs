@@ -66,20 +66,20 @@ async fn from_no_schema_to_a_list_of_rights() {
     let init = ["init", "--database", owner.as_str()];
     assert_eq!(
         run(&init),
-        (true, "the schema rowgate is made (version 1)\n".to_owned())
+        (true, "the schema rowgate is made (version 2)\n".to_owned())
     );
     assert_eq!(
         run(&init),
         (
             true,
-            "the schema rowgate is there and up to date (version 1)\n".to_owned()
+            "the schema rowgate is there and up to date (version 2)\n".to_owned()
         )
     );
     // what --print tells is the same, for psql
     let (good, script) = run(&["init", "--print"]);
     assert!(good, "{script}");
     let admin = database.superuser().await;
-    admin.batch_execute("DROP TABLE rowgate.state, rowgate.rights, rowgate.requests, rowgate.history; DROP FUNCTION rowgate.keep_history, rowgate.tell, rowgate.only_append").await.unwrap();
+    admin.batch_execute("DROP TABLE rowgate.state, rowgate.rights, rowgate.requests, rowgate.history, rowgate.policies; DROP FUNCTION rowgate.keep_history, rowgate.tell, rowgate.only_append, rowgate.keep_policy").await.unwrap();
     admin.batch_execute(&script).await.unwrap();
     assert!(run(&["migrate", "--database", owner.as_str()]).0);
 
@@ -117,4 +117,12 @@ async fn from_no_schema_to_a_list_of_rights() {
     let (good, said) = run(&["rights", "history", "of", "alice"]);
     assert!(good && said.contains("operator bea\tended\talice\tcustomers"), "{said}");
     assert_eq!(one(&admin, "SELECT count(*) FROM rowgate.rights").await, "0");
+    // commands beside a rowgate that serves keep no record of policies
+    let listed = run(&["rights", "policy", "changes"]);
+    assert_eq!(listed, (true, "at\thash\tauthor\tchange\n".to_owned()));
+    let (good, script) = run(&["migrate", "--print"]);
+    assert!(
+        good && !script.contains("CREATE TABLE") && script.contains("GRANT"),
+        "{script}"
+    );
 }

@@ -436,7 +436,7 @@ async fn what_is_given_is_kept_for_good() {
     ] {
         assert_eq!(
             failure(&stage.owner, sql).await.1,
-            "the history of rights is only added to"
+            "the history of rights and policies is only added to"
         );
     }
     let mut served = stage.database.straight("rowgate");
@@ -515,7 +515,7 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 0 and this rowgate needs 1: run rowgate migrate"
+        "the schema rowgate has version 0 and this rowgate needs 2: run rowgate migrate"
     );
     owner
         .batch_execute("UPDATE rowgate.state SET version = 7")
@@ -523,6 +523,6 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 7 and this rowgate knows 1: run a newer rowgate"
+        "the schema rowgate has version 7 and this rowgate knows 2: run a newer rowgate"
     );
 }

@@ -27,8 +27,8 @@ pub fn run(arguments: Arguments, migrate: bool) -> ExitCode {
     control::with_runtime(async move {
         let config = control::config(&arguments.config)?;
         let serving = serving(&config)?;
-        if arguments.print {
-            print!("{}", schema::script(&serving));
+        if arguments.print && !migrate {
+            print!("{}", schema::script(&serving, 0));
             return Ok(());
         }
         let (mut watch, elsewhere) = match Source::from_config(&config)?.rights {
@@ -45,6 +45,11 @@ pub fn run(arguments: Arguments, migrate: bool) -> ExitCode {
         if migrate {
             match schema::found(line.client()).await {
                 Ok(None) => return Err(SchemaError::Missing.to_string()),
+                Ok(Some(before)) if before > schema::version() => return Err(SchemaError::Newer(before).to_string()),
+                Ok(Some(before)) if arguments.print => {
+                    print!("{}", schema::script(&serving, before));
+                    return Ok(());
+                }
                 Ok(Some(_)) => {}
                 Err(error) => return Err(SchemaError::from(error).to_string()),
             }

@@ -73,7 +73,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let keeper = keeper(&config).await?;
     let world = keeper.handle();
     check_role(&config, &world.current()).await?;
-    tokio::spawn(keeper.run());
+    tokio::spawn(keeper.recording().run());
     let server = Server::open(config, world).await?;
     tracing::info!(port = server.port(), "listening");
     reload_on_hangup(Arc::clone(server.shared()))?;

@@ -49,7 +49,7 @@ impl Front {
             metrics_port,
             world,
             stop,
-            keeping: tokio::spawn(keeper.run()),
+            keeping: tokio::spawn(keeper.recording().run()),
             serving: tokio::spawn(server.run(async {
                 // stopped by a word or by the end of whoever could say it
                 let _ = stopped.await;

@@ -1,22 +1,24 @@
 //! The keeper of the world: reads catalogue, policies and directory, swaps them in as one, and keeps watching.
 
 mod build;
+mod count;
 mod directory;
 mod files;
 mod listen;
+mod record;
 mod report;
 mod trial;
 mod watch;
 
 pub use build::StartError;
 pub use listen::DIRECTORY_CHANNEL;
-pub use report::Report;
 
 use crate::rights::Watch;
 use crate::rights::desk::Desk;
 use crate::world::WorldHandle;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the world is read from.
@@ -107,6 +109,7 @@ pub struct Keeper {
     pool: Pool,
     handle: WorldHandle,
     state: build::State,
+    record: Option<record::Record>,
 }
 
 impl Keeper {
@@ -124,7 +127,17 @@ impl Keeper {
             pool,
             handle,
             state,
+            record: None,
         })
+    }
+
+    /// Tells what new sets of policies change, and keeps it with the temporary rights where these are used: for the
+    /// rowgate that serves, and not for commands beside it.
+    #[must_use]
+    pub fn recording(mut self) -> Self {
+        let first = Arc::clone(&self.state.in_force);
+        self.record = Some(record::Record::begin(&self.source, &self.pool, first));
+        self
     }
 
     /// Where commands about temporary rights are carried out, where these are used.

@@ -3,41 +3,55 @@
 use crate::policy::PolicySet;
 use crate::policy::difference;
 use crate::policy::load::Texts;
+use crate::policy::reach::Counts;
+use crate::rights::policies::PolicyChange;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
-/// A change of the policies in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// A line for each thing that is otherwise than before.
-    pub changes: Vec<String>,
-    /// The new set's name: a hash of its files.
-    pub hash: String,
-    /// Who made its last commit, and which that is, if the files are kept in git; and whether they have been changed since.
-    pub author: Option<String>,
-}
+/// A set of policies with the texts that it was read from.
+pub(super) type Read<'a> = (&'a PolicySet, &'a Texts);
 
-impl Report {
-    /// Compares two sets. Asks git, which may take a moment.
-    pub fn new((before, old): (&PolicySet, &Texts), (after, new): (&PolicySet, &Texts), directory: &Path) -> Self {
-        Self {
-            changes: difference::words((before.written(), old), (after.written(), new)),
-            hash: difference::hash(new),
-            author: author(directory),
-        }
-    }
-
-    /// Writes it to the log.
-    pub fn tell(&self) {
-        let author = self.author.as_deref().unwrap_or("not in git");
-        tracing::info!(hash = self.hash, author, "new policies are in force");
-        for change in &self.changes {
-            tracing::info!("policy: {change}");
-        }
+/// Compares two sets, the second of which took force at a moment.
+pub(super) fn change(
+    (before, old): Read<'_>,
+    (after, new): Read<'_>,
+    counts: &Counts,
+    at: SystemTime,
+    author: Option<String>,
+) -> PolicyChange {
+    PolicyChange {
+        at,
+        hash: difference::hash(new),
+        before: Some(difference::hash(old)),
+        author,
+        changes: difference::words((before.written(), old), (after.written(), new), counts),
     }
 }
 
-fn author(directory: &Path) -> Option<String> {
+/// The set that rowgate begins with.
+pub(super) fn beginning(texts: &Texts, author: Option<String>) -> PolicyChange {
+    PolicyChange {
+        at: SystemTime::now(),
+        hash: difference::hash(texts),
+        before: None,
+        author,
+        changes: vec!["rowgate begins with this set".to_owned()],
+    }
+}
+
+/// Writes it to the log.
+pub(super) fn tell(change: &PolicyChange) {
+    let author = change.author.as_deref().unwrap_or("not in git");
+    tracing::info!(hash = change.hash, author, "new policies are in force");
+    for line in &change.changes {
+        tracing::info!("policy: {line}");
+    }
+}
+
+/// Who made the last commit, and which that is, if the files are kept in git; and whether they have been changed since.
+/// Asks git, which may take a moment.
+pub(super) fn author(directory: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
         command.arg("-C").arg(directory).args(arguments);

@@ -1,10 +1,11 @@
 //! Watching: files, schema and people, each in its own rhythm, and at once when somebody says so.
 
 use super::build::{self, Stale, StartError};
-use super::{Keeper, Report, files, listen};
+use super::record::Taken;
+use super::{Keeper, files, listen};
 use crate::backend::introspect;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -130,14 +131,18 @@ impl Keeper {
             for warning in &self.state.warnings {
                 tracing::warn!("{warning}");
             }
-            let policies = Arc::clone(&world.policies);
             self.handle.replace(world);
-            if !Arc::ptr_eq(&policies.written_arc(), &current.policies.written_arc()) {
-                let texts = Arc::new(self.state.texts.clone());
-                let old = std::mem::replace(&mut self.state.in_force, Arc::clone(&texts));
-                let (before, directory) = (Arc::clone(&current.policies), self.source.policies.clone());
-                let report = move || Report::new((&before, &old), (&policies, &texts), &directory).tell();
-                drop(tokio::task::spawn_blocking(report));
+            let after = self.handle.current();
+            if !Arc::ptr_eq(&after.policies.written_arc(), &current.policies.written_arc()) {
+                let new = Arc::new(self.state.texts.clone());
+                let old = std::mem::replace(&mut self.state.in_force, Arc::clone(&new));
+                if let Some(record) = &self.record {
+                    record.take(Taken {
+                        at: SystemTime::now(),
+                        before: (Arc::clone(&current), old),
+                        after: (after, new),
+                    });
+                }
             }
             // taken apart elsewhere, when nobody holds it any more: it may be large
             tokio::spawn(async move {

@@ -1,9 +1,12 @@
 //! What a new set of policies changes, in words: for the log, and for whoever keeps a record of it.
 
+mod role_tables;
+mod roles;
+
 use super::load::Texts;
-use super::written::{
-    ColumnRule, CustomScope, MaskRule, OverMaxRows, RoleRule, RoleTable, ScopeWord, Show, TableRule, Written,
-};
+use super::reach::Counts;
+use super::written::{CustomScope, TableRule, Written};
+use roles::role;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -22,9 +25,9 @@ pub fn hash(texts: &Texts) -> String {
     shown
 }
 
-/// One line for each thing that has changed, such as `sales_rep: contacts.phone partial → null; loses 0 rows, 1 column`.
-/// A file whose change is told by none of them is named.
-pub fn words((before, old): (&Written, &Texts), (after, new): (&Written, &Texts)) -> Vec<String> {
+/// One line for each thing that has changed, such as `sales_rep: contacts.phone partial → null; loses 0 rows, 1 column`,
+/// with the rows that were counted. A file whose change is told by none of them is named.
+pub fn words((before, old): (&Written, &Texts), (after, new): (&Written, &Texts), counts: &Counts) -> Vec<String> {
     let mut lines = Lines::default();
     defaults(&mut lines, before, after);
     each(&before.tables, &after.tables, |name, before, after| {
@@ -36,7 +39,8 @@ pub fn words((before, old): (&Written, &Texts), (after, new): (&Written, &Texts)
     });
     each(&before.roles, &after.roles, |name, before, after| {
         let place = format!("roles/{name}");
-        for line in role(before, after) {
+        let count = |table: &str| counts.get(&(name.to_owned(), table.to_owned()));
+        for line in role(before, after, &count) {
             lines.note(&place, Some(format!("{name}: {line}")));
         }
     });
@@ -158,227 +162,6 @@ fn table(name: &str, before: Option<&TableRule>, after: Option<&TableRule>) -> O
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 
-fn role(before: Option<&RoleRule>, after: Option<&RoleRule>) -> Vec<String> {
-    let (before, after) = match (before, after) {
-        (None, Some(after)) => return vec![format!("a new role, with {} tables", after.tables.len())],
-        (_, None) => return vec!["the role is gone; its people lose what it gave them".to_owned()],
-        (Some(before), Some(after)) => (before, after),
-    };
-    let mut lines = Vec::new();
-    let bypass = |role: &RoleRule| role.bypass.to_string();
-    lines.extend(from_to("bypass", &bypass(before), &bypass(after)));
-    each(&before.tables, &after.tables, |name, before, after| {
-        lines.extend(role_table(name, before, after))
-    });
-    let rights: Vec<String> = rights(before)
-        .into_iter()
-        .zip(rights(after))
-        .filter_map(|((what, old), (_, new))| from_to(&format!("rights.{what}"), &old, &new))
-        .collect();
-    if !rights.is_empty() {
-        lines.push(rights.join(", "));
-    }
-    lines
-}
-
-fn rights(role: &RoleRule) -> Vec<(&'static str, String)> {
-    // every field by name, so that a new one is not forgotten here
-    let super::RoleRights {
-        functions,
-        listen,
-        notify,
-        may_act_for,
-        act_again,
-        act_by_application,
-        explain,
-        sleep,
-        directory,
-        temp_tables,
-        derived_relations,
-        message_functions,
-        limits,
-        concurrent_statements,
-    } = &role.rights;
-    let names = |all: &[crate::name::QualifiedName]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let limits: Vec<String> = limits.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    vec![
-        ("functions", names(functions)),
-        ("message_functions", names(message_functions)),
-        ("derived_relations", names(derived_relations)),
-        ("listen", listen.join(", ")),
-        ("notify", notify.join(", ")),
-        ("may_act_for", may_act_for.join(", ")),
-        ("act_again", act_again.to_string()),
-        ("act_by_application", act_by_application.clone().unwrap_or_default()),
-        ("explain", explain.to_string()),
-        ("sleep", sleep.to_string()),
-        ("directory", directory.to_string()),
-        ("temp_tables", temp_tables.to_string()),
-        ("limits", limits.join(", ")),
-        (
-            "concurrent_statements",
-            concurrent_statements.map_or(String::new(), |n| n.to_string()),
-        ),
-    ]
-}
-
-/// What a role's people lose and gain of a table.
-#[derive(Default)]
-struct Balance {
-    columns: usize,
-    scopes: BTreeSet<String>,
-    writes: BTreeSet<&'static str>,
-}
-
-impl Balance {
-    fn is_nothing(&self) -> bool {
-        self.columns == 0 && self.scopes.is_empty() && self.writes.is_empty()
-    }
-
-    fn told(&self, verb: &str) -> String {
-        let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
-        let rows = match self.scopes.len() {
-            0 => "0 rows".to_owned(),
-            _ => format!("the rows of {}", list(&self.scopes)),
-        };
-        let plural = if self.columns == 1 { "" } else { "s" };
-        let mut text = format!("{verb} {rows}, {} column{plural}", self.columns);
-        for operation in &self.writes {
-            let _ = write!(text, ", {operation} on some rows");
-        }
-        text
-    }
-}
-
-fn role_table(name: &str, before: Option<&RoleTable>, after: Option<&RoleTable>) -> Option<String> {
-    let (before, after) = match (before, after) {
-        (None, Some(after)) => {
-            return Some(format!(
-                "{name} view {}, a table that it did not have",
-                scopes(&after.view)
-            ));
-        }
-        (_, None) => return Some(format!("{name} is gone; loses every row and column of it")),
-        (Some(before), Some(after)) => (before, after),
-    };
-    let (mut lost, mut gained) = (Balance::default(), Balance::default());
-    let mut changes = Vec::new();
-    for (operation, old, new) in [
-        ("view", &before.view, &after.view),
-        ("insert", &before.insert, &after.insert),
-        ("edit", &before.edit, &after.edit),
-        ("delete", &before.delete, &after.delete),
-        ("export", &before.export, &after.export),
-    ] {
-        changes.extend(from_to(&format!("{name} {operation}"), &scopes(old), &scopes(new)));
-        for (balance, more, less) in [(&mut lost, old, new), (&mut gained, new, old)] {
-            let gone = only(more, less);
-            match operation {
-                "view" => balance.scopes = gone,
-                _ if gone.is_empty() => {}
-                _ => drop(balance.writes.insert(operation)),
-            }
-        }
-    }
-    let most = |table: &RoleTable| table.max_rows.map_or("no limit".to_owned(), |n| n.to_string());
-    changes.extend(from_to(&format!("{name} max_rows"), &most(before), &most(after)));
-    let over = |table: &RoleTable| match table.over_max_rows {
-        OverMaxRows::Cut => "cut",
-        OverMaxRows::Refuse => "refuse",
-    };
-    changes.extend(from_to(&format!("{name} over_max_rows"), over(before), over(after)));
-    each(&before.columns, &after.columns, |column, old, new| {
-        let whole = |rule: Option<&ColumnRule>| rule.map_or("by default".to_owned(), column_words);
-        let Some(change) = from_to(&format!("{name}.{column}"), &whole(old), &whole(new)) else {
-            return;
-        };
-        changes.push(change);
-        let (Some(old), Some(new)) = (old, new) else { return };
-        let clearer =
-            |a: &ColumnRule, b: &ColumnRule| !matches!(a.show, Show::Clear) && !only(&a.except, &b.except).is_empty();
-        lost.columns += usize::from(shows(new) < shows(old) || clearer(old, new));
-        gained.columns += usize::from(shows(new) > shows(old) || clearer(new, old));
-    });
-    if changes.is_empty() {
-        return None;
-    }
-    let mut line = format!("{}; {}", changes.join(", "), lost.told("loses"));
-    if !gained.is_nothing() {
-        let _ = write!(line, "; {}", gained.told("gains"));
-    }
-    Some(line)
-}
-
-/// What one list of scopes has and another has not; nothing where the other has every row.
-fn only(more: &[ScopeWord], less: &[ScopeWord]) -> BTreeSet<String> {
-    let less: BTreeSet<String> = less.iter().map(ScopeWord::written).collect();
-    let more = more.iter().map(ScopeWord::written);
-    more.filter(|scope| !less.contains(scope) && !less.contains("all"))
-        .collect()
-}
-
-fn scopes(all: &[ScopeWord]) -> String {
-    let words: Vec<String> = all.iter().map(ScopeWord::written).collect();
-    if words.is_empty() {
-        "nothing".to_owned()
-    } else {
-        words.join(", ")
-    }
-}
-
-/// How much of a column shows: not at all, not its value, something of it, all of it.
-fn shows(rule: &ColumnRule) -> u8 {
-    match &rule.show {
-        Show::Hidden => 0,
-        Show::Mask(MaskRule::Null | MaskRule::Fixed { .. }) => 1,
-        Show::Mask(_) => 2,
-        Show::Clear => 3,
-    }
-}
-
-fn column_words(rule: &ColumnRule) -> String {
-    let ColumnRule {
-        name: _,
-        show,
-        except,
-        searchable,
-        edit,
-        transfer,
-        default,
-        given: _,
-    } = rule;
-    let mut text = match show {
-        Show::Clear => "clear".to_owned(),
-        Show::Hidden => "hidden".to_owned(),
-        Show::Mask(mask) => match mask {
-            MaskRule::Partial { first, last } => format!("partial ({first}, {last})"),
-            MaskRule::Fixed { value } => format!("fixed \"{}\"", value.text),
-            MaskRule::Bucket { size } => format!("bucket of {}", size.text),
-            MaskRule::Round { digits } => format!("round to {digits}"),
-            MaskRule::Sql { expression } => format!("sql \"{}\"", expression.text),
-            MaskRule::Null | MaskRule::Email | MaskRule::Hash | MaskRule::Year | MaskRule::Month => {
-                mask.word().to_owned()
-            }
-        },
-    };
-    if !except.is_empty() {
-        let _ = write!(text, " except {}", scopes(except));
-    }
-    if *searchable {
-        text.push_str(" searchable");
-    }
-    if let Some(edit) = edit {
-        let _ = write!(text, " edit {edit}");
-    }
-    if let Some(to) = transfer {
-        let _ = write!(text, " transfer {}", scopes(to));
-    }
-    if let Some(default) = default {
-        let _ = write!(text, " default {}", default.word());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,7 +183,7 @@ mod tests {
     fn change(tables: &str, role: &str) -> Vec<String> {
         let (before, old) = set(&[("roles/sales_rep.toml", REP), ("tables.toml", TABLES)]);
         let (after, new) = set(&[("roles/sales_rep.toml", role), ("tables.toml", tables)]);
-        words((&before, &old), (&after, &new))
+        words((&before, &old), (&after, &new), &Counts::new())
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod memo;
 mod named;
 mod print;
 mod qualify;
+pub mod reach;
 mod scope;
 mod section;
 mod template;

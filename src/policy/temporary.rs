@@ -2,6 +2,7 @@
 
 use super::file::Spot;
 use crate::rights::language::What;
+use std::fmt;
 use std::time::Duration;
 
 /// `[rights.temporary]` of a role.
@@ -75,6 +76,15 @@ pub enum Approver {
     Manager,
     /// Everybody with this role.
     Role(String),
+}
+
+impl fmt::Display for Approver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manager => f.write_str("a manager"),
+            Self::Role(role) => write!(f, "role {role}"),
+        }
+    }
 }
 
 impl Default for Temporary {

@@ -179,14 +179,7 @@ impl Teller {
                 ]
             };
             lines.extend(rule.raise.iter().map(raise));
-            let deciding: Vec<String> = rule
-                .approve
-                .iter()
-                .map(|a| match a {
-                    Approver::Manager => "a manager".to_owned(),
-                    Approver::Role(role) => format!("role {role}"),
-                })
-                .collect();
+            let deciding: Vec<String> = rule.approve.iter().map(Approver::to_string).collect();
             let ask = |p: &crate::policy::temporary::Pattern| {
                 [
                     format!("REQUEST {}", p.what),

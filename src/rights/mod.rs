@@ -10,6 +10,7 @@ mod find;
 pub mod force;
 pub mod language;
 pub mod may;
+pub mod policies;
 pub mod read;
 pub mod schema;
 mod show;

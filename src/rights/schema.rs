@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 /// What takes the schema from each version to the next; the first makes it.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that this rowgate reads and writes.
 pub fn version() -> i32 {
@@ -122,15 +122,7 @@ pub async fn prepare(client: &mut Client, serving: &str, may_own: bool) -> Resul
     if before > version() {
         return Err(SchemaError::Newer(before));
     }
-    for step in STEPS.iter().skip(usize::try_from(before).unwrap_or(0)) {
-        transaction.batch_execute(step).await?;
-    }
-    transaction
-        .execute(
-            "UPDATE rowgate.state SET version = $1 WHERE version <> $1",
-            &[&version()],
-        )
-        .await?;
+    transaction.batch_execute(&steps(before)).await?;
     if user != serving {
         transaction.batch_execute(&permissions(serving)).await?;
     }
@@ -142,18 +134,28 @@ pub async fn prepare(client: &mut Client, serving: &str, may_own: bool) -> Resul
     })
 }
 
-/// All of it as one text for psql.
-pub fn script(serving: &str) -> String {
-    format!("BEGIN;\n{}\n{}COMMIT;\n", STEPS.join("\n"), permissions(serving))
+/// All that comes after a version, 0 for none, as one text for psql.
+pub fn script(serving: &str, before: i32) -> String {
+    format!("BEGIN;\n{}{}COMMIT;\n", steps(before), permissions(serving))
 }
 
-/// The serving role writes rights and requests; history comes from triggers alone.
+fn steps(before: i32) -> String {
+    let steps = STEPS.iter().skip(usize::try_from(before).unwrap_or(0));
+    let mut text: String = steps.map(|step| format!("{step}\n")).collect();
+    if before < version() {
+        text.push_str(&format!("UPDATE rowgate.state SET version = {};\n", version()));
+    }
+    text
+}
+
+/// The serving role writes rights and requests; what is kept of their history comes from triggers and functions alone.
 fn permissions(serving: &str) -> String {
     let role = quote_ident(serving);
     format!(
         "GRANT USAGE ON SCHEMA rowgate TO {role};\n\
-         GRANT SELECT ON rowgate.state, rowgate.rights, rowgate.requests, rowgate.history TO {role};\n\
+         GRANT SELECT ON rowgate.state, rowgate.rights, rowgate.requests, rowgate.history, rowgate.policies TO {role};\n\
          GRANT INSERT, DELETE ON rowgate.rights TO {role};\n\
-         GRANT INSERT, UPDATE (state, decided_by, decided_at) ON rowgate.requests TO {role};\n"
+         GRANT INSERT, UPDATE (state, decided_by, decided_at) ON rowgate.requests TO {role};\n\
+         GRANT EXECUTE ON FUNCTION rowgate.keep_policy TO {role};\n"
     )
 }

@@ -15,7 +15,10 @@ const MOST: i64 = 1_000;
 
 /// Is the schema looked at for it?
 pub(super) fn needs_schema(what: &Show) -> bool {
-    matches!(what, Show::Rights(_) | Show::History(_) | Show::Requests)
+    matches!(
+        what,
+        Show::Rights(_) | Show::History(_) | Show::Requests | Show::PolicyChanges
+    )
 }
 
 /// What a listing shows to whoever asks.
@@ -29,13 +32,14 @@ pub(super) async fn list(
         (Show::Rights(about), Some(client)) => rights(client, teller, world, about.as_ref()).await?,
         (Show::History(about), Some(client)) => history(client, teller, world, about.as_ref()).await?,
         (Show::Requests, Some(client)) => requests(client, teller, world).await.map_err(failed)?,
+        (Show::PolicyChanges, Some(client)) => policy_changes(client, teller, world).await?,
         (Show::People, _) => people(teller, world),
         (Show::Policy, _) => {
             let lines = teller.powers(world).into_iter();
             lines.map(|line| line.map(Some).to_vec()).collect()
         }
         (Show::Help, _) => HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
-        (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests, _) => {
+        (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests | Show::PolicyChanges, _) => {
             let message = "there is nothing to show of this here";
             return Err(Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message));
         }
@@ -59,6 +63,7 @@ impl Show {
             Self::Requests => vec!["number", "login", "wanted", "until", "reason", "state", "decided_by"],
             Self::People => vec!["login", "roles", "suspended"],
             Self::Policy => vec!["may", "how"],
+            Self::PolicyChanges => vec!["at", "hash", "author", "change"],
             Self::Pools => vec!["database", "connections", "idle", "waiting", "most"],
             Self::Help => vec!["command"],
         }
@@ -70,7 +75,7 @@ fn failed(error: Error) -> Refusal {
     Refusal::new("rights-out-of-reach", SqlState::ConnectionFailure, message).log(SchemaError::from(error).to_string())
 }
 
-const HELP: [&str; 17] = [
+const HELP: [&str; 18] = [
     "GRANT view [, edit …] ON table SCOPE scope TO login UNTIL time REASON 'why'",
     "GRANT view ON table(column [, …]) TO login UNTIL time REASON 'why'",
     "GRANT ROLE role TO login UNTIL time REASON 'why'",
@@ -85,6 +90,7 @@ const HELP: [&str; 17] = [
     "APPROVE number; REJECT number [REASON 'why']",
     "SHOW RIGHTS [OF login | ON table [key]]",
     "SHOW HISTORY [OF login | ON table [key]]",
+    "SHOW POLICY CHANGES",
     "SHOW REQUESTS; SHOW PEOPLE; SHOW POLICY; SHOW POOLS; SHOW HELP",
     "time: '18:00', '2026-12-31' (the end of that day), '2026-12-31 12:00'; instead of UNTIL: FOR '2 hours'",
     "names that are no plain words stand between quotes",
@@ -215,6 +221,31 @@ async fn history(
         ]);
     }
     listed.reverse();
+    Ok(listed)
+}
+
+/// A line for each thing that a set changed. What other roles see is nobody's to read but theirs who see everything.
+async fn policy_changes(client: &Client, teller: &Teller, world: &World) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+    const SELECT: &str = "SELECT at, hash, author, changes FROM (SELECT * FROM rowgate.policies ORDER BY id DESC LIMIT $1) AS last \
+         ORDER BY id";
+    if let Teller::Person(login) = teller
+        && !world.directory.principal(login).is_some_and(|who| who.bypass)
+    {
+        let message = "permission denied: changes of policies are shown to roles with bypass = true";
+        return Err(Refusal::forbidden("not-for-you", message));
+    }
+    let mut listed = Vec::new();
+    for row in client.query(SELECT, &[&MOST]).await.map_err(failed)? {
+        let changes: Vec<String> = row.try_get("changes").map_err(failed)?;
+        for change in changes {
+            listed.push(vec![
+                Some(when::shown(row.try_get("at").map_err(failed)?)),
+                row.try_get("hash").map_err(failed)?,
+                row.try_get("author").map_err(failed)?,
+                Some(change),
+            ]);
+        }
+    }
     Ok(listed)
 }
 

@@ -3,6 +3,7 @@
 use super::Check;
 use crate::catalog::{Column, Relation};
 use crate::policy::file::{Word, did_you_mean};
+use crate::policy::mask::OWN_SCHEMA;
 use crate::policy::written::{ColumnRule, MaskRule, RoleRule, RoleTable, Scope, ScopeWord, Show, TableRule};
 use crate::policy::{mask, print, qualify};
 
@@ -52,6 +53,10 @@ impl<'a> Check<'a> {
     /// Functions and relations that a role's rights name should exist.
     fn rights(&self, role: &RoleRule) {
         for name in role.rights.functions.iter().chain(&role.rights.message_functions) {
+            if name.schema == OWN_SCHEMA {
+                let message = format!("{name} is rowgate's own: no policy opens it");
+                self.problems.error(&role.at, message, None);
+            }
             let found = self.catalog.functions.get(&name.name);
             if !found.into_iter().flatten().any(|f| f.name == *name) {
                 let known = self.catalog.functions.values().flatten();

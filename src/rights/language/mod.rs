@@ -102,6 +102,8 @@ pub enum Show {
     People,
     /// What one may give, ask for and raise.
     Policy,
+    /// Sets of policies that took force, and what they changed.
+    PolicyChanges,
     /// Connections.
     Pools,
     /// The commands.

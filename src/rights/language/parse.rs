@@ -227,6 +227,7 @@ impl Reader {
             "HISTORY" => Show::History(self.about()?),
             "REQUESTS" => Show::Requests,
             "PEOPLE" => Show::People,
+            "POLICY" if self.follows("CHANGES") => Show::PolicyChanges,
             "POLICY" => Show::Policy,
             "POOLS" => Show::Pools,
             _ => Show::Help,

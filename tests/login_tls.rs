@@ -14,95 +14,16 @@ mod support;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::KeyPair;
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::gate::{Gate, OPEN_POLICY};
+use support::gate::Gate;
+use support::proofs::{Authority, Pair, Secure, denied, now, psql, reheaded, set, tls_gate, write};
 use support::raw::Raw;
 use support::{Database, data};
-
-/// An authority of client certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-        }
-    }
-
-    /// Writes a client's certificate and key; gives their paths.
-    fn issue(&self, directory: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let number: String = key.public_key_raw()[1..5].iter().map(|b| format!("{b:02x}")).collect();
-        let file = format!("client-{number}");
-        let cert = write(
-            directory,
-            &format!("{file}.crt"),
-            &params.signed_by(&key, &self.issuer).unwrap().pem(),
-        );
-        (cert, write(directory, &format!("{file}.key"), &key.serialize_pem()))
-    }
-}
-
-fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
-    let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    path
-}
-
-/// A gate with a certificate of its own and more lines of configuration; `FILES` in them stands for the directory.
-async fn tls_gate(database: &Database, files: &Path, more: &str) -> Gate {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    write(files, "server.crt", &made.cert.pem());
-    write(files, "server.key", &made.signing_key.serialize_pem());
-    let more = format!("[tls]\nmode = \"allow\"\ncert = \"FILES/server.crt\"\nkey = \"FILES/server.key\"\n{more}");
-    Gate::with(database, OPEN_POLICY, &more.replace("FILES", &files.to_string_lossy())).await
-}
-
-/// What psql says to a statement: its answer, or the error.
-async fn psql(gate: &Gate, database: &Database, login: &str, password: &str, more: &str) -> String {
-    let url = format!(
-        "host=localhost port={} user={login} dbname={} {more}",
-        gate.port(),
-        database.name
-    );
-    let mut command = Command::new("psql");
-    command.args([url.as_str(), "-X", "-At", "-w", "-c", "SELECT 'in'"]);
-    command.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let said = if output.status.success() {
-        output.stdout
-    } else {
-        output.stderr
-    };
-    let said = String::from_utf8_lossy(&said);
-    said.rsplit("FATAL:  ").next().unwrap().trim().to_owned()
-}
-
-fn denied(login: &str) -> String {
-    format!("password authentication failed for user \"{login}\"")
-}
 
 #[tokio::test]
 async fn client_certificates() {
@@ -172,10 +93,6 @@ fn token(key: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn now() -> u64 {
-    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
-}
-
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A token of our own making.
@@ -189,24 +106,6 @@ fn own_token(secret: &str, change: &[(&str, Value)]) -> String {
         &EncodingKey::from_secret(secret.as_bytes()),
     )
     .unwrap()
-}
-
-fn set(claims: &mut Value, change: &[(&str, Value)]) {
-    for (name, value) in change {
-        if value.is_null() {
-            claims.as_object_mut().unwrap().remove(*name);
-        } else {
-            claims[*name] = value.clone();
-        }
-    }
-}
-
-/// The token with another header and no signature, or the old one.
-fn reheaded(token: &str, header: &Value, signed: bool) -> String {
-    let mut parts = token.split('.');
-    let (_, claims, signature) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
-    let header = URL_SAFE_NO_PAD.encode(header.to_string());
-    format!("{header}.{claims}.{}", if signed { signature } else { "" })
 }
 
 #[tokio::test]
@@ -291,38 +190,6 @@ async fn tokens_of_our_own() {
     }
     assert_eq!(tls(&another_key).await, denied("alice"));
     gate.stop().await;
-}
-
-/// A provider's key pair.
-struct Pair {
-    name: &'static str,
-    pair: KeyPair,
-}
-
-impl Pair {
-    fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            pair: KeyPair::generate().unwrap(),
-        }
-    }
-
-    fn jwk(&self) -> Value {
-        let point = self.pair.public_key_raw();
-        let half = |range| URL_SAFE_NO_PAD.encode::<&[u8]>(&point[range]);
-        json!({"kty": "EC", "crv": "P-256", "kid": self.name, "use": "sig", "alg": "ES256", "x": half(1..33), "y": half(33..65)})
-    }
-
-    fn sign(&self, change: &[(&str, Value)]) -> String {
-        let mut claims = json!({
-            "iss": "https://id.example.com", "aud": ["account", "rowgate"], "preferred_username": "alice",
-            "iat": now(), "exp": now() + 300,
-        });
-        set(&mut claims, change);
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(self.name.to_owned());
-        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(&self.pair.serialize_der())).unwrap()
-    }
 }
 
 const PROVIDER: &str = "[jwt]\nissuer = \"https://id.example.com\"\naudience = \"rowgate\"\nalgorithms = [\"ES256\", \"RS256\"]\n\
@@ -455,38 +322,19 @@ async fn by_hand(
     last: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> (String, Words) {
     use bytes::{BufMut, BytesMut};
-    use rowgate::net::frame::{self, put, put_cstr};
-    use rustls_pki_types::pem::PemObject;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut roots = rustls::RootCertStore::empty();
-    let certificate = rustls_pki_types::CertificateDer::from_pem_file(files.join("server.crt")).unwrap();
-    roots.add(certificate).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
-    let tcp = tokio::net::TcpStream::connect(("127.0.0.1", gate.port()))
-        .await
-        .unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    use rowgate::net::frame::{put, put_cstr};
+    let mut tls = Secure::open(gate, files).await;
     let startup = support::raw::startup(&[("user", "alice"), ("database", &database.name)]);
-    tls.write_all(&startup).await.unwrap();
+    tls.send(&startup).await;
     let mut words = Words {
         mechanism,
         first,
         last: Vec::new(),
     };
-    let (mut input, mut last) = (BytesMut::new(), Some(last));
+    let mut last = Some(last);
     loop {
-        let Some((tag, body)) = frame::take(&mut input, |_| usize::MAX).unwrap() else {
-            if tls.read_buf(&mut input).await.unwrap_or(0) == 0 {
-                return ("closed".to_owned(), words);
-            }
-            continue;
+        let Some((tag, body)) = tls.message().await else {
+            return ("closed".to_owned(), words);
         };
         let code = body.first_chunk::<4>().map_or(0, |c| i32::from_be_bytes(*c));
         let mut out = BytesMut::new();
@@ -504,7 +352,7 @@ async fn by_hand(
             (b'E', _) => return (support::raw::print(tag, &body), words),
             _ => {}
         }
-        tls.write_all(&out).await.unwrap();
+        tls.send(&out).await;
     }
 }
 

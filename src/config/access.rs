@@ -14,12 +14,13 @@ const NOTHING: Clear = Clear {
 const TOKEN: Clear = Clear { token: true, ..NOTHING };
 const JWT: Clear = Clear { jwt: true, ..NOTHING };
 const TOTP: Clear = Clear { totp: true, ..NOTHING };
-const PROOFS: [(&str, Proof); 6] = [
+const PROOFS: [(&str, Proof); 7] = [
     ("scram", Proof::Scram),
     ("cert", Proof::Certificate),
     ("token", Proof::Clear(TOKEN)),
     ("jwt", Proof::Clear(JWT)),
     ("totp", Proof::Clear(TOTP)),
+    ("oauth", Proof::OAuth),
     ("reject", Proof::Reject),
 ];
 
@@ -55,12 +56,12 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
     let certificate = section.flag(source, "certificate", false);
     for (lacks, what, help) in [
         (
-            matches!(proof, Proof::Certificate | Proof::Clear(_)) && leans.tls == TlsMode::Off,
+            proof.needs_tls() && leans.tls == TlsMode::Off,
             "access.method needs TLS",
             "set tls.mode, tls.cert and tls.key",
         ),
         (
-            matches!(proof, Proof::Certificate | Proof::Clear(_)) && tls == Some(false),
+            proof.needs_tls() && tls == Some(false),
             "access.method needs TLS, and this table is for other connections",
             "remove tls = false",
         ),
@@ -80,8 +81,8 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
             "set login.method = \"users_file\"",
         ),
         (
-            matches!(proof, Proof::Clear(Clear { jwt: true, .. })) && leans.proofs.jwt.is_none(),
-            "access.method \"jwt\" needs an identity provider",
+            matches!(proof, Proof::Clear(Clear { jwt: true, .. }) | Proof::OAuth) && leans.proofs.jwt.is_none(),
+            "access.method needs an identity provider",
             "write a section [jwt]",
         ),
     ] {
@@ -234,7 +235,7 @@ mod tests {
             [
                 "r.toml:8:12: access.address \"10.0.0.1/8\" has bits behind its mask | did you mean \"10.0.0.0/8\"?",
                 "r.toml:8:26: access.address \"x\" is no address | write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
-                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, totp, reject",
+                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, totp, oauth, reject",
                 "r.toml:10:1: access.hours and access.days need access.time_zone | add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
                 "r.toml:10:1: access.method is missing | add method = \"scram\" under [access]",
                 "r.toml:11:9: access.hours \"8-9\" is no span of time | write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",

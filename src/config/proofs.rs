@@ -49,6 +49,8 @@ fn jwt(section: Option<Section<'_, '_>>, source: &mut Source<'_>, base: &Path) -
     let issuer = section.required(source, "issuer", "https://id.example.com");
     let audience = section.required(source, "audience", "rowgate");
     let claim = section.text(source, "claim");
+    let scope = section.text(source, "scope");
+    let discovery = section.text(source, "discovery");
     let algorithms = algorithms(section.texts(source, "algorithms"), source);
     let file = section
         .text(source, "keys_file")
@@ -74,6 +76,8 @@ fn jwt(section: Option<Section<'_, '_>>, source: &mut Source<'_>, base: &Path) -
     let provider = Provider {
         issuer,
         audience,
+        scope: scope.unwrap_or_else(|| "openid".to_owned()),
+        discovery,
         claim: claim.unwrap_or_else(|| "preferred_username".to_owned()),
         algorithms,
         leeway: section.duration(source, "leeway", Duration::from_secs(30)),

@@ -31,8 +31,20 @@ pub enum Proof {
     Certificate,
     /// Something that is sent as it is, over TLS and nothing else.
     Clear(Clear),
+    /// A token of the identity provider, by OAUTHBEARER, over TLS and nothing else.
+    OAuth,
     /// Not at all: whoever this rule fits is refused.
     Reject,
+}
+
+impl Proof {
+    /// Is it something that whoever reads it on its way could use?
+    pub fn needs_tls(self) -> bool {
+        match self {
+            Self::Certificate | Self::Clear(_) | Self::OAuth => true,
+            Self::Scram | Self::Reject => false,
+        }
+    }
 }
 
 /// What may be sent as it is, in place of a password.

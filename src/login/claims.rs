@@ -10,6 +10,15 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfit(pub &'static str);
 
+/// What a token that holds proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// Whose it is.
+    pub login: String,
+    /// When it is taken no more, in seconds since 1970; the distance that clocks may have is in it.
+    pub until: u64,
+}
+
 /// The header, as far as anybody looks at it before the signature is checked.
 pub struct Head {
     /// The algorithm's name as the token claims it.
@@ -84,6 +93,13 @@ impl Claims {
             return Err(Unfit("token-not-yet-valid"));
         }
         Ok(())
+    }
+
+    /// From when on `hold` refuses them for their age, in seconds since 1970.
+    pub fn until(&self, leeway: f64) -> Result<u64, Unfit> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let until = (self.number("exp")? + leeway).ceil() as u64;
+        Ok(until)
     }
 
     /// A claim that must be a number.

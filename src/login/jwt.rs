@@ -1,6 +1,6 @@
 //! Tokens of an identity provider (OpenID Connect): which keys sign them, and what they must claim.
 
-use super::claims::{Claims, Head, Unfit};
+use super::claims::{Claims, Head, Pass, Unfit};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
@@ -27,6 +27,11 @@ pub struct Provider {
     pub issuer: String,
     /// `audience`: what `aud` must be, or hold.
     pub audience: String,
+    /// `scope`: what OAUTHBEARER tells clients to ask the provider for; `openid` unless told.
+    pub scope: String,
+    /// `discovery`: the document that OAUTHBEARER tells clients about the provider; the issuer's
+    /// `/.well-known/openid-configuration` unless told.
+    pub discovery: Option<String>,
     /// `claim`: which claim names the login; `preferred_username` unless told.
     pub claim: String,
     /// `algorithms`: which are taken, out of [`ALGORITHMS`]; `RS256` unless told.
@@ -131,8 +136,8 @@ impl Key {
 /// What checking a token by one set of keys yields.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// It holds: the login that it names.
-    Login(String),
+    /// It holds: the login that it names, and until when.
+    Holds(Pass),
     /// Its key is not among them: a newer set may have it.
     UnknownKey,
     /// It does not hold.
@@ -154,10 +159,14 @@ impl Provider {
         let Some(key) = keys.find(&head, *algorithm) else {
             return Checked::UnknownKey;
         };
-        let login = Claims::signed(token, key, *algorithm).and_then(|claims| {
-            claims.hold(now, self.leeway.as_secs_f64(), &self.issuer, &self.audience)?;
-            claims.text(&self.claim).map(str::to_owned)
+        let pass = Claims::signed(token, key, *algorithm).and_then(|claims| {
+            let leeway = self.leeway.as_secs_f64();
+            claims.hold(now, leeway, &self.issuer, &self.audience)?;
+            Ok(Pass {
+                login: claims.text(&self.claim)?.to_owned(),
+                until: claims.until(leeway)?,
+            })
         });
-        login.map_or_else(Checked::Unfit, Checked::Login)
+        pass.map_or_else(Checked::Unfit, Checked::Holds)
     }
 }

@@ -1,6 +1,6 @@
 //! A provider's keys as they are now: read at start, again after a while, and when a token names a key that is not among them.
 
-use super::claims::Unfit;
+use super::claims::{Pass, Unfit};
 use super::jwt::{Checked, KeySet, Keys, Provider};
 use arc_swap::ArcSwap;
 use std::path::Path;
@@ -57,8 +57,13 @@ impl Issuer {
         })
     }
 
-    /// The login that a token names, if it holds; `now` in seconds since 1970.
-    pub async fn check(&self, token: &str, now: f64) -> Result<String, Unfit> {
+    /// Whose tokens they check.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// What a token proves, if it holds; `now` in seconds since 1970.
+    pub async fn check(&self, token: &str, now: f64) -> Result<Pass, Unfit> {
         let mut known = self.known.load_full();
         if known.read.is_none_or(|at| at.elapsed() > self.provider.refresh) {
             known = self.renewed(&known).await;
@@ -69,7 +74,7 @@ impl Issuer {
             checked = self.judged(token, &known, now);
         }
         match checked {
-            Checked::Login(login) => Ok(login),
+            Checked::Holds(pass) => Ok(pass),
             Checked::UnknownKey => Err(Unfit("token-of-an-unknown-key")),
             Checked::Unfit(word) => Err(word),
         }

@@ -1,7 +1,7 @@
 //! Short-lived tokens that rowgate signs itself and takes as the password: JWTs of one issuer, one audience and one algorithm,
 //! which the key decides and no token does.
 
-use super::claims::{Claims, Unfit};
+use super::claims::{Claims, Pass, Unfit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
@@ -37,12 +37,10 @@ pub struct Signer {
 /// What a valid token says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Whose it is.
-    pub login: String,
+    /// Whose it is, and until when.
+    pub pass: Pass,
     /// Where it is good for one login only: its number.
     pub once: Option<String>,
-    /// When it ends, in seconds since 1970.
-    pub ends: u64,
 }
 
 impl Tokens {
@@ -81,13 +79,11 @@ impl Tokens {
             None => None,
             Some(_) => Some(claims.text("jti")?.to_owned()),
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-        let ends = ends as u64;
-        Ok(Token {
+        let pass = Pass {
             login: claims.text("sub")?.to_owned(),
-            once,
-            ends,
-        })
+            until: claims.until(LEEWAY)?,
+        };
+        Ok(Token { pass, once })
     }
 }
 

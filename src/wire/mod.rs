@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod error_filter;
 pub mod message;
+pub mod oauthbearer;
 pub mod row_description;
 pub mod scram;
 pub mod startup;

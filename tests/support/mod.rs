@@ -11,6 +11,7 @@
 
 pub mod gate;
 pub mod policies;
+pub mod proofs;
 pub mod raw;
 pub mod rights;
 pub mod stages;

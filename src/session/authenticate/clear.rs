@@ -1,0 +1,63 @@
+//! What is sent as it is in place of a password: tokens, and passwords with a one-time password behind them.
+
+use super::scram::mock;
+use super::{End, How, LONGEST_TOKEN, Outcome, Proved, Shared, now, of_pass, password_message};
+use crate::login::claims::Unfit;
+use crate::login::{Clear, totp};
+use crate::net::{Channel, Malformed};
+use crate::wire::{answer, scram};
+
+/// A token in place of the password, as it is: over TLS alone.
+pub(super) async fn by_token(
+    shared: &Shared,
+    channel: &mut Channel,
+    login: &str,
+    clear: Clear,
+) -> Result<Outcome, End> {
+    answer::authentication_cleartext_password(&mut channel.output);
+    let body = password_message(channel, LONGEST_TOKEN).await?;
+    let Some(secret) = body.strip_suffix(b"\0").and_then(|s| std::str::from_utf8(s).ok()) else {
+        return Err(End::Malformed(Malformed("invalid password packet")));
+    };
+    let (now, seconds) = now();
+    let mut found = Err(Unfit("token-not-signed-by-a-known-key"));
+    if let (true, Some(tokens)) = (clear.token, &shared.tokens) {
+        found = tokens.check(secret, seconds).and_then(|token| {
+            let number = token.once.map(|number| format!("token {number}"));
+            let until = token.pass.until;
+            let unused = number.is_none_or(|number| shared.used.first_time(number, until, now));
+            unused.then_some(token.pass).ok_or(Unfit("token-used-before"))
+        });
+    }
+    if let (true, true, Some(issuer)) = (found.is_err(), clear.jwt, &shared.issuer) {
+        found = issuer.check(secret, seconds).await;
+    }
+    if found.is_err() && clear.totp {
+        return by_one_time_password(shared, login, secret, now).await;
+    }
+    Ok(of_pass(found, login))
+}
+
+/// The password with the code of an authenticator behind it; the same work whoever the login is.
+async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
+    let entry = shared.users.load().get(login).cloned();
+    let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
+    let verifier = stored.unwrap_or_else(|| mock(shared, login));
+    let (password, code) = totp::split(secret).unwrap_or((secret, ""));
+    let password = password.to_owned();
+    let fits = tokio::task::spawn_blocking(move || verifier.fits(&password))
+        .await
+        .unwrap_or(false);
+    let no_secret = shared.mock_totp.as_str();
+    let known = entry.as_ref().and_then(|e| e.totp.as_deref());
+    let step = totp::check(known.unwrap_or(no_secret), code, now).filter(|_| known.is_some());
+    let Some((step, ends)) = step.filter(|_| fits) else {
+        return Ok(Err("wrong-password"));
+    };
+    let fresh = shared.used.first_time(format!("totp {step} {login}"), ends, now);
+    Ok(if fresh {
+        Ok(Proved::for_good(How::Password))
+    } else {
+        Err("code-used-before")
+    })
+}

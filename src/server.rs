@@ -3,23 +3,19 @@
 use crate::admin;
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
-use crate::config::{Config, LoginMethod, PoolMode, TlsMode};
+use crate::config::{Config, PoolMode, TlsMode};
 use crate::keeper::Source;
 use crate::login::Lockout;
-use crate::login::keys::Issuer;
-use crate::login::token::Tokens;
 use crate::login::totp;
 use crate::login::used::Used;
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
 use crate::wire::tls::ServerTls;
-use crate::wire::users_file;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -77,23 +73,14 @@ impl Server {
                 Some(bound.map_err(|e| format!("cannot listen on {address} for metrics: {e}"))?)
             }
         };
-        let tokens = match &config.proofs.token {
-            Some(token) => Some(Tokens::load(&token.key, token.longest)?),
-            None => None,
-        };
-        let issuer = match &config.proofs.jwt {
-            Some(provider) => Some(Issuer::open(provider.clone()).await?),
-            None => None,
-        };
+        let doors = session::Doors::open(&config, None).await?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
-            users: ArcSwap::from_pointee(users(&config)?),
+            doors: ArcSwap::from_pointee(doors),
             judgements: session::Judgements::new(config.cache),
             desk: Source::from_config(&config)?.desk(&world),
             lockout: Lockout::new(config.login.lockout),
-            tokens,
-            issuer,
             used: Used::default(),
             config,
             world,
@@ -195,13 +182,19 @@ impl Server {
     }
 }
 
-/// Wakes the sessions that wait whenever there is something for them to know.
+/// Wakes the sessions that wait whenever there is something for them to know, and those whose time has come.
 async fn ring(shared: Arc<Shared>) {
     let (mut world, mut stop) = (shared.world.watch(), shared.stop.clone());
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let changed = tokio::select! {
             changed = world.changed() => changed,
             changed = stop.changed() => changed,
+            _ = clock.tick() => {
+                shared.alarms.strike(UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs()));
+                continue;
+            }
         };
         if changed.is_err() {
             return;
@@ -219,21 +212,19 @@ impl Drop for Place {
     }
 }
 
-/// Reads the users file again, after SIGHUP; the old entries stay if that fails.
-pub fn reload(shared: &Shared) {
-    match users(&shared.config) {
-        Ok(users) => shared.users.store(Arc::new(users)),
-        Err(error) => tracing::error!("the users file is not taken: {error}"),
+/// Puts in force, after SIGHUP, what the configuration says of logins, as a whole or not at all; reads policies and people
+/// again, and opens the audit's file anew.
+pub async fn reload(shared: &Shared, config: Result<Config, String>) {
+    let doors = async { session::Doors::open(&config?, Some(&shared.doors.load_full())).await };
+    match doors.await {
+        Ok(doors) => {
+            shared.doors.store(Arc::new(doors));
+            shared.alarms.ring();
+        }
+        Err(error) => tracing::error!("logins stay as they were: {error}"),
     }
     shared.audit.reopen();
     shared.world.request_refresh();
-}
-
-fn users(config: &Config) -> Result<HashMap<String, users_file::Entry>, String> {
-    match (config.login.method, &config.login.users_file) {
-        (LoginMethod::UsersFile, Some(path)) => users_file::load(path),
-        _ => Ok(HashMap::new()),
-    }
 }
 
 async fn accept_unix(listener: Option<&UnixListener>) -> std::io::Result<tokio::net::UnixStream> {

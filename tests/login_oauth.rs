@@ -89,17 +89,20 @@ async fn what_is_said_is_what_postgresql_18_says() {
     let (offered, told) = ("R 10 OAUTHBEARER\0\0", told.as_str());
     let wrong = |login: &str| format!("E FATAL 28000 OAuth bearer authentication failed for user \"{login}\"");
     let good = initial("OAUTHBEARER", Some(&bearer(&pair.sign(&[]))));
-    assert_eq!(talk("alice", &[good.clone()]).await, [offered, "in"]);
+    assert_eq!(talk("alice", std::slice::from_ref(&good)).await, [offered, "in"]);
     // the words in the next message
     let nothing = initial("OAUTHBEARER", None);
     let later = [nothing, sasl_response(&bearer(&pair.sign(&[])))];
     assert_eq!(talk("alice", &later).await, [offered, "R 11 ", "in"]);
     // what a client asks that has no token, as often as it likes
-    let asks = [initial("OAUTHBEARER", Some(b"n,,\x01auth=\x01\x01")), sasl_response(b"\x01")];
+    let asks = [
+        initial("OAUTHBEARER", Some(b"n,,\x01auth=\x01\x01")),
+        sasl_response(b"\x01"),
+    ];
     for _ in 0..5 {
         assert_eq!(talk("alice", &asks).await, [offered, told, &wrong("alice")]);
     }
-    assert_eq!(talk("alice", &[good.clone()]).await, [offered, "in"]);
+    assert_eq!(talk("alice", std::slice::from_ref(&good)).await, [offered, "in"]);
     // whoever is not there hears the same
     assert_eq!(talk("nobody", &asks).await, [offered, told, &wrong("nobody")]);
     let of_alice = [good.clone(), sasl_response(b"\x01")];
@@ -112,7 +115,10 @@ async fn what_is_said_is_what_postgresql_18_says() {
         assert_eq!(said, [offered, told, malformed]);
     }
     // three of them were tries: the right token does not help any more
-    let of_bob = initial("OAUTHBEARER", Some(&bearer(&pair.sign(&[("preferred_username", json!("bob"))]))));
+    let of_bob = initial(
+        "OAUTHBEARER",
+        Some(&bearer(&pair.sign(&[("preferred_username", json!("bob"))]))),
+    );
     let locked = talk("bob", &[of_bob, sasl_response(b"\x01")]).await;
     assert_eq!(locked, [offered, told, &wrong("bob")]);
     gate.stop().await;
@@ -122,7 +128,12 @@ async fn what_is_said_is_what_postgresql_18_says() {
 async fn what_is_no_message_and_no_token() {
     let database = Database::new().await;
     let files = tempfile::tempdir().unwrap();
-    let (gate, pair) = gate(&database, files.path(), "attempts = 1000\nattempts_per_address = 1000\n").await;
+    let (gate, pair) = gate(
+        &database,
+        files.path(),
+        "attempts = 1000\nattempts_per_address = 1000\n",
+    )
+    .await;
     let talk = async |login: &str, messages: &[BytesMut]| talk(&gate, files.path(), login, &database, messages).await;
     let good = pair.sign(&[]);
     let mechanism = "E FATAL 08P01 client selected an invalid SASL authentication mechanism";
@@ -163,9 +174,8 @@ async fn what_is_no_message_and_no_token() {
     };
     let (head, rest) = good.split_once('.').unwrap();
     let (claims, signature) = rest.split_once('.').unwrap();
-    let others = URL_SAFE_NO_PAD.encode(
-        json!({"iss": ISSUER, "aud": "rowgate", "preferred_username": "bob", "exp": now() + 300}).to_string(),
-    );
+    let others = URL_SAFE_NO_PAD
+        .encode(json!({"iss": ISSUER, "aud": "rowgate", "preferred_username": "bob", "exp": now() + 300}).to_string());
     for (login, forged) in [
         ("alice", Pair::new("one").sign(&[])),
         ("bob", good.clone()),
@@ -187,7 +197,10 @@ async fn what_is_no_message_and_no_token() {
         let wrong = format!("E FATAL 28000 OAuth bearer authentication failed for user \"{login}\"");
         assert_eq!(said[1..], [format!("R 11 {TOLD}"), wrong], "{forged}");
     }
-    let basic = initial("OAUTHBEARER", Some(format!("n,,\x01auth=Basic {good}\x01\x01").as_bytes()));
+    let basic = initial(
+        "OAUTHBEARER",
+        Some(format!("n,,\x01auth=Basic {good}\x01\x01").as_bytes()),
+    );
     let said = talk("alice", &[basic, sasl_response(b"\x01")]).await;
     assert!(said[2].contains("28000"), "{said:?}");
 

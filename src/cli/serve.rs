@@ -1,5 +1,6 @@
 //! `rowgate serve`: stands between clients and the database until told to stop.
 
+use super::control;
 use crate::backend::{Connector, role_check};
 use crate::config::Config;
 use crate::keeper::{Keeper, Source};
@@ -35,7 +36,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     start_log();
     let result = runtime(config.listen.threads).and_then(|runtime| {
-        let served = runtime.block_on(serve(config));
+        let served = runtime.block_on(serve(config, arguments.config.clone()));
         // a judgement that is under way has nobody to answer
         runtime.shutdown_background();
         served
@@ -69,14 +70,14 @@ fn start_log() {
         .try_init();
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(config: Config, file: PathBuf) -> Result<(), String> {
     let keeper = keeper(&config).await?;
     let world = keeper.handle();
     check_role(&config, &world.current()).await?;
     tokio::spawn(keeper.recording().run());
     let server = Server::open(config, world).await?;
     tracing::info!(port = server.port(), "listening");
-    reload_on_hangup(Arc::clone(server.shared()))?;
+    reload_on_hangup(Arc::clone(server.shared()), file)?;
     server.run(told_to_stop()?).await;
     Ok(())
 }
@@ -114,12 +115,12 @@ fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
     })
 }
 
-fn reload_on_hangup(shared: Arc<crate::session::Shared>) -> Result<(), String> {
+fn reload_on_hangup(shared: Arc<crate::session::Shared>, file: PathBuf) -> Result<(), String> {
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| e.to_string())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::info!("reading users and policies again");
-            server::reload(&shared);
+            tracing::info!("reading logins and policies again");
+            server::reload(&shared, control::config(&file)).await;
         }
     });
     Ok(())

@@ -7,6 +7,7 @@ use crate::login::Rules;
 use crate::login::passwords::PasswordRules;
 use crate::policy::written::TestCase;
 use crate::server::Server;
+use crate::session::Doors;
 use crate::wire::users_file::Entry;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -64,7 +65,9 @@ async fn test(config: Config, only: Option<&str>) -> Result<(), String> {
     let logins: HashMap<String, Entry> = tests.iter().map(|t| (t.login.clone(), entry.clone())).collect();
     let database = config.upstream.database.clone();
     let server = Server::open(private(config), keeper.handle()).await?;
-    server.shared().users.store(Arc::new(logins));
+    let mut doors = Doors::open(&server.shared().config, None).await?;
+    doors.users = logins;
+    server.shared().doors.store(Arc::new(doors));
     let port = server.port();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {

@@ -6,20 +6,12 @@ use crate::login::access::{Clear, Origin, Proof, Rule, Rules};
 use crate::login::hours::{self, Hours, Zone};
 use std::ops::Range;
 
-const NOTHING: Clear = Clear {
-    token: false,
-    jwt: false,
-    totp: false,
-};
-const TOKEN: Clear = Clear { token: true, ..NOTHING };
-const JWT: Clear = Clear { jwt: true, ..NOTHING };
-const TOTP: Clear = Clear { totp: true, ..NOTHING };
 const PROOFS: [(&str, Proof); 7] = [
     ("scram", Proof::Scram),
     ("cert", Proof::Certificate),
-    ("token", Proof::Clear(TOKEN)),
-    ("jwt", Proof::Clear(JWT)),
-    ("totp", Proof::Clear(TOTP)),
+    ("token", Proof::Clear(Clear::TOKEN)),
+    ("jwt", Proof::Clear(Clear::JWT)),
+    ("totp", Proof::Clear(Clear::TOTP)),
     ("oauth", Proof::OAuth),
     ("reject", Proof::Reject),
 ];

@@ -153,6 +153,17 @@ pub struct Login {
     /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
     /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
     pub lockout: lockout::Bounds,
+    /// `sessions`: what becomes of those whose token, certificate or access hours end; they end unless told.
+    pub sessions: Sessions,
+}
+
+/// What becomes of a session whose token or certificate ends, or whom no access rule lets in any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sessions {
+    /// It ends.
+    End,
+    /// It goes on: only logins are asked.
+    Keep,
 }
 
 /// Where SCRAM verifiers come from.
@@ -424,6 +435,8 @@ impl Login {
             lock: section.duration(source, "lock", Duration::from_secs(5)),
             longest: section.duration(source, "longest_lock", Duration::from_secs(900)),
         };
+        let words = [("end", Sessions::End), ("keep", Sessions::Keep)];
+        let sessions = section.choice(source, "sessions", &words, Sessions::End);
         section.finish(source);
         Self {
             method,
@@ -431,6 +444,7 @@ impl Login {
             users_file: users_file.map(|p| base.join(p)),
             scram_iterations: usize::try_from(iterations).unwrap_or(4_096),
             lockout,
+            sessions,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::config::Config;
 use crate::keeper::{Keeper, Source};
-use crate::server::Server;
+use crate::server::{self, Server};
+use crate::session::Shared;
 use crate::world::WorldHandle;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -21,14 +23,22 @@ pub struct Behind {
 }
 
 /// A running rowgate on 127.0.0.1.
-#[derive(Debug)]
 pub struct Front {
     port: u16,
     metrics_port: Option<u16>,
     world: WorldHandle,
+    shared: Arc<Shared>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     keeping: JoinHandle<()>,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Front {
@@ -43,11 +53,13 @@ impl Front {
         let world = keeper.handle();
         let server = Server::open(config, world.clone()).await?;
         let (port, metrics_port) = (server.port(), server.metrics_port());
+        let shared = Arc::clone(server.shared());
         let (stop, stopped) = oneshot::channel();
         Ok(Self {
             port,
             metrics_port,
             world,
+            shared,
             stop,
             keeping: tokio::spawn(keeper.recording().run()),
             serving: tokio::spawn(server.run(async {
@@ -70,6 +82,11 @@ impl Front {
     /// The world that it judges under.
     pub fn world(&self) -> &WorldHandle {
         &self.world
+    }
+
+    /// What SIGHUP does, with another configuration.
+    pub async fn reload(&self, config: Result<Config, String>) {
+        server::reload(&self.shared, config).await;
     }
 
     /// Ends it; running statements may end first.

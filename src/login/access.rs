@@ -59,6 +59,27 @@ pub struct Clear {
 }
 
 impl Clear {
+    const NOTHING: Self = Self {
+        token: false,
+        jwt: false,
+        totp: false,
+    };
+    /// A token of rowgate's own.
+    pub const TOKEN: Self = Self {
+        token: true,
+        ..Self::NOTHING
+    };
+    /// A token of the identity provider.
+    pub const JWT: Self = Self {
+        jwt: true,
+        ..Self::NOTHING
+    };
+    /// A password with a one-time password.
+    pub const TOTP: Self = Self {
+        totp: true,
+        ..Self::NOTHING
+    };
+
     /// The one, or the other.
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -78,6 +99,20 @@ pub struct Asked {
     pub certificate: bool,
     /// The line of the rule that says so.
     pub line: Option<usize>,
+    /// When the hours of a rule may make it another answer; never where no hours are asked.
+    pub changes: Option<DateTime<Utc>>,
+}
+
+impl Asked {
+    /// Would this let somebody in who has proved who they are in this one way?
+    pub fn admits(&self, way: Proof, certified: bool) -> bool {
+        let fits = match (self.proof, way) {
+            (Proof::Reject, _) | (_, Proof::Reject) => false,
+            (Proof::Clear(asked), Proof::Clear(used)) => asked.or(used) == asked,
+            (asked, way) => asked == way,
+        };
+        fits && (certified || !self.certificate)
+    }
 }
 
 /// One rule. What it does not name, it does not ask.
@@ -147,11 +182,18 @@ impl Rules {
     /// everybody is asked for their password.
     pub fn decide(&self, attempt: &Attempt<'_>) -> Asked {
         let fallback = if self.0.is_empty() { Proof::Scram } else { Proof::Reject };
-        let rule = self.0.iter().find(|rule| rule.fits(attempt));
+        let at = self.0.iter().position(|rule| rule.fits(attempt));
+        let rule = at.and_then(|at| self.0.get(at));
+        // those before it could be the first that fits, at another hour
+        let asked = self.0.iter().take(at.map_or(usize::MAX, |at| at + 1));
+        let changes = asked
+            .filter_map(|rule| rule.hours.as_ref())
+            .map(|h| h.change(attempt.now));
         Asked {
             proof: rule.map_or(fallback, |rule| rule.proof),
             certificate: rule.is_some_and(|rule| rule.certificate),
             line: rule.map(|rule| rule.line),
+            changes: changes.min(),
         }
     }
 }
@@ -274,5 +316,58 @@ mod tests {
             now: DateTime::UNIX_EPOCH,
         };
         assert_eq!(Rules::default().decide(&anybody).proof, Proof::Scram);
+    }
+
+    #[test]
+    fn who_may_stay() {
+        let asked = |proof, certificate| Asked {
+            proof,
+            certificate,
+            line: None,
+            changes: None,
+        };
+        let both = asked(Proof::Clear(Clear::TOKEN.or(Clear::JWT)), false);
+        assert!(both.admits(Proof::Clear(Clear::JWT), false));
+        assert!(!both.admits(Proof::Clear(Clear::TOTP), false) && !both.admits(Proof::Scram, true));
+        assert!(asked(Proof::Scram, true).admits(Proof::Scram, true));
+        assert!(!asked(Proof::Scram, true).admits(Proof::Scram, false));
+        assert!(!asked(Proof::Reject, false).admits(Proof::Scram, true));
+        assert!(!asked(Proof::Certificate, false).admits(Proof::Scram, true));
+    }
+
+    #[test]
+    fn hours_of_rules_before_the_one_that_fits_count() {
+        let hours = |text: &str| {
+            Some(Hours {
+                span: crate::login::hours::span(text),
+                days: Vec::new(),
+                zone: crate::login::hours::Zone::parse("UTC").unwrap(),
+            })
+        };
+        let rules = Rules(vec![
+            Rule {
+                hours: hours("22:00-06:00"),
+                proof: Proof::Reject,
+                ..rule()
+            },
+            Rule {
+                hours: hours("06:00-23:00"),
+                ..rule()
+            },
+            Rule {
+                hours: hours("12:01-12:02"),
+                ..rule()
+            },
+        ]);
+        let asked = rules.decide(&Attempt {
+            database: "crm",
+            login: "alice",
+            roles: &[],
+            address: None,
+            tls: true,
+            now: "2026-11-20T12:00:30Z".parse().unwrap(),
+        });
+        assert_eq!(asked.proof, Proof::Scram);
+        assert_eq!(asked.changes.unwrap().to_rfc3339(), "2026-11-20T22:00:00+00:00");
     }
 }

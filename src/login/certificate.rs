@@ -42,6 +42,14 @@ pub fn names(der: &[u8]) -> Vec<String> {
     common.into_iter().chain(alternative).filter(usable).collect()
 }
 
+/// When it ends, in seconds since 1970; at once for what is no certificate.
+pub fn until(der: &[u8]) -> u64 {
+    Certificate::from_der(der).map_or(0, |certificate| {
+        let end = certificate.tbs_certificate.validity.not_after;
+        end.to_unix_duration().as_secs()
+    })
+}
+
 /// May a certificate with these names log in so? A name that is mapped stands for the login that the map gives it,
 /// and for no other; every other name stands for itself.
 pub fn stand_for(names: &[String], login: &str, map: &BTreeMap<String, String>) -> bool {
@@ -81,7 +89,11 @@ mod tests {
         };
         assert_eq!(made(printable), ["bob"]);
         assert!(made(|p| p.distinguished_name.push(DnType::CommonName, "alice\0.example.com")).is_empty());
-        assert!(names(b"nonsense").is_empty());
+        assert!(names(b"nonsense").is_empty() && until(b"nonsense") == 0);
+        let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2026, 11, 22);
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(until(made.der()), 1_795_305_600);
     }
 
     #[test]

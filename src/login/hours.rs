@@ -1,6 +1,8 @@
 //! Hours of the day and days of the week, in a time zone that is stated.
 
-use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDateTime, NaiveTime, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, DurationRound, FixedOffset, Local, NaiveDateTime, NaiveTime, TimeDelta, Utc, Weekday,
+};
 
 /// When somebody may come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,22 @@ impl Hours {
             Some((from, to)) if from <= to => on(day) && (from..to).contains(&time),
             Some((from, to)) => (time >= from && on(day)) || (time < to && on(before)),
         }
+    }
+}
+
+impl Hours {
+    /// The next moment at which it has to be asked anew whether they hold: when that changes, or in a day. Minute by
+    /// minute, as a zone's own clock may jump.
+    pub fn change(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let (minute, held) = (TimeDelta::minutes(1), self.hold(now));
+        let mut at = now.duration_trunc(minute).unwrap_or(now);
+        for _ in 0..24 * 60 {
+            at += minute;
+            if self.hold(at) != held {
+                break;
+            }
+        }
+        at
     }
 }
 
@@ -139,6 +157,34 @@ mod tests {
         assert!(!hold("22:00-06:00", "fri", "UTC", "2026-11-20T05:00:00Z"));
         assert!(!hold("22:00-06:00", "fri", "UTC", "2026-11-21T06:00:00Z"));
         assert!(!hold("22:00-06:00", "fri", "UTC", "2026-11-21T23:00:00Z"));
+    }
+
+    #[test]
+    fn when_it_changes() {
+        let change = |hours: &str, on: &str, zone: &str, at: &str| {
+            let hours = Hours {
+                span: span(hours),
+                days: days(on).unwrap_or_default(),
+                zone: Zone::parse(zone).unwrap(),
+            };
+            hours.change(at.parse().unwrap()).to_rfc3339()
+        };
+        let friday = "2026-11-20T12:34:56Z";
+        assert_eq!(
+            change("08:00-18:00", "mon-fri", "UTC", friday),
+            "2026-11-20T18:00:00+00:00"
+        );
+        assert_eq!(
+            change("08:00-18:30", "mon-fri", "-05:30", friday),
+            "2026-11-20T13:30:00+00:00"
+        );
+        assert_eq!(change("", "fri", "UTC", friday), "2026-11-21T00:00:00+00:00");
+        assert_eq!(
+            change("22:00-06:00", "fri", "UTC", "2026-11-20T23:00:00Z"),
+            "2026-11-21T06:00:00+00:00"
+        );
+        // nothing for a day: look again then
+        assert_eq!(change("", "mon", "UTC", friday), "2026-11-21T12:34:00+00:00");
     }
 
     #[test]

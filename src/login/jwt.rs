@@ -21,7 +21,7 @@ pub const ALGORITHMS: [(&str, Algorithm); 9] = [
 ];
 
 /// `[jwt]`: whose tokens are taken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// `issuer`: what the claim `iss` must be.
     pub issuer: String,
@@ -45,7 +45,7 @@ pub struct Provider {
 }
 
 /// Where a provider's keys are (a JWKS, RFC 7517).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
     /// A file.
     File(PathBuf),

@@ -5,16 +5,17 @@ mod clear;
 mod oauth;
 mod scram;
 
+use super::stay::Stay;
 use super::{End, Shared};
 use crate::audit::{Decision, Person};
 use crate::config::LoginMethod;
 use crate::login::claims::{Pass, Unfit};
-use crate::login::{Asked, Attempt, Clear, Place, Proof, Tried, certificate};
+use crate::login::{Clear, Place, Proof, Tried, certificate};
 use crate::net::{Channel, Malformed, frame};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
 use crate::wire::startup::Startup;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Longest message of a client that has not logged in.
@@ -27,47 +28,56 @@ type Outcome = Result<Proved, &'static str>;
 
 /// Somebody has proved who they are.
 struct Proved {
-    how: How,
+    /// In this one way.
+    way: Proof,
     /// When the proof is over, in seconds since 1970.
     until: Option<u64>,
+    /// The server's last message, where the exchange has one.
+    last: Option<String>,
 }
 
 impl Proved {
-    fn for_good(how: How) -> Self {
-        Self { how, until: None }
+    fn by(way: Proof) -> Self {
+        Self {
+            way,
+            until: None,
+            last: None,
+        }
     }
 }
 
-/// How somebody has proved who they are.
-enum How {
-    /// By SCRAM: the server's last message.
-    Scram(String),
-    /// By a password that was sent as it is.
-    Password,
-    /// By something else.
-    Otherwise,
-}
-
-/// Asks a client to prove that it is who it says.
+/// Asks a client to prove that it is who it says; what it is let in by.
 pub(super) async fn authenticate(
     shared: &Shared,
     channel: &mut Channel,
     startup: &Startup,
     person: &Person,
-) -> Result<(), End> {
+) -> Result<Stay, End> {
     let login = person.login.as_str();
     let address = person.client.parse::<SocketAddr>().ok().map(|a| a.ip());
-    let asked = decide(shared, channel, startup, login, address);
-    let names = channel.stream().client_certificate().map(certificate::names);
-    let certified = certificate::stand_for(&names.unwrap_or_default(), login, &shared.config.certificates);
+    let shown = channel.stream().client_certificate();
+    let names = shown.map(certificate::names).unwrap_or_default();
+    let certified = certificate::stand_for(&names, login, &shared.doors.load().certificates);
+    let certified_until = shown.filter(|_| certified).map(certificate::until);
+    let mut stay = Stay {
+        database: startup.get("database").unwrap_or(login).to_owned(),
+        login: login.to_owned(),
+        address,
+        tls: channel.stream().is_tls(),
+        way: Proof::Reject,
+        certified,
+        until: None,
+        doors: None,
+    };
+    let asked = stay.asked(shared, chrono::Utc::now());
     let open = certified || !asked.certificate;
     // what must not be read on its way is not asked for where it could be
     let proof = match asked.proof {
-        Proof::Clear(_) | Proof::OAuth if !channel.stream().is_tls() => Proof::Reject,
+        Proof::Clear(_) | Proof::OAuth if !stay.tls => Proof::Reject,
         proof => proof,
     };
     let mut proved = match proof {
-        Proof::Certificate => (certified.then(|| Proved::for_good(How::Otherwise))).ok_or("wrong-certificate"),
+        Proof::Certificate => (certified.then(|| Proved::by(Proof::Certificate))).ok_or("wrong-certificate"),
         Proof::Clear(clear) => clear::by_token(shared, channel, login, clear).await?,
         Proof::OAuth => oauth::by_oauth(shared, channel, login).await?,
         Proof::Scram => scram::by_scram(shared, channel, login, open).await?,
@@ -122,40 +132,33 @@ pub(super) async fn authenticate(
             .hint("Ask the database administrator."),
         ));
     }
-    let by_password = matches!(asked.proof, Proof::Scram | Proof::Clear(Clear { totp: true, .. }));
-    if by_password && !matches!(last.how, How::Otherwise) && is_over(shared, login) {
+    let by_password = matches!(last.way, Proof::Scram | Proof::Clear(Clear::TOTP));
+    if by_password && is_over(shared, login) {
         let message = format!("the password of user \"{login}\" has expired");
         let refusal = Refusal::new("password-expired", SqlState::InvalidPassword, message);
         return Err(End::Fatal(
             refusal.hint("Ask the administrator of rowgate for a new one."),
         ));
     }
-    if let How::Scram(last) = last.how {
+    let by_certificate = matches!(last.way, Proof::Certificate) || asked.certificate;
+    stay.way = last.way;
+    stay.until = [last.until, certified_until.filter(|_| by_certificate)]
+        .into_iter()
+        .flatten()
+        .min();
+    if let Some(last) = last.last {
         answer::authentication_sasl_final(&mut channel.output, last.as_bytes());
     }
     answer::authentication_ok(&mut channel.output);
-    Ok(())
-}
-
-fn decide(shared: &Shared, channel: &Channel, startup: &Startup, login: &str, address: Option<IpAddr>) -> Asked {
-    let world = shared.world.current();
-    let attempt = Attempt {
-        database: startup.get("database").unwrap_or(login),
-        login,
-        roles: world.directory.principal(login).map_or(&[], |who| who.roles.as_slice()),
-        address,
-        tls: channel.stream().is_tls(),
-        now: chrono::Utc::now(),
-    };
-    shared.config.access.decide(&attempt)
+    Ok(stay)
 }
 
 /// What a token proves for this login.
-fn of_pass(found: Result<Pass, Unfit>, login: &str) -> Outcome {
+fn of_pass(found: Result<Pass, Unfit>, login: &str, way: Proof) -> Outcome {
     match found {
         Ok(pass) if pass.login == login => Ok(Proved {
-            how: How::Otherwise,
             until: Some(pass.until),
+            ..Proved::by(way)
         }),
         Ok(_) => Err("token-of-another-login"),
         Err(Unfit(word)) => Err(word),
@@ -173,8 +176,9 @@ fn now() -> (u64, f64) {
 /// Has the password that the users file keeps to be changed?
 fn is_over(shared: &Shared, login: &str) -> bool {
     let today = chrono::Utc::now().date_naive();
-    shared.config.login.method == LoginMethod::UsersFile
-        && (shared.users.load().get(login)).is_some_and(|e| shared.config.passwords.is_over(e.changed, today))
+    let doors = shared.doors.load();
+    doors.login.method == LoginMethod::UsersFile
+        && (doors.users.get(login)).is_some_and(|e| doors.passwords.is_over(e.changed, today))
 }
 
 async fn password_message(channel: &mut Channel, longest: usize) -> Result<bytes::BytesMut, End> {

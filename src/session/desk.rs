@@ -1,6 +1,8 @@
 //! The database `rowgate`: commands of temporary rights, answered by rowgate itself in the simple and extended protocol.
 
+use super::alarm::Bell;
 use super::login::record_command;
+use super::stay::Stay;
 use super::{End, Shared};
 use crate::audit::{Decision, Person};
 use crate::net::frame::{put, put_cstr};
@@ -13,6 +15,9 @@ use crate::wire::answer;
 use crate::wire::message::{ClientMessage, Target, Unreadable, body_limit};
 use bytes::{BufMut, BytesMut};
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 
 /// Its name.
 pub(super) const DATABASE: &str = "rowgate";
@@ -34,6 +39,8 @@ struct Talk<'s> {
     desk: &'s Desk,
     client: Channel,
     person: Person,
+    stay: Stay,
+    bell: Arc<Bell>,
     statements: HashMap<String, String>,
     portals: HashMap<String, Portal>,
     /// Everything up to Sync is thrown away, after an error.
@@ -47,12 +54,20 @@ struct Portal {
 }
 
 /// Serves somebody who has logged in, until they leave or are put out.
-pub(super) async fn serve(shared: &Shared, desk: &Desk, client: Channel, person: Person) -> (Channel, Person, End) {
+pub(super) async fn serve(
+    shared: &Shared,
+    desk: &Desk,
+    client: Channel,
+    person: Person,
+    (stay, bell): (Stay, Arc<Bell>),
+) -> (Channel, Person, End) {
     let mut talk = Talk {
         shared,
         desk,
         client,
         person,
+        stay,
+        bell,
         statements: HashMap::new(),
         portals: HashMap::new(),
         skipping: false,
@@ -84,8 +99,8 @@ impl Talk<'_> {
     }
 
     async fn converse(&mut self) -> Result<(), End> {
-        let mut world = self.shared.world.watch();
-        let mut stop = self.shared.stop.clone();
+        let bell = Arc::clone(&self.bell);
+        let mut heard = 0;
         loop {
             self.still_in()?;
             let limit = |tag| body_limit(tag, LONGEST, LONGEST);
@@ -94,7 +109,7 @@ impl Talk<'_> {
                 continue;
             }
             self.client.drain().await.map_err(|_| End::Client)?;
-            if *stop.borrow() {
+            if *self.shared.stop.borrow() {
                 return Err(End::Fatal(Refusal::new(
                     "stopped",
                     SqlState::AdminShutdown,
@@ -105,13 +120,13 @@ impl Talk<'_> {
                 filled = self.client.fill() => if !matches!(filled, Ok(count) if count > 0) {
                     return Err(End::Client);
                 },
-                _ = world.changed() => {}
-                _ = stop.changed() => {}
+                () = poll_fn(|cx| if bell.has_rung(cx, &mut heard) { Poll::Ready(()) } else { Poll::Pending }) => {}
             }
         }
     }
 
-    fn still_in(&self) -> Result<(), End> {
+    fn still_in(&mut self) -> Result<(), End> {
+        self.stay.look(self.shared, &self.bell)?;
         let world = self.shared.world.current();
         if world.directory.principal(&self.person.login).is_some() {
             return Ok(());

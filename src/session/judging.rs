@@ -168,6 +168,9 @@ pub(super) enum Verdict {
 impl Session<'_> {
     /// Takes the world as it is now; a person who is no longer in it leaves.
     pub(super) fn renew_world(&mut self) -> Result<(), End> {
+        if self.bell.rang_by_itself() {
+            self.stay.look(self.shared, &self.bell)?;
+        }
         if self.shared.world.is_current(&self.state.world) {
             return Ok(());
         }

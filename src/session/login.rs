@@ -3,6 +3,7 @@
 use super::authenticate::authenticate;
 use super::expect::Queue;
 use super::state::State;
+use super::stay::Stay;
 use super::{End, Session, Shared, Upstream};
 use crate::audit::{Audit, Decision, Event, Person, StatementText};
 use crate::backend::carried::{Digest, Settings};
@@ -40,6 +41,7 @@ struct LoggedIn {
     startup: Startup,
     login: String,
     person: Person,
+    stay: Stay,
 }
 
 async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: bool) -> Result<LoggedIn, End> {
@@ -62,7 +64,12 @@ async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: boo
         shared.counters.refused_login(refusal.code);
         record_login(shared, &person, Decision::Refused, refusal.code);
     }
-    result.map(|()| LoggedIn { startup, login, person })
+    result.map(|stay| LoggedIn {
+        startup,
+        login,
+        person,
+        stay,
+    })
 }
 
 /// Reads up to the StartupMessage; TLS is shaken on the way.
@@ -179,7 +186,12 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         startup,
         login,
         mut person,
+        mut stay,
     } = logged_in;
+    let bell = shared.alarms.bell();
+    if let Err(end) = stay.look(shared, &bell) {
+        return say_goodbye(client, &end).await;
+    }
     let world = shared.world.current();
     let Some(who) = world.directory.principal(&login).cloned() else {
         return;
@@ -190,7 +202,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     let database = startup.get("database").unwrap_or(&login);
     if let Some(desk) = super::desk::of(shared, database) {
         record_login(shared, &person, Decision::Allowed, "");
-        let (client, person, end) = Box::pin(super::desk::serve(shared, desk, client, person)).await;
+        let (client, person, end) = Box::pin(super::desk::serve(shared, desk, client, person, (stay, bell))).await;
         record(shared, &person, "logout", Decision::Allowed, "");
         return say_goodbye(client, &end).await;
     }
@@ -239,7 +251,8 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         share: None,
         back,
         person,
-        bell: shared.alarms.bell(),
+        stay,
+        bell,
         heard: (0, 0),
     };
     let setup = tokio::time::timeout(shared.config.limits.login_timeout, Box::pin(session.set_up(&startup))).await;

@@ -14,6 +14,7 @@ mod cancel;
 mod copying;
 mod counters;
 mod desk;
+mod doors;
 mod enclosure;
 mod expect;
 mod front;
@@ -35,10 +36,12 @@ mod shared;
 mod shares;
 mod staging;
 mod state;
+mod stay;
 
 pub use alarm::Alarms;
 pub use cancel::Cancels;
 pub use counters::Counters;
+pub use doors::Doors;
 pub use judging::Judgements;
 pub use login::{prepare_socket, serve};
 pub use pooling::Pin;
@@ -141,6 +144,8 @@ struct Session<'s> {
     pinned: Option<Pin>,
     /// Its place among those who hold connections.
     share: Option<shares::Share>,
+    /// Until when it may go on.
+    stay: stay::Stay,
     /// Rings when the world has changed or rowgate stops.
     bell: Arc<alarm::Bell>,
     /// What of it was heard between statements, and while one ran.

@@ -131,6 +131,7 @@ impl Session<'_> {
             if *self.shared.stop.borrow() {
                 return Err(stopped());
             }
+            self.stay.look(self.shared, &self.bell)?;
             self.renew_world()?;
         }
         Ok(())
@@ -142,6 +143,7 @@ impl Session<'_> {
         let deadline = self.overflow.as_ref().and_then(|o| o.cancel_at());
         let moved = poll_fn(|cx| {
             if bell.has_rung(cx, &mut self.heard.1) {
+                self.stay.look(self.shared, &bell)?;
                 self.still_in(&self.shared.world.current())?;
             }
             self.poll_move(cx)

@@ -1,18 +1,16 @@
 //! What all sessions share.
 
 use super::Cancels;
+use super::doors::Doors;
 use super::judging::Judgements;
 use crate::audit::Audit;
 use crate::backend::carried::Settings;
 use crate::backend::{Connector, Pool};
 use crate::config::Config;
 use crate::login::Lockout;
-use crate::login::keys::Issuer;
-use crate::login::token::Tokens;
 use crate::login::used::Used;
 use crate::rights::desk::Desk;
 use crate::wire::tls::ServerTls;
-use crate::wire::users_file::Entry;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
@@ -40,16 +38,12 @@ pub struct Shared {
     pub cancels: Cancels,
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
-    /// The users file's entries, where logins come from one.
-    pub users: ArcSwap<HashMap<String, Entry>>,
+    /// What logins are held to.
+    pub doors: ArcSwap<Doors>,
     /// Makes up verifiers for unknown logins.
     pub mock_secret: [u8; 32],
     /// Stands in for the secret of whoever has none.
     pub mock_totp: String,
-    /// Checks tokens of rowgate's own.
-    pub tokens: Option<Tokens>,
-    /// Checks tokens of the identity provider.
-    pub issuer: Option<Issuer>,
     /// What was good for one login only.
     pub used: Used,
     /// Failed logins of late.

@@ -62,6 +62,12 @@ impl Gate {
         self.front.world()
     }
 
+    /// Puts in force what other lines say of logins, as SIGHUP does.
+    pub async fn reload(&self, database: &Database, more: &str) {
+        let config = config(database, self.files.path(), more);
+        self.front.reload(Ok(config)).await;
+    }
+
     /// Stops it; its files stay as long as what this gives.
     pub async fn stopped(self) -> tempfile::TempDir {
         self.front.stop().await;

@@ -1,9 +1,9 @@
 //! What is sent as it is in place of a password: tokens, and passwords with a one-time password behind them.
 
 use super::scram::mock;
-use super::{End, How, LONGEST_TOKEN, Outcome, Proved, Shared, now, of_pass, password_message};
+use super::{End, LONGEST_TOKEN, Outcome, Proved, Shared, now, of_pass, password_message};
 use crate::login::claims::Unfit;
-use crate::login::{Clear, totp};
+use crate::login::{Clear, Proof, totp};
 use crate::net::{Channel, Malformed};
 use crate::wire::{answer, scram};
 
@@ -20,8 +20,9 @@ pub(super) async fn by_token(
         return Err(End::Malformed(Malformed("invalid password packet")));
     };
     let (now, seconds) = now();
-    let mut found = Err(Unfit("token-not-signed-by-a-known-key"));
-    if let (true, Some(tokens)) = (clear.token, &shared.tokens) {
+    let doors = shared.doors.load_full();
+    let (mut found, mut way) = (Err(Unfit("token-not-signed-by-a-known-key")), Clear::TOKEN);
+    if let (true, Some(tokens)) = (clear.token, &doors.tokens) {
         found = tokens.check(secret, seconds).and_then(|token| {
             let number = token.once.map(|number| format!("token {number}"));
             let until = token.pass.until;
@@ -29,18 +30,19 @@ pub(super) async fn by_token(
             unused.then_some(token.pass).ok_or(Unfit("token-used-before"))
         });
     }
-    if let (true, true, Some(issuer)) = (found.is_err(), clear.jwt, &shared.issuer) {
+    if let (true, true, Some(issuer)) = (found.is_err(), clear.jwt, &doors.issuer) {
+        way = Clear::JWT;
         found = issuer.check(secret, seconds).await;
     }
     if found.is_err() && clear.totp {
         return by_one_time_password(shared, login, secret, now).await;
     }
-    Ok(of_pass(found, login))
+    Ok(of_pass(found, login, Proof::Clear(way)))
 }
 
 /// The password with the code of an authenticator behind it; the same work whoever the login is.
 async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
-    let entry = shared.users.load().get(login).cloned();
+    let entry = shared.doors.load().users.get(login).cloned();
     let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
     let verifier = stored.unwrap_or_else(|| mock(shared, login));
     let (password, code) = totp::split(secret).unwrap_or((secret, ""));
@@ -56,7 +58,7 @@ async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u
     };
     let fresh = shared.used.first_time(format!("totp {step} {login}"), ends, now);
     Ok(if fresh {
-        Ok(Proved::for_good(How::Password))
+        Ok(Proved::by(Proof::Clear(Clear::TOTP)))
     } else {
         Err("code-used-before")
     })

@@ -1,6 +1,7 @@
 //! OAUTHBEARER: a token of the identity provider, which the client may ask about first.
 
 use super::{End, LONGEST_TOKEN, Outcome, Shared, of_pass, password_message};
+use crate::login::Proof;
 use crate::login::claims::Unfit;
 use crate::net::Channel;
 use crate::refusal::Refusal;
@@ -30,16 +31,16 @@ pub(super) async fn by_oauth(shared: &Shared, channel: &mut Channel, login: &str
             return Err(End::Fatal(Refusal::unsupported("authorization-identity", message)));
         }
     };
-    let found = match &shared.issuer {
+    let found = match &shared.doors.load_full().issuer {
         Some(issuer) => issuer.check(token, super::now().1).await,
         None => Err(Unfit("keys-cannot-be-read")),
     };
-    Ok(of_pass(found, login))
+    Ok(of_pass(found, login, Proof::OAuth))
 }
 
 /// Tells a client whose token is not taken where it gets one, and waits for its last word.
 pub(super) async fn refuse(shared: &Shared, channel: &mut Channel) -> Result<(), End> {
-    if let Some(issuer) = &shared.issuer {
+    if let Some(issuer) = &shared.doors.load_full().issuer {
         let provider = issuer.provider();
         let told = oauthbearer::invalid_token(&provider.issuer, provider.discovery.as_deref(), &provider.scope);
         answer::authentication_sasl_continue(&mut channel.output, told.as_bytes());

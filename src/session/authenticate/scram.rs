@@ -1,15 +1,16 @@
 //! SCRAM, by the verifier of the login or one that nothing fits.
 
-use super::{End, How, LONGEST_LOGIN, Outcome, Proved, Shared, password_message};
+use super::{End, LONGEST_LOGIN, Outcome, Proved, Shared, password_message};
 use crate::backend::auth_query;
 use crate::config::LoginMethod;
+use crate::login::Proof;
 use crate::net::{Channel, Malformed};
 use crate::wire::{answer, scram};
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
 
 /// Stands in where there is no verifier.
 pub(super) fn mock(shared: &Shared, login: &str) -> scram::Verifier {
-    scram::Verifier::mock(login, &shared.mock_secret, shared.config.login.scram_iterations)
+    scram::Verifier::mock(login, &shared.mock_secret, shared.doors.load().login.scram_iterations)
 }
 
 /// SCRAM, by the verifier of the login, or by one that nothing fits: where there is none, and where it is not `open`
@@ -38,15 +39,19 @@ pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str
     answer::authentication_sasl_continue(&mut channel.output, first.as_bytes());
     let body = password_message(channel, LONGEST_LOGIN).await?;
     Ok(scram::last(&body, &waiting)
-        .map(|last| Proved::for_good(How::Scram(last)))
+        .map(|last| Proved {
+            last: Some(last),
+            ..Proved::by(Proof::Scram)
+        })
         .map_err(|_| "wrong-password"))
 }
 
 /// What stands for a login's password; looked up in the same way whoever the login is.
 async fn stored_verifier(shared: &Shared, login: &str) -> Result<Option<String>, End> {
-    let stored = match shared.config.login.method {
-        LoginMethod::UsersFile => shared.users.load().get(login).map(|e| e.verifier.clone()),
-        LoginMethod::Upstream => auth_query::verifier(&shared.pool, &shared.config.login.auth_query, login)
+    let doors = shared.doors.load_full();
+    let stored = match doors.login.method {
+        LoginMethod::UsersFile => doors.users.get(login).map(|e| e.verifier.clone()),
+        LoginMethod::Upstream => auth_query::verifier(&shared.pool, &doors.login.auth_query, login)
             .await
             .map_err(|error| {
                 tracing::error!(%error, "the auth query failed");

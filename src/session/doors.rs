@@ -1,0 +1,69 @@
+//! What logins are held to, as one: put in force at the start, and again on SIGHUP, as a whole or not at all.
+
+use crate::config::{Config, Login, LoginMethod};
+use crate::login::Rules;
+use crate::login::jwt::{Keys, Provider};
+use crate::login::keys::Issuer;
+use crate::login::passwords::PasswordRules;
+use crate::login::token::Tokens;
+use crate::wire::users_file::{self, Entry};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The sections of the configuration that say who comes in, with the files that they name.
+pub struct Doors {
+    /// Another one for each time that they were read.
+    pub number: u64,
+    /// `[login]`; its lock-outs are those of the start.
+    pub login: Login,
+    /// `[passwords]`
+    pub passwords: PasswordRules,
+    /// `[[access]]`
+    pub access: Rules,
+    /// `[certificates]`
+    pub certificates: BTreeMap<String, String>,
+    /// The users file's entries, where logins come from one.
+    pub users: HashMap<String, Entry>,
+    /// Checks tokens of rowgate's own.
+    pub tokens: Option<Tokens>,
+    /// Checks tokens of the identity provider.
+    pub issuer: Option<Arc<Issuer>>,
+}
+
+impl Doors {
+    /// Reads the files; the first that is wrong is the error. Keys that `before` has from the same address stay.
+    pub async fn open(config: &Config, before: Option<&Self>) -> Result<Self, String> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let users = match (config.login.method, &config.login.users_file) {
+            (LoginMethod::UsersFile, Some(path)) => users_file::load(path)?,
+            _ => HashMap::new(),
+        };
+        let tokens = match &config.proofs.token {
+            Some(token) => Some(Tokens::load(&token.key, token.longest)?),
+            None => None,
+        };
+        let known = before.and_then(|doors| doors.issuer.as_ref());
+        let issuer = match &config.proofs.jwt {
+            Some(provider) => Some(issuer(provider, known).await?),
+            None => None,
+        };
+        Ok(Self {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            login: config.login.clone(),
+            passwords: config.passwords,
+            access: config.access.clone(),
+            certificates: config.certificates.clone(),
+            users,
+            tokens,
+            issuer,
+        })
+    }
+}
+
+async fn issuer(provider: &Provider, known: Option<&Arc<Issuer>>) -> Result<Arc<Issuer>, String> {
+    match known.filter(|known| matches!(provider.keys, Keys::Url(..)) && known.provider() == provider) {
+        Some(known) => Ok(Arc::clone(known)),
+        None => Issuer::open(provider.clone()).await.map(Arc::new),
+    }
+}

@@ -51,11 +51,29 @@ async fn every_statement_of_every_client() {
     let world = front.world().current();
     let who = Arc::clone(world.directory.principal(LOGIN).unwrap());
     let judging = std::thread::Builder::new().stack_size(256 << 20);
-    judging.spawn(move || judge_all(&who, &world)).unwrap().join().unwrap();
+    let mut new = judging.spawn(move || judge_all(&who, &world)).unwrap().join().unwrap();
     front.stop().await;
+    // what clients of PostgreSQL 15 ask for and a newer server no longer has, it refuses as rowgate does
+    let straight = database.superuser().await;
+    let mut refused_alike = Vec::new();
+    for (at, (reason, statement)) in new.iter().enumerate() {
+        let absent = reason.contains(": no-column: ") || reason.contains(": no-relation: ");
+        let said = straight.prepare(statement).await.err().and_then(|e| e.code().cloned());
+        if absent && said.is_some_and(|code| matches!(code.code(), "42703" | "42P01")) {
+            refused_alike.push(at);
+        }
+    }
+    for at in refused_alike.into_iter().rev() {
+        new.remove(at);
+    }
+    assert!(
+        new.is_empty(),
+        "new refusals; if they are meant, run with UPDATE=1:\n{new:#?}"
+    );
 }
 
-fn judge_all(who: &Principal, world: &World) {
+/// Prints what becomes of each statement, and yields the refusals that nobody expects with the statements.
+fn judge_all(who: &Principal, world: &World) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let mut clients: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
@@ -63,7 +81,7 @@ fn judge_all(who: &Principal, world: &World) {
         .filter(|path| path.is_dir())
         .collect();
     clients.sort();
-    let (mut shares, mut refusals) = (String::new(), String::new());
+    let (mut shares, mut refusals) = (String::new(), Vec::new());
     let (mut all, mut through) = (0, 0);
     for client in clients {
         let name = client.file_name().unwrap().to_string_lossy().into_owned();
@@ -76,7 +94,7 @@ fn judge_all(who: &Principal, world: &World) {
                 count += 1;
                 match answer(statement, who, world) {
                     Ok(()) => good += 1,
-                    Err(reason) => writeln!(refusals, "{name}: {reason}\n    {}", first_words(statement)).unwrap(),
+                    Err(reason) => refusals.push((format!("{name}: {reason}"), statement.to_owned())),
                 }
             }
         }
@@ -84,7 +102,11 @@ fn judge_all(who: &Principal, world: &World) {
         all += count;
         through += good;
     }
-    let found = format!("{shares}{:<16}{through:>4} of {all:>4}\n\n{refusals}", "all");
+    let told: String = refusals
+        .iter()
+        .map(|(reason, statement)| format!("{reason}\n    {}\n", first_words(statement)))
+        .collect();
+    let found = format!("{shares}{:<16}{through:>4} of {all:>4}\n\n{told}", "all");
     println!("{found}");
     let expected = folder.join("expected.txt");
     if std::env::var_os("UPDATE").is_some() {
@@ -92,10 +114,6 @@ fn judge_all(who: &Principal, world: &World) {
     }
     let expected = std::fs::read_to_string(&expected).unwrap_or_default();
     let known: Vec<_> = expected.lines().collect();
-    let new: Vec<_> = refusals.lines().filter(|line| !known.contains(line)).collect();
-    assert!(
-        new.is_empty(),
-        "new refusals; if they are meant, run with UPDATE=1:\n{}",
-        new.join("\n")
-    );
+    refusals.retain(|(reason, _)| !known.contains(&reason.as_str()));
+    refusals
 }

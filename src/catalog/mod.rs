@@ -166,6 +166,8 @@ pub struct Column {
     pub generated_from: Vec<i16>,
     /// `GENERATED ALWAYS AS (…) STORED` or `VIRTUAL`.
     pub is_generated: bool,
+    /// `GENERATED ALWAYS AS (…) VIRTUAL` (PostgreSQL 18): computed when it is read, which may raise.
+    pub is_virtual: bool,
     /// Has a default or is an identity.
     pub has_default: bool,
 }

@@ -112,7 +112,11 @@ impl PolicySet {
         let export = union(|said| &said.export);
         let mut because: Vec<String> = seats.iter().map(why_rows).collect();
         because.extend(given::because(scopes.who, &table.name.text));
-        let columns = self.columns(scopes, &seats, table, relation, &mut because);
+        let mut columns = self.columns(scopes, &seats, table, relation, &mut because);
+        let shown = rows.rows();
+        for (column, view) in relation.columns.iter().zip(&mut columns) {
+            generated::keep_to_rows(column, &shown, view);
+        }
         let max_rows = seats
             .iter()
             .filter(|seat| rows.is_none() || !seat.rows.is_none())
@@ -132,7 +136,7 @@ impl PolicySet {
             lockable: rows.and(&edit),
             export: !rows.is_none() && rows.within(&export),
             max_rows,
-            rows: rows.rows(),
+            rows: shown,
             columns,
             because,
             by_key: None,

@@ -3,7 +3,7 @@
 use super::PolicySet;
 use super::columns::{Outcome, Say};
 use super::decide::Seat;
-use super::decision::ColumnView;
+use super::decision::{ColumnView, Rows};
 use super::scope::Pred;
 use super::written::Show;
 use super::{mask, qualify};
@@ -73,5 +73,36 @@ pub(super) fn say(
             }
         }
         other => other,
+    }
+}
+
+/// What is computed when it is read may raise, and a hidden row must not be heard of so: it is computed on the rows in
+/// scope alone.
+pub(super) fn keep_to_rows(column: &Column, rows: &Rows, view: &mut ColumnView) {
+    if !column.is_virtual {
+        return;
+    }
+    let condition = match rows {
+        Rows::All => return,
+        Rows::None => "FALSE",
+        Rows::Where(condition) => condition,
+    };
+    let value = super::print::column(&super::print::alias(0), &column.name);
+    let within = |value: &str| mask::collated(format!("(CASE WHEN ({condition}) THEN {value} END)"), column);
+    match view {
+        ColumnView::Hidden => {}
+        ColumnView::Clear => {
+            *view = ColumnView::Masked {
+                sql: within(&value),
+                mask: "virtual".to_owned(),
+                search: None,
+            };
+        }
+        ColumnView::Masked { sql, search, .. } => {
+            *sql = within(sql);
+            if let Some(search) = search {
+                *search = within(search);
+            }
+        }
     }
 }

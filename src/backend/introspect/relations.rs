@@ -23,7 +23,7 @@ SELECT pg_catalog.json_build_object(
                     JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
                     JOIN pg_catalog.pg_type ct ON ct.oid = a.atttypid
                     WHERE co.oid = a.attcollation AND a.attcollation <> 0 AND a.attcollation <> ct.typcollation),
-      'not_null', a.attnotnull, 'generated', a.attgenerated <> '',
+      'not_null', a.attnotnull, 'generated', a.attgenerated <> '', 'virtual', a.attgenerated = 'v',
       'has_default', a.atthasdef OR a.attidentity <> '',
       'expression', CASE WHEN a.attgenerated <> '' THEN (
         SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
@@ -194,6 +194,7 @@ struct RawColumn {
     collation: Option<(String, String)>,
     not_null: bool,
     generated: bool,
+    r#virtual: bool,
     has_default: bool,
     expression: Option<String>,
     from: Option<Vec<i16>>,
@@ -272,6 +273,7 @@ impl RawColumn {
             not_null: self.not_null,
             generated_from: self.from.unwrap_or_default(),
             is_generated: self.generated,
+            is_virtual: self.r#virtual,
             has_default: self.has_default,
         }
     }

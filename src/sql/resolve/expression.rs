@@ -399,7 +399,7 @@ impl Analysis<'_> {
         Ok(())
     }
 
-    fn sub_link(&mut self, link: &SubLink, scope: &Scope<'_>) -> Result<Facts, Refusal> {
+    pub(super) fn sub_link(&mut self, link: &SubLink, scope: &Scope<'_>) -> Result<Facts, Refusal> {
         let Some(NodeEnum::SelectStmt(select)) = link.subselect.as_ref().and_then(|s| s.node.as_ref()) else {
             return Err(lost());
         };

@@ -54,7 +54,7 @@ impl Analysis<'_> {
             NodeEnum::RangeFunction(function) => Ok(vec![Rc::new(self.range_function(function, scope)?)]),
             NodeEnum::JoinExpr(join) => self.join(join, scope, aliased_join),
             NodeEnum::RangeTableFunc(table) => Ok(vec![Rc::new(self.xml_table(table, scope)?)]),
-            NodeEnum::JsonTable(_) => Err(unsupported("JSON_TABLE")),
+            NodeEnum::JsonTable(table) => Ok(vec![Rc::new(self.json_table(table, scope)?)]),
             _ => Err(unsupported("this kind of FROM item")),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Analysis, name_parts, string_of};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{AExprKind, MinMaxOp, Node, SqlValueFunctionOp, SubLinkType};
+use pg_query::protobuf::{AExprKind, JsonExprOp, MinMaxOp, Node, SqlValueFunctionOp, SubLinkType, XmlExprOp};
 
 impl Analysis<'_> {
     /// The name of an unnamed result column, `?column?` where nothing better is known.
@@ -88,6 +88,22 @@ fn figure(node: &Node) -> Option<(String, u8)> {
             SqlValueFunctionOp::SvfopCurrentCatalog => "current_catalog",
             SqlValueFunctionOp::SvfopCurrentSchema => "current_schema",
         }),
+        NodeEnum::XmlExpr(xml) => match xml.op() {
+            XmlExprOp::IsXmlconcat => sure("xmlconcat"),
+            XmlExprOp::IsXmlelement => sure("xmlelement"),
+            XmlExprOp::IsXmlforest => sure("xmlforest"),
+            XmlExprOp::IsXmlparse => sure("xmlparse"),
+            XmlExprOp::IsXmlpi => sure("xmlpi"),
+            XmlExprOp::IsXmlroot => sure("xmlroot"),
+            XmlExprOp::IsXmlserialize => sure("xmlserialize"),
+            XmlExprOp::IsDocument | XmlExprOp::Undefined => None,
+        },
+        NodeEnum::JsonFuncExpr(function) => match function.op() {
+            JsonExprOp::JsonExistsOp => sure("json_exists"),
+            JsonExprOp::JsonQueryOp => sure("json_query"),
+            JsonExprOp::JsonValueOp => sure("json_value"),
+            JsonExprOp::JsonTableOp | JsonExprOp::Undefined => None,
+        },
         NodeEnum::XmlSerialize(_) => sure("xmlserialize"),
         NodeEnum::JsonParseExpr(_) => sure("json"),
         NodeEnum::JsonScalarExpr(_) => sure("json_scalar"),

@@ -8,6 +8,7 @@ pub mod facts;
 mod from;
 mod functions;
 mod json;
+mod json_table;
 mod keys;
 mod label;
 mod operators;

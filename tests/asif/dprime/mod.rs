@@ -309,7 +309,7 @@ DO $$ DECLARE r record; BEGIN
   END LOOP;
   FOR r IN SELECT a.attrelid::regclass AS tab, a.attname FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid
            JOIN pg_namespace n ON n.oid = t.relnamespace
-           WHERE n.nspname IN ('public', 'crm') AND t.relkind IN ('r', 'p') AND a.attnum > 0 AND a.attnotnull
+           WHERE n.nspname IN ('public', 'crm') AND t.relkind IN ('r', 'p') AND a.attnum > 0 AND a.attnotnull AND a.attinhcount = 0
              AND NOT a.attisdropped AND a.attidentity = '' AND NOT t.relispartition
              AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)) LOOP
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', r.tab, r.attname);

@@ -8,6 +8,8 @@
 //! - `error CODE`: an error of this SQLSTATE, by whomever; `rows …`: these rows, `|` between values, `;` between rows
 //! - `ok`: no error; `safe`: whatever, as long as nothing hidden comes out of it
 //!
+//! Behind `since 17` an older server must get an error for each statement, and nothing else.
+//!
 //! `A or B` allows either. Hidden marks in any byte of any answer fail the case, and the connection must still work.
 #![allow(
     dead_code,
@@ -47,6 +49,8 @@ pub const SETTINGS: &str = "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SE
 struct Attack {
     name: String,
     login: String,
+    /// The first major version of PostgreSQL that has what is tried.
+    since: u32,
     steps: Vec<(String, String)>,
     /// Data for COPY, by the number of the step.
     data: HashMap<usize, String>,
@@ -59,6 +63,7 @@ fn read(text: &str) -> Vec<Attack> {
             attacks.push(Attack {
                 name: name.to_owned(),
                 login: String::new(),
+                since: 0,
                 steps: Vec::new(),
                 data: HashMap::new(),
             });
@@ -67,6 +72,8 @@ fn read(text: &str) -> Vec<Attack> {
         let Some(attack) = attacks.last_mut() else { continue };
         if let Some(login) = line.strip_prefix("as ") {
             attack.login = login.trim().to_owned();
+        } else if let Some(version) = line.strip_prefix("since ") {
+            attack.since = version.trim().parse().expect("a version");
         } else if let Some(more) = line.strip_prefix(">> ") {
             let last = attack.steps.last_mut().expect("a statement to continue");
             last.0.push('\n');
@@ -140,11 +147,16 @@ fn writes(sql: &str) -> bool {
 
 fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<Vec<String>> {
     let mut wrong = Vec::new();
+    let mut is_old = false;
     let mut gate = server.connect(&attack.login)?;
     let mut prime = Client::connect(&seat.prime)?;
     for text in SETTINGS.split(';') {
         gate.simple(text)?;
         prime.simple(text)?;
+    }
+    if attack.since > 0 {
+        let version = rows(&prime.simple("SHOW server_version_num")?);
+        is_old = version.parse::<u32>().expect("a version") / 10_000 < attack.since;
     }
     for (at, (sql, want)) in attack.steps.iter().enumerate() {
         gate.copy_data = attack.data.get(&at).map(|d| d.clone().into_bytes());
@@ -167,6 +179,15 @@ fn run(attack: &Attack, seat: &Seat, server: &stage::Server) -> std::io::Result<
             .map_or_else(|| sql.clone(), |data| format!("{sql}\n{data}"));
         if let Some(mark) = leaked(&answer, &as_if, &seat.hidden, &said) {
             wrong.push(format!("{sql}\n    LEAKED {mark}: {}", shown(&answer)));
+        }
+        if is_old {
+            if answer.error.is_none() {
+                wrong.push(format!(
+                    "{sql}\n    must be an error on this server\n    was  {}",
+                    shown(&answer)
+                ));
+            }
+            continue;
         }
         if !want
             .split(" or ")

@@ -129,7 +129,12 @@ async fn psql() {
     says(&output, &["customers 10", "masked true", "variable 10", "usable 1"]);
     assert_eq!(output.matches("streamed true").count(), 10, "{output}");
     assert!(output.contains("owner_id|integer"), "\\d shows columns: {output}");
-    let errors: Vec<_> = output.lines().filter(|line| line.contains("ERROR")).collect();
+    // a psql older than the server asks for what the catalogue no longer has
+    let outdated = |line: &str| line.contains("column d.daticulocale") || line.contains("column c.colliculocale");
+    let errors: Vec<_> = output
+        .lines()
+        .filter(|line| line.contains("ERROR") && !outdated(line))
+        .collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(
         errors[0].ends_with("42703") && errors[1].ends_with("42501"),

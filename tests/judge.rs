@@ -170,9 +170,26 @@ fn answered(text: &str, world: &World) -> (String, usize) {
     (out, cases)
 }
 
+/// A line without what depends on the server: since version 16 PostgreSQL leaves qualifiers out of definitions of views
+/// that read one relation, and since 18 it keeps conditions behind the grouping by itself.
+fn on_any_server(line: &str) -> String {
+    let mut out = String::new();
+    for part in line
+        .replace(": fenced", "")
+        .split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+    {
+        let is_qualifier = part.len() > 1 && part.ends_with('.') && part.starts_with(|c: char| c.is_ascii_lowercase());
+        if !is_qualifier {
+            out.push_str(part);
+        }
+    }
+    out
+}
+
 #[tokio::test]
 async fn every_case_is_sent_as_written() {
     let database = Database::new().await;
+    let as_written = database.cluster.version().starts_with("15");
     let world = database.world_with(&shipped("policies")).await;
     let mut files: Vec<PathBuf> = std::fs::read_dir(shipped("tests/judge"))
         .unwrap()
@@ -192,7 +209,7 @@ async fn every_case_is_sent_as_written() {
         for (old, new) in written
             .lines()
             .zip(today.lines())
-            .filter(|(old, new)| old != new)
+            .filter(|(old, new)| old != new && (as_written || on_any_server(old) != on_any_server(new)))
             .take(1)
         {
             wrong.push(format!("{}\n  - {old}\n  + {new}", file.display()));

@@ -130,10 +130,12 @@ impl Analysis<'_> {
     /// has too, but not in clear, is qualified.
     fn in_place(&mut self, item: &Item, column: &Col, reference: &ColumnRef) -> Result<(), Refusal> {
         let in_view = self.unit != 0;
-        if in_view && !matches!(item.source, Source::Target(_)) {
+        let bare = reference.fields.len() == 1;
+        // PostgreSQL 16 and later leave the qualifiers out of a view's definition that reads one relation
+        let is_plain = !bare || !self.veiled.contains(&column.name);
+        if in_view && is_plain && !matches!(item.source, Source::Target(_)) {
             return Ok(());
         }
-        let bare = reference.fields.len() == 1;
         let text = match item.source {
             Source::Target(_) if bare && !in_view && !column.origin_lost && !self.veiled.contains(&column.name) => {
                 return Ok(());
@@ -142,7 +144,7 @@ impl Analysis<'_> {
             // a view's name for a column of the row that was to be inserted
             Source::Checked | Source::Derived if item.name == EXCLUDED && column.sent.is_some() => column.text.clone(),
             Source::Guard(_) | Source::Relation(_) | Source::Derived | Source::Checked | Source::Join => {
-                if !bare || !self.veiled.contains(&column.name) {
+                if is_plain {
                     return Ok(());
                 }
                 if !column.text.contains('.') {
@@ -157,7 +159,7 @@ impl Analysis<'_> {
         };
         let bytes = self.reference_bytes(reference)?;
         self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Column);
-        self.renames += 1;
+        self.renames += usize::from(!in_view || matches!(item.source, Source::Target(_)));
         Ok(())
     }
 

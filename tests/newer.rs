@@ -9,6 +9,7 @@
 
 mod support;
 
+use support::raw::{Raw, startup};
 use support::{Database, failure, one, policies, rows};
 
 const DIRECTORY: &str = "[directory]\nusers = \"SELECT login, user_id, ARRAY['reader'] AS role FROM crm.users\"\n";
@@ -99,5 +100,38 @@ async fn a_virtual_column_is_computed_on_rows_in_scope() {
         .await,
         "20 0 5 0"
     );
+    front.stop().await;
+}
+
+/// Protocol 3.2, which libpq 18 can ask for, is spoken; what is newer or unknown is negotiated down.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_protocol_version_is_negotiated() {
+    let database = Database::new().await;
+    let front = database.rowgate().await;
+    let name = database.name.as_str();
+    let plain = [("user", "alice"), ("database", name)];
+    let with_option = [("user", "alice"), ("database", name), ("_pq_.unheard_of", "1")];
+    for (minor, parameters, answer) in [
+        (0_u16, &plain[..], None),
+        (2, &plain[..], None),
+        (9999, &plain[..], Some("v 0003 0002 00000000")),
+        (0, &with_option[..], Some("v 0003 0000 00000001 _pq_.unheard_of")),
+        (2, &with_option[..], Some("v 0003 0002 00000001 _pq_.unheard_of")),
+    ] {
+        let mut packet = startup(parameters);
+        packet[6..8].copy_from_slice(&minor.to_be_bytes());
+        let mut raw = Raw::open(front.port()).await;
+        raw.send(&packet).await;
+        let (mut tag, mut body) = raw.message().await.unwrap();
+        if let Some(answer) = answer {
+            let hex =
+                |range: std::ops::Range<usize>| body[range].iter().map(|b| format!("{b:02x}")).collect::<String>();
+            let option = String::from_utf8_lossy(&body[8..]).replace('\0', "");
+            let said = format!("{} {} {} {} {option}", tag as char, hex(0..2), hex(2..4), hex(4..8));
+            assert_eq!(said.trim_end(), answer);
+            (tag, body) = raw.message().await.unwrap();
+        }
+        assert_eq!((tag, body[3]), (b'R', 10), "authentication by SCRAM follows");
+    }
     front.stop().await;
 }

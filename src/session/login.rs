@@ -143,8 +143,8 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
         .map(|(name, _)| name.clone())
         .filter(|name| name.starts_with("_pq_."))
         .collect();
-    if startup.minor > 0 || !unknown.is_empty() {
-        answer::negotiate_protocol_version(&mut channel.output, 0, &unknown);
+    if startup.minor > answer::NEWEST_MINOR || !unknown.is_empty() {
+        answer::negotiate_protocol_version(&mut channel.output, startup.minor, &unknown);
     }
     let fatal = |code, sqlstate, message: String| Refusal::new(code, sqlstate, message);
     let refusal = if *shared.stop.borrow() {

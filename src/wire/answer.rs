@@ -40,10 +40,14 @@ pub fn authentication_sasl_final(out: &mut BytesMut, data: &[u8]) {
     });
 }
 
-/// `v`: the newest minor protocol version and the options that are not known.
-pub fn negotiate_protocol_version(out: &mut BytesMut, minor: i32, unknown: &[String]) {
+/// The newest minor version of protocol 3 that is spoken: what 3.2 changes are cancel keys, which may be longer there.
+pub const NEWEST_MINOR: u16 = 2;
+
+/// `v`: the protocol version that is spoken (the whole of it, as PostgreSQL sends it) and the options that are not known.
+pub fn negotiate_protocol_version(out: &mut BytesMut, asked: u16, unknown: &[String]) {
     put(out, b'v', |out| {
-        out.put_i32(minor);
+        out.put_u16(3);
+        out.put_u16(asked.min(NEWEST_MINOR));
         out.put_i32(i32::try_from(unknown.len()).unwrap_or(0));
         for option in unknown {
             put_cstr(out, option);

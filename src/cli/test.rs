@@ -139,6 +139,7 @@ fn private(mut config: Config) -> Config {
     config.login.users_file = None;
     config.access = Rules::default();
     config.proofs = Proofs::default();
+    config.ldap = None;
     config.passwords = PasswordRules::default();
     config.audit.output = AuditOutput::Off;
     config.audit.required = false;

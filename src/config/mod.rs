@@ -1,6 +1,7 @@
 //! `rowgate.toml`: where to listen, which database stands behind, who may log in, what is recorded, what is bounded.
 
 mod access;
+mod ldap;
 mod pool;
 mod proofs;
 mod read;
@@ -13,6 +14,7 @@ pub use rights::RightsConfig;
 
 use crate::gate::cache::Bounds;
 use crate::login::Rules;
+use crate::login::ldap as ldap_login;
 use crate::login::lockout;
 use crate::login::passwords::PasswordRules;
 use read::{Section, Source};
@@ -39,6 +41,8 @@ pub struct Config {
     pub access: Rules,
     /// `[token]` and `[jwt]`
     pub proofs: Proofs,
+    /// `[ldap]`
+    pub ldap: Option<ldap_login::Settings>,
     /// `[certificates]`: names of client certificates that stand for another login than themselves.
     pub certificates: BTreeMap<String, String>,
     /// `[audit]`
@@ -260,11 +264,13 @@ impl Config {
         let upstream = Upstream::read(root.section(&mut source, "upstream"), &mut source, base);
         let login = Login::read(root.section(&mut source, "login"), &mut source, base);
         let proofs = Proofs::read(&mut root, &mut source, base);
+        let ldap = ldap::read(root.optional_section(&mut source, "ldap"), &mut source, base);
         let leans = access::Leans {
             tls: tls.mode,
             proofs: proofs.clone(),
             client_ca: tls.client_ca.is_some(),
             users_file: login.method == LoginMethod::UsersFile,
+            ldap: ldap.is_some(),
         };
         let config = Self {
             listen: Listen::read(root.section(&mut source, "listen"), &mut source, base),
@@ -280,6 +286,7 @@ impl Config {
             passwords: read_passwords(root.section(&mut source, "passwords"), &mut source),
             access: access::read(&mut root, &mut source, &leans),
             proofs,
+            ldap,
             certificates: proofs::certificates(root.section(&mut source, "certificates"), &mut source),
             audit: AuditConfig::read(root.section(&mut source, "audit"), &mut source, base),
             metrics: {

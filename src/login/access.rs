@@ -33,6 +33,8 @@ pub enum Proof {
     Clear(Clear),
     /// A token of the identity provider, by OAUTHBEARER, over TLS and nothing else.
     OAuth,
+    /// A password that an LDAP directory knows, as it is, over TLS and nothing else.
+    Ldap,
     /// Not at all: whoever this rule fits is refused.
     Reject,
 }
@@ -41,7 +43,7 @@ impl Proof {
     /// Is it something that whoever reads it on its way could use?
     pub fn needs_tls(self) -> bool {
         match self {
-            Self::Certificate | Self::Clear(_) | Self::OAuth => true,
+            Self::Certificate | Self::Clear(_) | Self::OAuth | Self::Ldap => true,
             Self::Scram | Self::Reject => false,
         }
     }

@@ -107,6 +107,13 @@ impl Lockout {
         Tried::Wrong(by_pair.max(by_address.flatten()))
     }
 
+    /// Would an attempt be refused at this moment, whatever it proves?
+    pub fn is_locked(&self, login: &str, place: Place, now: Instant) -> bool {
+        let state = self.state();
+        let pair = (Some(self.hash.hash_one(login)), place);
+        [pair, (None, place)].iter().any(|key| state.is_locked(key, now))
+    }
+
     /// How many locks hold now.
     pub fn locked(&self, now: Instant) -> usize {
         let state = self.state();

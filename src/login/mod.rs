@@ -6,6 +6,7 @@ pub mod claims;
 pub mod hours;
 pub mod jwt;
 pub mod keys;
+pub mod ldap;
 pub mod lockout;
 pub mod passwords;
 pub mod token;

@@ -2,6 +2,7 @@
 //! conversation and the same last word as whoever has a wrong password.
 
 mod clear;
+mod ldap;
 mod oauth;
 mod scram;
 
@@ -73,13 +74,14 @@ pub(super) async fn authenticate(
     let open = certified || !asked.certificate;
     // what must not be read on its way is not asked for where it could be
     let proof = match asked.proof {
-        Proof::Clear(_) | Proof::OAuth if !stay.tls => Proof::Reject,
+        Proof::Clear(_) | Proof::OAuth | Proof::Ldap if !stay.tls => Proof::Reject,
         proof => proof,
     };
     let mut proved = match proof {
         Proof::Certificate => (certified.then(|| Proved::by(Proof::Certificate))).ok_or("wrong-certificate"),
         Proof::Clear(clear) => clear::by_token(shared, channel, login, clear).await?,
         Proof::OAuth => oauth::by_oauth(shared, channel, login).await?,
+        Proof::Ldap => ldap::by_ldap(shared, channel, login, Place::of(address)).await?,
         Proof::Scram => scram::by_scram(shared, channel, login, open).await?,
         Proof::Reject => scram::by_scram(shared, channel, login, false).await?,
     };
@@ -90,8 +92,8 @@ pub(super) async fn authenticate(
         proved = Err(if known { "no-access-rule" } else { "no-tls" });
     }
     let tried = match &proved {
-        // nothing was tried
-        Err(oauth::ASKED) => Tried::Wrong(None),
+        // nothing was tried, or nobody can tell
+        Err(oauth::ASKED | ldap::OUT_OF_REACH) => Tried::Wrong(None),
         proved => (shared.lockout).judge(login, Place::of(address), proved.is_ok(), Instant::now()),
     };
     if let Tried::Wrong(Some(lock)) = tried {
@@ -201,6 +203,7 @@ fn denied(code: &'static str, proof: Proof, login: &str) -> Refusal {
     let (method, sqlstate) = match proof {
         Proof::Certificate => ("certificate", SqlState::InvalidAuthorization),
         Proof::OAuth => ("OAuth bearer", SqlState::InvalidAuthorization),
+        Proof::Ldap => ("LDAP", SqlState::InvalidAuthorization),
         Proof::Scram | Proof::Clear(_) | Proof::Reject => ("password", SqlState::InvalidPassword),
     };
     let message = format!("{method} authentication failed for user \"{login}\"");

@@ -4,6 +4,7 @@ use crate::config::{Config, Login, LoginMethod};
 use crate::login::Rules;
 use crate::login::jwt::{Keys, Provider};
 use crate::login::keys::Issuer;
+use crate::login::ldap::Directory;
 use crate::login::passwords::PasswordRules;
 use crate::login::token::Tokens;
 use crate::wire::users_file::{self, Entry};
@@ -29,6 +30,8 @@ pub struct Doors {
     pub tokens: Option<Tokens>,
     /// Checks tokens of the identity provider.
     pub issuer: Option<Arc<Issuer>>,
+    /// Asks the LDAP directory.
+    pub ldap: Option<Arc<Directory>>,
 }
 
 impl Doors {
@@ -48,6 +51,7 @@ impl Doors {
             Some(provider) => Some(issuer(provider, known).await?),
             None => None,
         };
+        let ldap = config.ldap.clone().map(Directory::open).transpose()?;
         Ok(Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             login: config.login.clone(),
@@ -57,6 +61,7 @@ impl Doors {
             users,
             tokens,
             issuer,
+            ldap: ldap.map(Arc::new),
         })
     }
 }

@@ -60,7 +60,7 @@ impl Stay {
         if self.until.is_some_and(|until| seconds(now) >= until) {
             let what = match self.way {
                 Proof::Clear(_) | Proof::OAuth => "its token has expired",
-                Proof::Certificate | Proof::Scram | Proof::Reject => "its certificate has expired",
+                Proof::Certificate | Proof::Scram | Proof::Ldap | Proof::Reject => "its certificate has expired",
             };
             return Err(over("proof-over", what));
         }

@@ -14,6 +14,7 @@ pub mod policies;
 pub mod proofs;
 pub mod raw;
 pub mod rights;
+pub mod slapd;
 pub mod stages;
 
 use rowgate::cluster::Cluster;

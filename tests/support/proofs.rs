@@ -79,8 +79,9 @@ pub async fn tls_gate(database: &Database, files: &Path, more: &str) -> Gate {
 /// What psql says to a statement: its answer, or the error.
 pub async fn psql(gate: &Gate, database: &Database, login: &str, password: &str, more: &str) -> String {
     let url = format!(
-        "host=localhost port={} user={login} dbname={} {more}",
+        "host=localhost port={} user='{}' dbname={} {more}",
         gate.port(),
+        login.replace('\\', "\\\\").replace('\'', "\\'"),
         database.name
     );
     let mut command = Command::new("psql");

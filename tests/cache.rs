@@ -52,7 +52,7 @@ const TEXTS: &[&str] = &[
 
 fn attribute(value: &str) -> Option<Attribute> {
     Some(Attribute {
-        type_sql: "\"pg_catalog\".\"int4\"".to_owned(),
+        type_sql: "\"pg_catalog\".\"int4\"".into(),
         values: vec![value.to_owned()],
         is_list: false,
     })
@@ -98,9 +98,9 @@ fn people(world: &World) -> Vec<Arc<Principal>> {
         add(&|p| p.team_tree = None);
         add(&|p| p.reports = attribute("5"));
         add(&|p| p.reports = None);
-        add(&|p| p.attributes.clear());
+        add(&|p| p.attributes = Arc::default());
         add(&|p| {
-            p.attributes.insert("region".to_owned(), attribute("1").unwrap());
+            Arc::make_mut(&mut p.attributes).insert("region".to_owned(), attribute("1").unwrap());
         });
         add(&|p| p.bypass = !p.bypass);
     }

@@ -237,7 +237,7 @@ fn a_chain_of_command_as_deep_as_there_are_people() {
     let column = |name: &str| AnswerColumn {
         name: name.to_owned(),
         type_oid: 23,
-        type_sql: "\"pg_catalog\".\"int4\"".to_owned(),
+        type_sql: "\"pg_catalog\".\"int4\"".into(),
         is_list: false,
     };
     let text = |n: usize| Some(vec![n.to_string()]);

@@ -113,7 +113,7 @@ fn tell_person(who: &Principal) {
         count(&who.team_tree).saturating_sub(1),
         count(&who.reports)
     );
-    for (name, value) in &who.attributes {
+    for (name, value) in who.attributes.iter() {
         println!("             :{name} {}", value.values.join(", "));
     }
 }

@@ -54,7 +54,7 @@ pub struct AnswerColumn {
     /// Its type; for a list, that of its elements.
     pub type_oid: Oid,
     /// That type as qualified SQL.
-    pub type_sql: String,
+    pub type_sql: Arc<str>,
     /// An array.
     pub is_list: bool,
 }
@@ -160,14 +160,24 @@ impl Directory {
             teams: tree_of(teams, "team_id", "parent_id", "team", &mut odd),
             managers: tree_of(users, "user_id", "manager_id", "person", &mut odd),
         };
+        let type_of = |name: &str| {
+            let column = users.columns.iter().find(|c| c.name == name);
+            column.map_or_else(|| Arc::from(""), |c| Arc::clone(&c.type_sql))
+        };
+        let (user_type, team_type) = (type_of("user_id"), type_of("team_id"));
         let mut people = HashMap::with_capacity(read.len());
         for person in read {
-            let scalar = |name: &str, value: Option<String>| value.map(|v| person_attribute(users, name, vec![v]));
-            let user = person.user_id.and_then(|v| v.into_iter().next());
+            let scalar = |type_sql: &Arc<str>, value: Option<String>| {
+                value.map(|v| Attribute {
+                    type_sql: Arc::clone(type_sql),
+                    values: vec![v],
+                    is_list: false,
+                })
+            };
             let principal = Principal {
                 login: person.login.clone(),
-                user_id: scalar("user_id", user),
-                team_id: scalar("team_id", person.team),
+                user_id: scalar(&user_type, person.user_id),
+                team_id: scalar(&team_type, person.team),
                 team_tree: None,
                 reports: None,
                 attributes: person.attributes,
@@ -234,27 +244,69 @@ fn tree_of(answer: &Answer, node: &str, above: &str, what: &str, odd: &mut Vec<S
     )
 }
 
-fn person_attribute(users: &Answer, column: &str, values: Vec<String>) -> Attribute {
-    let type_sql = users
-        .columns
-        .iter()
-        .find(|c| c.name == column)
-        .map_or_else(String::new, |c| c.type_sql.clone());
-    Attribute {
-        type_sql,
-        values,
-        is_list: false,
-    }
-}
-
 /// One person as the query gives them.
 #[derive(PartialEq, Eq)]
 struct Person {
     login: String,
     roles: Vec<String>,
-    user_id: Option<Vec<String>>,
+    user_id: Option<String>,
     team: Option<String>,
-    attributes: BTreeMap<String, Attribute>,
+    attributes: Attributes,
+}
+
+type Attributes = Arc<BTreeMap<String, Attribute>>;
+
+/// Where the columns stand that the directory knows by name; any other is an attribute of the person.
+struct Places<'a> {
+    login: Option<usize>,
+    user_id: Option<usize>,
+    role: Option<usize>,
+    team_id: Option<usize>,
+    active: Option<usize>,
+    others: Vec<(usize, &'a AnswerColumn)>,
+}
+
+type Cells = [Option<Vec<String>>];
+
+fn cell(row: &Cells, at: Option<usize>) -> Option<&Vec<String>> {
+    row.get(at?)?.as_ref()
+}
+
+fn first(row: &Cells, at: Option<usize>) -> Option<&String> {
+    cell(row, at)?.first()
+}
+
+impl<'a> Places<'a> {
+    fn of(columns: &'a [AnswerColumn]) -> Self {
+        const KNOWN: [&str; 6] = ["login", "user_id", "role", "team_id", "manager_id", "active"];
+        let at = |name: &str| columns.iter().position(|c| c.name == name);
+        let others = columns.iter().enumerate();
+        Self {
+            login: at("login"),
+            user_id: at("user_id"),
+            role: at("role"),
+            team_id: at("team_id"),
+            active: at("active"),
+            others: others.filter(|(_, c)| !KNOWN.contains(&c.name.as_str())).collect(),
+        }
+    }
+
+    fn is_active(&self, row: &Cells) -> bool {
+        self.active.is_none() || first(row, self.active).is_some_and(|a| a == "t" || a == "true")
+    }
+
+    /// What the directory says of somebody beside who they are.
+    fn attributes(&self, row: &Cells) -> BTreeMap<String, Attribute> {
+        let said = self.others.iter().filter_map(|(at, column)| {
+            let attribute = Attribute {
+                type_sql: Arc::clone(&column.type_sql),
+                values: cell(row, Some(*at))?.clone(),
+                is_list: column.is_list,
+            };
+            Some((column.name.clone(), attribute))
+        });
+        said.collect()
+    }
 }
 
 struct People;
@@ -263,44 +315,26 @@ impl People {
     /// Active people; several rows of one login unite their roles if all else is the same.
     fn read(users: &Answer, odd: &mut Vec<String>) -> Vec<Person> {
         let mut people: BTreeMap<String, Option<Person>> = BTreeMap::new();
+        // many people have the same: a region, what their team has
+        let mut shared: HashMap<Vec<Option<&Vec<String>>>, Attributes> = HashMap::new();
         let mut nameless = 0;
+        let places = Places::of(&users.columns);
         for row in &users.rows {
-            let cell = |name: &str| {
-                let at = users.columns.iter().position(|c| c.name == name)?;
-                row.get(at)?.as_ref()
-            };
-            let one = |name: &str| cell(name).and_then(|v| v.first().cloned());
-            let has_active = users.columns.iter().any(|c| c.name == "active");
-            let Some(login) = one("login") else {
+            let Some(login) = first(row, places.login).cloned() else {
                 nameless += 1;
                 continue;
             };
-            if has_active && one("active").is_none_or(|a| a != "t" && a != "true") {
+            if !places.is_active(row) {
                 continue;
             }
-            let mut attributes = BTreeMap::new();
-            for (column, value) in users.columns.iter().zip(row) {
-                let known = ["login", "user_id", "role", "team_id", "manager_id", "active"];
-                if known.contains(&column.name.as_str()) {
-                    continue;
-                }
-                if let Some(values) = value {
-                    attributes.insert(
-                        column.name.clone(),
-                        Attribute {
-                            type_sql: column.type_sql.clone(),
-                            values: values.clone(),
-                            is_list: column.is_list,
-                        },
-                    );
-                }
-            }
+            let key = places.others.iter().map(|(at, _)| cell(row, Some(*at))).collect();
+            let attributes = shared.entry(key).or_insert_with(|| Arc::new(places.attributes(row)));
             let person = Person {
                 login: login.clone(),
-                roles: cell("role").cloned().unwrap_or_default(),
-                user_id: one("user_id").map(|v| vec![v]),
-                team: one("team_id"),
-                attributes,
+                roles: cell(row, places.role).cloned().unwrap_or_default(),
+                user_id: first(row, places.user_id).cloned(),
+                team: first(row, places.team_id).cloned(),
+                attributes: Arc::clone(attributes),
             };
             match people.get_mut(&login) {
                 None => {

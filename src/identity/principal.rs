@@ -2,6 +2,7 @@
 
 use super::held::Held;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Somebody's standing at one generation of the world: identity, roles and the sets derived from them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,8 +19,8 @@ pub struct Principal {
     pub team_tree: Option<Attribute>,
     /// Everybody below them in the chain of command, themselves left out; a list attribute.
     pub reports: Option<Attribute>,
-    /// Any further attribute that the directory query yields, by column name.
-    pub attributes: BTreeMap<String, Attribute>,
+    /// Any further attribute that the directory query yields, by column name; one for all who have the same.
+    pub attributes: Arc<BTreeMap<String, Attribute>>,
     /// A role of theirs is marked `bypass`.
     pub bypass: bool,
     /// What they hold for a time.
@@ -30,7 +31,7 @@ pub struct Principal {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attribute {
     /// The scalar type as qualified SQL, such as `"pg_catalog"."int4"`.
-    pub type_sql: String,
+    pub type_sql: Arc<str>,
     /// The values in text form; exactly one for a scalar.
     pub values: Vec<String>,
     /// A list (used with `= ANY`) rather than a scalar.

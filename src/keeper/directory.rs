@@ -6,6 +6,7 @@ use crate::name::quote_ident;
 use crate::policy::file::{Problems, Word};
 use crate::policy::written::{DirectoryRule, Written};
 use deadpool_postgres::Client;
+use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -162,8 +163,8 @@ async fn answer(
         })
         .collect();
     let text = format!("SELECT {} FROM (\n{inner}\n) AS directory", casts.join(", "));
-    let rows = match transaction.query(&text, &[]).await {
-        Ok(rows) => rows,
+    match rows(transaction, &text, &columns).await {
+        Ok(rows) => Ok(Some(Answer { columns, rows })),
         Err(error) => match error.as_db_error() {
             Some(said) => {
                 problems.error(
@@ -171,14 +172,25 @@ async fn answer(
                     format!("the directory query fails: {}", said.message()),
                     None,
                 );
-                return Ok(None);
+                Ok(None)
             }
-            None => return Err(error),
+            None => Err(error),
         },
-    };
-    let mut read = Vec::with_capacity(rows.len());
-    for (number, row) in rows.into_iter().enumerate() {
-        if number % WITHOUT_PAUSE == 0 {
+    }
+}
+
+type Rows = Vec<Vec<Option<Vec<String>>>>;
+
+async fn rows(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    text: &str,
+    columns: &[AnswerColumn],
+) -> Result<Rows, tokio_postgres::Error> {
+    let stream = transaction.query_raw(text, std::iter::empty::<&str>()).await?;
+    let mut stream = std::pin::pin!(stream);
+    let mut read = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        if read.len() % WITHOUT_PAUSE == 0 {
             tokio::task::yield_now().await;
         }
         let mut values = Vec::with_capacity(columns.len());
@@ -192,7 +204,7 @@ async fn answer(
         }
         read.push(values);
     }
-    Ok(Some(Answer { columns, rows: read }))
+    Ok(read)
 }
 
 fn describe(name: &str, found: &Type, catalog: &Catalog) -> AnswerColumn {
@@ -206,7 +218,7 @@ fn describe(name: &str, found: &Type, catalog: &Catalog) -> AnswerColumn {
         type_sql: catalog
             .types
             .get(&type_oid)
-            .map_or_else(|| "\"pg_catalog\".\"text\"".to_owned(), |t| t.name.to_sql()),
+            .map_or_else(|| "\"pg_catalog\".\"text\"".into(), |t| t.name.to_sql().into()),
         is_list,
     }
 }

@@ -198,7 +198,7 @@ impl Scopes<'_> {
             print::Family::Same(..) => return None,
         }
         let attribute = Attribute {
-            type_sql: String::new(),
+            type_sql: "".into(),
             values,
             is_list: true,
         };

@@ -128,7 +128,7 @@ pub(super) fn equals_any(value: &str, family: &Family, attribute: &Attribute) ->
             Family::Numeric => text.parse::<f64>().is_ok_and(f64::is_finite),
             Family::Uuid => text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-'),
             Family::Text => true,
-            Family::Same(_, name) => attribute.type_sql == name.to_sql(),
+            Family::Same(_, name) => *attribute.type_sql == *name.to_sql(),
         };
         if fits {
             texts.push(text);

@@ -51,7 +51,7 @@ pub(super) fn attribute_of<'p>(who: &'p Principal, name: &str) -> Option<Cow<'p,
 
 fn text(values: Vec<String>, is_list: bool) -> Attribute {
     Attribute {
-        type_sql: "\"pg_catalog\".\"text\"".to_owned(),
+        type_sql: "\"pg_catalog\".\"text\"".into(),
         values,
         is_list,
     }

@@ -492,6 +492,28 @@ async fn a_schema_out_of_reach_gives_nothing_more_and_ends_what_was_given() {
 }
 
 #[tokio::test]
+async fn a_column_that_shows_anyway_stays_as_it_is_when_it_is_given() {
+    let stage = Stage::new().await;
+    let yun = stage.login("yun").await;
+    let alice = stage.login("alice").await;
+    let lines = "SELECT string_agg(contact_line, ',' ORDER BY id) FROM customers";
+    let (all, own) = (one(&yun, lines).await, one(&alice, lines).await);
+    for login in ["yun", "alice"] {
+        let values = format!("'grant', '{login}', 'customers', '{{email}}', now() + '1 hour'");
+        stage.give("kind, login, table_name, columns, until", &values).await;
+    }
+    // what is computed from it, and the right to write it
+    assert_eq!(one(&yun, lines).await, all);
+    assert_eq!(one(&alice, lines).await, own);
+    let edited = alice.execute(
+        "UPDATE customers SET email = 'new@example.com' WHERE owner_id = 36",
+        &[],
+    );
+    assert!(edited.await.unwrap() > 0);
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
 async fn serving_needs_the_schema_that_it_knows() {
     let database = Database::new().await;
     let refusal = async || {

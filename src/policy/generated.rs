@@ -55,6 +55,7 @@ pub(super) fn say(
             return Say::Hidden;
         };
         match set.rule(seat, input) {
+            Some(rule) if rule.given => {}
             Some(rule) => match rule.show {
                 Show::Clear => {}
                 Show::Hidden if rule.except.is_empty() => return Say::Hidden,

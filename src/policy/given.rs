@@ -42,7 +42,7 @@ impl PolicySet {
             if let Gift::Columns(columns) = &granted.what {
                 let seeing = roles.iter_mut().filter(|r| r.tables.contains_key(&granted.table));
                 for table in seeing.filter_map(|r| r.to_mut().tables.get_mut(&granted.table)) {
-                    add_columns(table, columns, granted);
+                    add_columns(table, columns, granted, self.written.defaults.columns_clear);
                 }
             }
         }
@@ -111,10 +111,15 @@ fn hidden(column: &str, granted: &Granted) -> ColumnRule {
     }
 }
 
-/// To see a column is no right to write it.
-fn add_columns(table: &mut RoleTable, columns: &BTreeSet<String>, granted: &Granted) {
+/// To see a column is no right to write it; one that shows in clear anyway stays as it is.
+fn add_columns(table: &mut RoleTable, columns: &BTreeSet<String>, granted: &Granted, clear_by_default: bool) {
     for name in columns {
-        let mut rule = table.column(name).cloned().unwrap_or_else(|| hidden(name, granted));
+        let mut rule = match table.column(name) {
+            Some(rule) if rule.show == Show::Clear => continue,
+            Some(rule) => rule.clone(),
+            None if clear_by_default => continue,
+            None => hidden(name, granted),
+        };
         rule.given = true;
         table.columns.insert(name.clone(), rule);
     }

@@ -9,6 +9,7 @@
 )]
 
 mod broken;
+mod changes;
 mod compare;
 mod dprime;
 mod explain;
@@ -108,6 +109,15 @@ fn other_literals_get_answers_of_their_own() {
 #[test]
 fn a_cache_that_holds_hardly_anything_changes_no_answer() {
     answers(run::Plan { seed: 3, ..plan(1500) }, Some("[cache]\nentries = 2\n"));
+}
+
+/// The same while rights come and go, people move, and roles and tables are suspended.
+#[test]
+fn rights_that_change_between_statements() {
+    let rounds = env("ASIF_ROUNDS").unwrap_or(4);
+    let tally = changes::rounds(rounds, plan(300));
+    tally.print(plan(0).seed, &|_, _| String::new());
+    assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
 }
 
 /// The oracle against a rewriter that is broken on purpose.

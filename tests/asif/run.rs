@@ -73,7 +73,7 @@ impl Tally {
         self.refused.values().map(|r| r.0).sum()
     }
 
-    fn merge(&mut self, other: Tally) {
+    pub fn merge(&mut self, other: Tally) {
         self.cases += other.cases;
         self.same += other.same;
         self.same_errors += other.same_errors;
@@ -213,6 +213,22 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// The same session of rowgate's, compared with another D′ from now on.
+    pub fn move_to(&mut self, prime: &Address) -> std::io::Result<()> {
+        for text in ["ROLLBACK", "DISCARD ALL"]
+            .into_iter()
+            .chain(crate::SETTINGS.split(';'))
+        {
+            let answer = self.gate.simple(text)?;
+            assert!(answer.error.is_none(), "{text}: {:?}", answer.error);
+        }
+        self.prime = Client::connect(prime)?;
+        self.prime.simple(crate::SETTINGS)?;
+        Ok(())
+    }
+}
+
 fn mode_of(index: u64) -> Mode {
     [Mode::Simple, Mode::ExtendedText, Mode::ExtendedBinary][(index / 7 % 3) as usize]
 }
@@ -242,17 +258,22 @@ fn bad(verdict: &Verdict) -> bool {
 
 /// Runs the plan, every person on a thread of their own.
 pub fn run(world: &World, gate: Gate<'_>, witness: Witness<'_>, plan: Plan) -> Tally {
+    let mut pairs: Vec<Option<Pair>> = world.seats.iter().map(|_| None).collect();
+    run_on(world, gate, witness, plan, &mut pairs)
+}
+
+/// The same on connections that are there before and after.
+pub fn run_on(world: &World, gate: Gate<'_>, witness: Witness<'_>, plan: Plan, pairs: &mut [Option<Pair>]) -> Tally {
     let total = Mutex::new(Tally::default());
     let done = AtomicU64::new(0);
     let found = AtomicU64::new(0);
     let seats = world.seats.len() as u64;
     std::thread::scope(|scope| {
-        for (at, seat) in world.seats.iter().enumerate() {
+        for ((at, seat), pair) in world.seats.iter().enumerate().zip(pairs) {
             let (total, done, found) = (&total, &done, &found);
             scope.spawn(move || {
                 let mut tally = Tally::default();
                 let address = gate(seat);
-                let mut pair = None;
                 for index in (at as u64..plan.cases).step_by(seats as usize) {
                     if plan.only.is_some_and(|o| o != index) {
                         continue;
@@ -262,7 +283,7 @@ pub fn run(world: &World, gate: Gate<'_>, witness: Witness<'_>, plan: Plan) -> T
                         eprintln!("{} cases, {} failed", n + 1, found.load(Ordering::Relaxed));
                     }
                     let before = tally.failures.len();
-                    let mut ask = |c: &Case, mode| attempt(&mut pair, &address, seat, c, mode, witness);
+                    let mut ask = |c: &Case, mode| attempt(pair, &address, seat, c, mode, witness);
                     one(world, seat, &mut ask, plan, index, &mut tally);
                     found.fetch_add((tally.failures.len() - before) as u64, Ordering::Relaxed);
                 }

@@ -27,7 +27,8 @@ pub enum Raised {
 /// One rowgate per person, started when it is first asked.
 pub struct Witnesses<'a> {
     stage: &'a Stage,
-    policies: PathBuf,
+    /// None where rowgate has nothing to answer by: then other plans alone are asked.
+    policies: Option<PathBuf>,
     pub plans: Plans<'a>,
     running: Mutex<HashMap<Key, (Server, Client)>>,
 }
@@ -36,15 +37,25 @@ impl<'a> Witnesses<'a> {
     pub fn new(stage: &'a Stage, policies: &Path) -> Self {
         Self {
             stage,
-            policies: policies.to_owned(),
+            policies: Some(policies.to_owned()),
             plans: Plans::new(stage),
             running: Mutex::new(HashMap::new()),
         }
     }
 
-    fn start(&self, seat: &Seat, hidden: Hidden) -> (Server, Client) {
+    /// Those of a moment at which rights are not what the policies alone say.
+    pub fn of_plans(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            policies: None,
+            plans: Plans::new(stage),
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn start(&self, policies: &Path, seat: &Seat, hidden: Hidden) -> (Server, Client) {
         let database = dprime::witness(&self.stage.superuser, TEMPLATE, &seat.person, hidden);
-        let server = Server::before(self.stage, &database, &self.policies);
+        let server = Server::before(self.stage, &database, policies);
         let mut client = server.connect(seat.person.login).expect("a witness");
         for text in crate::SETTINGS.split(';') {
             client.simple(text).expect("a witness");
@@ -76,10 +87,11 @@ impl<'a> Witnesses<'a> {
     }
 
     fn ask_one(&self, q: Question<'_>, hidden: Hidden) -> Option<String> {
+        let policies = self.policies.as_ref()?;
         let mut running = self.running.lock().expect("no thread panicked");
         let (_, client) = running
             .entry((q.seat.person.login, hidden))
-            .or_insert_with(|| self.start(q.seat, hidden));
+            .or_insert_with(|| self.start(policies, q.seat, hidden));
         let mut last = None;
         for s in q.case.steps.iter().take(q.step + 1) {
             last = send(client, s, q.case.mode(q.mode)).expect("a witness").error;

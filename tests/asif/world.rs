@@ -20,6 +20,7 @@ pub struct Seat {
 pub struct World {
     pub whole: Schema,
     pub seats: Vec<Seat>,
+    all: Marks,
 }
 
 /// Row types of tables that lack a column here.
@@ -49,6 +50,13 @@ fn marks(client: &mut Client, schema: &Schema) -> Marks {
 impl World {
     /// Makes every person's database out of the stage's.
     pub fn of(stage: &Stage) -> Self {
+        let mut world = Self::empty(stage);
+        world.seats = PEOPLE.iter().map(|person| world.seat(stage, person)).collect();
+        world
+    }
+
+    /// What there is, and nobody yet.
+    pub fn empty(stage: &Stage) -> Self {
         let superuser = &stage.superuser;
         let mut d = Client::connect(&Address {
             database: WHOLE.into(),
@@ -57,40 +65,44 @@ impl World {
         .expect("D");
         let whole = Schema::read(&mut d, None);
         let all = marks(&mut d, &whole);
-        drop(d);
-        let mut seats = Vec::new();
-        for person in &PEOPLE {
-            let prime = build(superuser, TEMPLATE, person, READER);
-            let prime = Address {
-                database: prime.database,
-                ..stage.whole()
-            };
-            let mut client = Client::connect(&prime).expect("D′");
-            let mut schema = Schema::read(&mut client, Some(&whole));
-            if schema.relations.is_empty() {
-                schema = whole.clone(); // somebody without rights asks for what there is
-            }
-            let seen = marks(&mut client, &schema);
-            let hidden: Marks = all.difference(&seen).cloned().collect();
-            let exempt = Exempt {
-                row_types: oids(&mut client, PARTIAL_ROW_TYPES),
-                lasting: oids(&mut client, "SELECT oid FROM pg_class"),
-            };
-            println!(
-                "{}: {} relations, {} marks seen, {} hidden",
-                person.login,
-                schema.relations.len(),
-                seen.len(),
-                hidden.len()
-            );
-            seats.push(Seat {
-                person: person.clone(),
-                prime,
-                schema,
-                hidden,
-                exempt,
-            });
+        Self {
+            whole,
+            seats: Vec::new(),
+            all,
         }
-        Self { whole, seats }
+    }
+
+    /// Makes one person's database.
+    pub fn seat(&self, stage: &Stage, person: &Person) -> Seat {
+        let prime = build(&stage.superuser, TEMPLATE, person, READER);
+        let prime = Address {
+            database: prime.database,
+            ..stage.whole()
+        };
+        let mut client = Client::connect(&prime).expect("D′");
+        let mut schema = Schema::read(&mut client, Some(&self.whole));
+        if schema.relations.is_empty() {
+            schema = self.whole.clone(); // somebody without rights asks for what there is
+        }
+        let seen = marks(&mut client, &schema);
+        let hidden: Marks = self.all.difference(&seen).cloned().collect();
+        let exempt = Exempt {
+            row_types: oids(&mut client, PARTIAL_ROW_TYPES),
+            lasting: oids(&mut client, "SELECT oid FROM pg_class"),
+        };
+        println!(
+            "{}: {} relations, {} marks seen, {} hidden",
+            person.login,
+            schema.relations.len(),
+            seen.len(),
+            hidden.len()
+        );
+        Seat {
+            person: person.clone(),
+            prime,
+            schema,
+            hidden,
+            exempt,
+        }
     }
 }

@@ -93,7 +93,7 @@ async fn from_no_schema_to_a_list_of_rights() {
         "for",
         "2 hours",
         "reason",
-        "it's a campaign",
+        "it's a campaign\u{1b}[2J",
     ]);
     assert!(
         good && said.starts_with("right 1: view ON customers(phone, email) to alice until "),
@@ -108,7 +108,7 @@ async fn from_no_schema_to_a_list_of_rights() {
     let (good, said) = run(&["rights", "of", "alice"]);
     assert!(
         good && said.contains("grant\talice\tview ON customers(phone, email)")
-            && said.contains("it's a campaign\toperator dora"),
+            && said.contains("it's a campaign\\u{1b}[2J\toperator dora"),
         "{said}"
     );
     let (good, said) = run(&["revoke", "1", "--by", "x"]);

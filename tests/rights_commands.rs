@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 const REP: &str = "[customers]\nview = [\"own\", \"member\", \"delegated\"]\n\
     [customers.columns]\nphone = { mask = \"null\", except = [\"own\"] }\ncredit_limit = \"hidden\"\n\
     [rights.temporary]\ndelegate = [\"own\"]\nto = [\"team\"]\nshare = [\"customers\"]\n\
-    request = [\"view ON customers(credit_limit)\", \"ROLE auditor\"]\napprove = [\"manager\"]\nraise = [\"auditor\"]\nraise_for = \"10 min\"\n";
+    request = [\"view ON customers(credit_limit)\", \"ROLE auditor\"]\napprove = [\"manager\", \"ROLE data_owner\"]\nraise = [\"auditor\"]\nraise_for = \"10 min\"\n";
 const MANAGER: &str = "[customers]\nview = [\"all\"]\n\
     [rights.temporary]\ngive = [\"view ON customers SCOPE team\", \"view ON customers(phone)\", \"ROLE auditor\"]\nto = [\"reports\"]\n\
     delegate = [\"own\", \"reports\"]\nshare = [\"customers\"]\nsuspend = [\"reports\"]\nsuspend_tables = [\"customers\"]\nlongest = \"2 days\"\n";
@@ -47,8 +47,9 @@ impl Stage {
             ),
             (
                 "directory.toml",
-                "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users\"\n",
+                "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users UNION ALL SELECT login || '_too', user_id, '{data_owner}'::text[], NULL, NULL, true FROM crm.users WHERE login IN ('alice', 'jun')\"\n",
             ),
+            ("roles/data_owner.toml", "[customers]\nview = [\"own\"]\n"),
             ("roles/sales_rep.toml", REP),
             ("roles/sales_manager.toml", MANAGER),
             ("roles/auditor.toml", "[customers]\nview = [\"all\"]\n"),
@@ -295,6 +296,70 @@ async fn somebody_asks_and_the_manager_decides() {
     assert_eq!(
         stage.says("yun", "APPROVE 3").await.unwrap_err().message,
         "the time that was asked for is over"
+    );
+}
+
+#[tokio::test]
+async fn what_is_seen_for_a_time_is_not_passed_on() {
+    let stage = Stage::new().await;
+    let own = one(&stage.owner, "SELECT id FROM customers WHERE owner_id = 36 LIMIT 1").await;
+    let share = format!("SHARE customers {own} WITH chloe");
+    for (given, by) in [
+        (format!("SHARE customers {own} WITH hao FOR '1 h'"), "alice"),
+        ("DELEGATE alice TO hao FOR '1 h'".to_owned(), "alice"),
+        ("GRANT view ON customers SCOPE team TO hao FOR '1 h'".to_owned(), "yun"),
+        ("RAISE REASON 'x'".to_owned(), "hao"),
+    ] {
+        stage.may(by, &given).await;
+        let refusal = stage.says("hao", &share).await.unwrap_err();
+        assert_eq!(refusal.message, "there is no such record", "{given}");
+        stage.owner.batch_execute("DELETE FROM rowgate.rights").await.unwrap();
+    }
+    stage.may_not("hao", "DELEGATE alice TO chloe FOR '1 h'").await;
+    stage.may("alice", &share).await;
+}
+
+#[tokio::test]
+async fn two_decide_at_once_and_nobody_on_their_own() {
+    let stage = Stage::new().await;
+    for number in 1..=8 {
+        stage.may("alice", "REQUEST ROLE auditor FOR '1 h' REASON 'x'").await;
+        stage.may_not("alice_too", &format!("APPROVE {number}")).await;
+        let approve = format!("APPROVE {number}");
+        let (one, two, three) = tokio::join!(
+            stage.says("yun", &approve),
+            stage.says("bob", &approve),
+            stage.says("jun_too", &approve)
+        );
+        let done = [one, two, three].into_iter().filter(Result::is_ok).count();
+        assert_eq!(done, 1);
+    }
+    assert_eq!(one(&stage.owner, "SELECT count(*) FROM rowgate.rights").await, "8");
+    // the policy has become stricter meanwhile
+    stage.may("alice", "REQUEST ROLE auditor FOR '6 days' REASON 'x'").await;
+    let mut world = stage.desk.world.watch();
+    let stricter = REP.replace("raise = ", "longest = \"1 day\"\nraise = ");
+    std::fs::write(stage._files.path().join("policies/roles/sales_rep.toml"), stricter).unwrap();
+    let longest = || {
+        stage.desk.world.current().policies.written().roles["sales_rep"]
+            .temporary
+            .longest
+    };
+    let day = Duration::from_secs(86_400);
+    let taken = world.wait_for(|_| longest() == day);
+    tokio::time::timeout(Duration::from_secs(10), taken)
+        .await
+        .unwrap()
+        .unwrap();
+    stage.may_not("yun", "APPROVE 9").await;
+    stage.may("yun", "REJECT 9").await;
+    // and nobody fills the table
+    let many = "INSERT INTO rowgate.requests (login, wanted, until, reason) SELECT 'hao', 'ROLE auditor', now() + '1 h', '' FROM generate_series(1, 100)";
+    stage.owner.batch_execute(many).await.unwrap();
+    let refusal = stage.says("hao", "REQUEST ROLE auditor FOR '1 h' REASON 'x'").await;
+    assert_eq!(
+        refusal.unwrap_err().message,
+        "too many of your requests wait for a decision"
     );
 }
 

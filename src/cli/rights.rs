@@ -70,14 +70,28 @@ fn said(text: &str, refusal: &Refusal) -> String {
 
 fn show(answer: &Answer) {
     for note in &answer.notes {
-        println!("{note}");
+        println!("{}", plain(note));
     }
     if answer.columns.is_empty() {
         return;
     }
     println!("{}", answer.columns.join("\t"));
     for row in &answer.rows {
-        let cells: Vec<&str> = row.iter().map(|cell| cell.as_deref().unwrap_or("")).collect();
+        let cells: Vec<String> = row.iter().map(|cell| plain(cell.as_deref().unwrap_or(""))).collect();
         println!("{}", cells.join("\t"));
     }
+}
+
+/// What people have written, so that it does nothing to a terminal and stays on its line.
+fn plain(text: &str) -> String {
+    let escaped = |c: char| match c {
+        // direction marks and what else does not show, too
+        c if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            c.escape_default().collect::<String>()
+        }
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }

@@ -39,6 +39,8 @@ pub struct Answer {
 const IN_FORCE: Duration = Duration::from_secs(1);
 /// Records of one table that are shared with one person or team at most: they stand in every statement's text.
 const MOST_SHARED: usize = 1_000;
+/// Requests of one person that wait for a decision at most.
+const MOST_REQUESTS: i64 = 100;
 /// The longest that any right of an operator's lasts.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
@@ -190,6 +192,9 @@ impl Desk {
                 let change = Change::begin(line.client_mut(), &teller.name(), &reason)
                     .await
                     .map_err(failed)?;
+                if change.waiting(&teller.name()).await.map_err(failed)? >= MOST_REQUESTS {
+                    return Err(invalid("too many of your requests wait for a decision"));
+                }
                 let number = change.ask(&what.to_string(), end).await.map_err(failed)?;
                 change.commit().await.map_err(failed)?;
                 Ok(done(
@@ -230,7 +235,8 @@ impl Desk {
         Ok(done(tag, format!("{ended} ended")))
     }
 
-    /// Whoever gave a right may end it, whoever holds it may give it back, and whoever may give it may take it.
+    /// Whoever gave a right may end it, whoever holds it may give it back, and whoever may give it may take it. A
+    /// suspension is ended by whoever may suspend that.
     async fn revoke(
         &self,
         teller: &Teller,
@@ -248,9 +254,8 @@ impl Desk {
         for right in found {
             let subject = &right.subject;
             let theirs = subject.holder().is_some_and(|login| teller.is(login)) && !subject.is_brake();
-            let allowed = mine.contains(&right.number) && !subject.is_about(teller)
-                || theirs
-                || subject.may_be_ended_by(teller, world);
+            let allowed =
+                mine.contains(&right.number) && !subject.is_brake() || theirs || subject.may_be_ended_by(teller, world);
             allow(allowed, "end this right")?;
         }
         let known = |n: &i64| world.rights.rights.iter().any(|r| r.number == *n);
@@ -318,7 +323,7 @@ impl Desk {
         Ok(done("SHARE", format!("right {number}: shared")))
     }
 
-    /// The record has to be there, and whoever shares it has to see it.
+    /// The record has to be there, and whoever shares it has to see it by more than what they hold for a time.
     async fn sees(&self, teller: &Teller, world: &World, record: &Record) -> Result<(), Refusal> {
         let missing = || {
             let at = record.key.first().map_or(0, |k| k.at);
@@ -326,11 +331,11 @@ impl Desk {
         };
         let who = match teller {
             Teller::Operator(_) => None,
-            Teller::Person(login) => Some(world.directory.principal(login).ok_or_else(missing)?),
+            Teller::Person(_) => Some(teller.lasting(world).ok_or_else(missing)?),
         };
         let sql = world
             .policies
-            .record_query(&record.table.text, who.map(AsRef::as_ref), &world.catalog)
+            .record_query(&record.table.text, who.as_ref(), &world.catalog)
             .ok_or_else(missing)?;
         let line = self.upstream.open().await.map_err(failed)?;
         let settings = "SET statement_timeout = '5s'; SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'";
@@ -418,7 +423,15 @@ impl Desk {
         };
         let (login, wanted, until) = change.request(number).await.map_err(failed)?.ok_or_else(missing)?;
         let what = language::what(&wanted).map_err(|_| missing())?;
-        allow(teller.may_decide(world, &login, &what), "decide on this request")?;
+        let length = if approve {
+            left(until, SystemTime::now())
+        } else {
+            Duration::ZERO
+        };
+        allow(
+            teller.may_decide(world, &login, &what, length),
+            "decide on this request",
+        )?;
         if !approve {
             change.decide(number, "rejected").await.map_err(failed)?;
             change.commit().await.map_err(failed)?;

@@ -59,7 +59,7 @@ impl Teller {
         self.any(world, |own, rule| {
             length <= rule.longest
                 && rule.give.iter().any(|pattern| covers(&pattern.what, what))
-                && to.login != own.login
+                && !is_same(own, to)
                 && is_among(&rule.to, own, to)
         })
     }
@@ -69,7 +69,7 @@ impl Teller {
         self.any(world, |own, rule| {
             length <= rule.longest
                 && is_among(&rule.delegate, own, from)
-                && to.login != own.login
+                && !is_same(own, to)
                 && is_among(&rule.to, own, to)
         })
     }
@@ -79,8 +79,8 @@ impl Teller {
         self.any(world, |own, rule| {
             length <= rule.longest
                 && rule.share.contains(&record.table.text)
-                && with.iter().all(|p| p.login == own.login || is_among(&rule.to, own, p))
-                && with.iter().any(|p| p.login != own.login)
+                && with.iter().all(|p| is_same(own, p) || is_among(&rule.to, own, p))
+                && with.iter().any(|p| !is_same(own, p))
         })
     }
 
@@ -90,10 +90,19 @@ impl Teller {
             Target::Person(name) => world
                 .directory
                 .plain(&name.text)
-                .is_some_and(|p| p.login != own.login && is_among(&rule.suspend, own, p)),
+                .is_some_and(|p| !is_same(own, p) && is_among(&rule.suspend, own, p)),
             Target::Role(name) => rule.suspend_roles.contains(&name.text),
             Target::Table(name) => rule.suspend_tables.contains(&name.text),
         })
+    }
+
+    /// Who they are by what lasts: what they hold for a time is left out, and what is suspended. Nobody for an operator.
+    pub fn lasting(&self, world: &World) -> Option<Principal> {
+        let Self::Person(login) = self else { return None };
+        let now = world.directory.principal(login)?;
+        let mut lasting = Principal::clone(world.directory.as_read(login)?);
+        lasting.roles.retain(|role| now.roles.contains(role));
+        Some(lasting)
     }
 
     /// The roles that they may take by themselves, and for how long.
@@ -113,21 +122,22 @@ impl Teller {
             })
     }
 
-    /// May they decide on what somebody else asks for? One of that person's roles has to let them ask for it still,
-    /// and name who decides.
-    pub fn may_decide(&self, world: &World, asking: &str, what: &What) -> bool {
+    /// May they decide on what somebody else asks for, for so long? One of that person's roles has to let them ask for
+    /// it still, and name who decides.
+    pub fn may_decide(&self, world: &World, asking: &str, what: &What, length: Duration) -> bool {
         let Self::Person(login) = self else { return true };
-        if login == asking {
-            return false;
-        }
         let Some((own, _)) = self.rules(world) else {
             return false;
         };
         let Some((person, rules)) = Self::Person(asking.to_owned()).rules(world) else {
             return false;
         };
+        if is_same(own, person) {
+            return false;
+        }
         rules.iter().any(|rule| {
-            rule.request.iter().any(|pattern| covers(&pattern.what, what))
+            length <= rule.longest
+                && rule.request.iter().any(|pattern| covers(&pattern.what, what))
                 && rule.approve.iter().any(|approver| match approver {
                     Approver::Manager => holds(own.reports.as_ref(), person.user_id.as_ref()),
                     Approver::Role(role) => own.roles.contains(role) && world.directory.roles(login).contains(role),
@@ -218,6 +228,12 @@ fn covers(pattern: &What, wanted: &What) -> bool {
 fn holds(list: Option<&Attribute>, one: Option<&Attribute>) -> bool {
     let one = one.and_then(|o| o.values.first());
     list.zip(one).is_some_and(|(list, one)| list.values.contains(one))
+}
+
+/// One person may have several logins.
+fn is_same(one: &Principal, other: &Principal) -> bool {
+    let same_user = one.user_id.is_some() && one.user_id == other.user_id;
+    one.login == other.login || same_user
 }
 
 fn is_among(words: &[Among], own: &Principal, other: &Principal) -> bool {

@@ -257,7 +257,8 @@ async fn requests(client: &Client, teller: &Teller, world: &World) -> Result<Vec
     for row in client.query(SELECT, &[]).await? {
         let (login, wanted, state): (String, String, String) =
             (row.try_get("login")?, row.try_get("wanted")?, row.try_get("state")?);
-        let decides = language::what(&wanted).is_ok_and(|what| teller.may_decide(world, &login, &what));
+        let decides = language::what(&wanted)
+            .is_ok_and(|what| teller.may_decide(world, &login, &what, std::time::Duration::ZERO));
         if !teller.is(&login) && !decides {
             continue;
         }

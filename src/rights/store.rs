@@ -140,6 +140,13 @@ impl<'c> Change<'c> {
         row.try_get(0)
     }
 
+    /// How many of somebody's requests wait for a decision.
+    pub async fn waiting(&self, login: &str) -> Result<i64, Error> {
+        const SELECT: &str =
+            "SELECT count(*) FROM rowgate.requests WHERE login = $1 AND state = 'open' AND until > now()";
+        self.transaction.query_one(SELECT, &[&login]).await?.try_get(0)
+    }
+
     /// An open request, which nobody else decides on meanwhile: who asks, for what, until when.
     pub async fn request(&self, number: i64) -> Result<Option<(String, String, SystemTime)>, Error> {
         const SELECT: &str =

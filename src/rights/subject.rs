@@ -30,11 +30,6 @@ impl Subject {
         }
     }
 
-    /// Is it a brake on whoever asks?
-    pub fn is_about(&self, teller: &Teller) -> bool {
-        self.is_brake() && self.holder().is_some_and(|login| teller.is(login))
-    }
-
     /// Does it suspend this?
     pub fn suspends(&self, target: &Target) -> bool {
         match (self, target) {

@@ -537,7 +537,7 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 0 and this rowgate needs 2: run rowgate migrate"
+        "the schema rowgate has version 0 and this rowgate needs 3: run rowgate migrate"
     );
     owner
         .batch_execute("UPDATE rowgate.state SET version = 7")

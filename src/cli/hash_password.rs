@@ -119,7 +119,8 @@ fn replace(path: &Path, login: &str, entry: &Entry) -> Result<(), String> {
     Ok(())
 }
 
-fn read_password() -> std::io::Result<String> {
+/// From the terminal, or the first line of standard input.
+pub(super) fn read_password() -> std::io::Result<String> {
     if std::io::stdin().is_terminal() {
         return rpassword::prompt_password("password: ");
     }

@@ -11,6 +11,7 @@ pub mod hash_password;
 pub mod init;
 mod rights;
 pub mod serve;
+pub mod set_password;
 pub mod test;
 pub mod token;
 
@@ -60,6 +61,8 @@ enum Command {
     Rights(rights::Arguments),
     /// Make an entry for a users file: a SCRAM verifier, never the password itself.
     HashPassword(hash_password::Arguments),
+    /// Set the password of somebody whose login is kept in the schema `rowgate`.
+    SetPassword(set_password::Arguments),
     /// Make a short-lived token that is taken as somebody's password.
     Token(token::Arguments),
 }
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Reject(arguments) => rights::run(arguments, "reject"),
         Command::Rights(arguments) => rights::run(arguments, "rights"),
         Command::HashPassword(arguments) => hash_password::run(arguments),
+        Command::SetPassword(arguments) => set_password::run(arguments),
         Command::Token(arguments) => token::run(arguments),
     }
 }

@@ -177,6 +177,8 @@ pub enum LoginMethod {
     Upstream,
     /// A file.
     UsersFile,
+    /// The schema `rowgate`, where temporary rights are kept.
+    Rowgate,
 }
 
 /// What is recorded.
@@ -262,7 +264,8 @@ impl Config {
         let mut root = Section::root(&document);
         let tls = ClientTls::read(root.section(&mut source, "tls"), &mut source, base);
         let upstream = Upstream::read(root.section(&mut source, "upstream"), &mut source, base);
-        let login = Login::read(root.section(&mut source, "login"), &mut source, base);
+        let has_rights = root.has("rights");
+        let login = Login::read(root.section(&mut source, "login"), &mut source, base, has_rights);
         let proofs = Proofs::read(&mut root, &mut source, base);
         let ldap = ldap::read(root.optional_section(&mut source, "ldap"), &mut source, base);
         let leans = access::Leans {
@@ -421,17 +424,25 @@ impl Upstream {
 }
 
 impl Login {
-    fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path) -> Self {
+    fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path, has_rights: bool) -> Self {
         let words = [
             ("upstream", LoginMethod::Upstream),
             ("users_file", LoginMethod::UsersFile),
+            ("rowgate", LoginMethod::Rowgate),
         ];
         let method = section.choice(source, "method", &words, LoginMethod::Upstream);
+        if method == LoginMethod::Rowgate && !has_rights {
+            source.error(
+                section.span_of("method"),
+                "login.method \"rowgate\" needs the schema that rights are kept in",
+                "write a section [rights] and run rowgate init",
+            );
+        }
         let auth_query = section
             .text(source, "auth_query")
             .unwrap_or_else(|| DEFAULT_AUTH_QUERY.to_owned());
         let users_file = match method {
-            LoginMethod::Upstream => section.text(source, "users_file"),
+            LoginMethod::Upstream | LoginMethod::Rowgate => section.text(source, "users_file"),
             LoginMethod::UsersFile => Some(section.required(source, "users_file", "users.txt")),
         };
         let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);

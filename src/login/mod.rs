@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod claims;
 pub mod hours;
 pub mod jwt;
+pub mod kept;
 pub mod keys;
 pub mod ldap;
 pub mod lockout;

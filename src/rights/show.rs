@@ -75,7 +75,7 @@ fn failed(error: Error) -> Refusal {
     Refusal::new("rights-out-of-reach", SqlState::ConnectionFailure, message).log(SchemaError::from(error).to_string())
 }
 
-const HELP: [&str; 18] = [
+const HELP: [&str; 19] = [
     "GRANT view [, edit …] ON table SCOPE scope TO login UNTIL time REASON 'why'",
     "GRANT view ON table(column [, …]) TO login UNTIL time REASON 'why'",
     "GRANT ROLE role TO login UNTIL time REASON 'why'",
@@ -88,6 +88,7 @@ const HELP: [&str; 18] = [
     "RAISE [ROLE role] [FOR '20 min'] REASON 'why'",
     "REQUEST view ON table(column) UNTIL time REASON 'why'; also rows and roles, as in GRANT",
     "APPROVE number; REJECT number [REASON 'why']",
+    "CHANGE PASSWORD TO 'new password'",
     "SHOW RIGHTS [OF login | ON table [key]]",
     "SHOW HISTORY [OF login | ON table [key]]",
     "SHOW POLICY CHANGES",

@@ -9,9 +9,8 @@ mod scram;
 use super::stay::Stay;
 use super::{End, Shared};
 use crate::audit::{Decision, Person};
-use crate::config::LoginMethod;
 use crate::login::claims::{Pass, Unfit};
-use crate::login::{Clear, Place, Proof, Tried, certificate};
+use crate::login::{Place, Proof, Tried, certificate};
 use crate::net::{Channel, Malformed, frame};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
@@ -35,6 +34,8 @@ struct Proved {
     until: Option<u64>,
     /// The server's last message, where the exchange has one.
     last: Option<String>,
+    /// It is a password that has to be changed.
+    is_over: bool,
 }
 
 impl Proved {
@@ -43,6 +44,7 @@ impl Proved {
             way,
             until: None,
             last: None,
+            is_over: false,
         }
     }
 }
@@ -134,8 +136,7 @@ pub(super) async fn authenticate(
             .hint("Ask the database administrator."),
         ));
     }
-    let by_password = matches!(last.way, Proof::Scram | Proof::Clear(Clear::TOTP));
-    if by_password && is_over(shared, login) {
+    if last.is_over {
         let message = format!("the password of user \"{login}\" has expired");
         let refusal = Refusal::new("password-expired", SqlState::InvalidPassword, message);
         return Err(End::Fatal(
@@ -173,14 +174,6 @@ fn now() -> (u64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
     let seconds = now as f64;
     (now, seconds)
-}
-
-/// Has the password that the users file keeps to be changed?
-fn is_over(shared: &Shared, login: &str) -> bool {
-    let today = chrono::Utc::now().date_naive();
-    let doors = shared.doors.load();
-    doors.login.method == LoginMethod::UsersFile
-        && (doors.users.get(login)).is_some_and(|e| doors.passwords.is_over(e.changed, today))
 }
 
 async fn password_message(channel: &mut Channel, longest: usize) -> Result<bytes::BytesMut, End> {

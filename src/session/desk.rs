@@ -1,5 +1,7 @@
 //! The database `rowgate`: commands of temporary rights, answered by rowgate itself in the simple and extended protocol.
 
+mod passwords;
+
 use super::alarm::Bell;
 use super::login::record_command;
 use super::stay::Stay;
@@ -222,6 +224,7 @@ impl Talk<'_> {
             .find(|word| !word.is_empty())
         {
             None => return done(""),
+            Some(first) if first.eq_ignore_ascii_case("change") => return self.change_password(text).await,
             // what drivers say at the beginning of every session; nothing here depends on settings
             Some(first) if first.eq_ignore_ascii_case("set") => return done("SET"),
             Some(_) => {}
@@ -246,6 +249,12 @@ impl Talk<'_> {
         let (decision, code) = match &done {
             Ok(_) => (Decision::Allowed, ""),
             Err(refusal) => (Decision::Refused, refusal.code),
+        };
+        // what may hold a password (psql's \\password sends a verifier) is not written down
+        let text = if passwords::is_mentioned(text) {
+            "PASSWORD"
+        } else {
+            text
         };
         record_command(self.shared, &self.person, event, decision, code, text);
         done

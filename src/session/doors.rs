@@ -1,8 +1,10 @@
 //! What logins are held to, as one: put in force at the start, and again on SIGHUP, as a whole or not at all.
 
 use crate::config::{Config, Login, LoginMethod};
+use crate::keeper::Source;
 use crate::login::Rules;
 use crate::login::jwt::{Keys, Provider};
+use crate::login::kept::Kept;
 use crate::login::keys::Issuer;
 use crate::login::ldap::Directory;
 use crate::login::passwords::PasswordRules;
@@ -32,6 +34,8 @@ pub struct Doors {
     pub issuer: Option<Arc<Issuer>>,
     /// Asks the LDAP directory.
     pub ldap: Option<Arc<Directory>>,
+    /// Passwords that rowgate keeps, where logins come from there.
+    pub kept: Option<Kept>,
 }
 
 impl Doors {
@@ -52,6 +56,9 @@ impl Doors {
             None => None,
         };
         let ldap = config.ldap.clone().map(Directory::open).transpose()?;
+        let rights = Source::from_config(config)?.rights;
+        let kept = rights.filter(|_| config.login.method == LoginMethod::Rowgate);
+        let kept = kept.as_ref().map(Kept::open).transpose()?;
         Ok(Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             login: config.login.clone(),
@@ -62,6 +69,7 @@ impl Doors {
             tokens,
             issuer,
             ldap: ldap.map(Arc::new),
+            kept,
         })
     }
 }

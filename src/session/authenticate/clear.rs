@@ -57,8 +57,13 @@ async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u
         return Ok(Err("wrong-password"));
     };
     let fresh = shared.used.first_time(format!("totp {step} {login}"), ends, now);
+    let changed = entry.as_ref().and_then(|e| e.changed);
+    let is_over = (shared.doors.load().passwords).is_over(changed, chrono::Utc::now().date_naive());
     Ok(if fresh {
-        Ok(Proved::by(Proof::Clear(Clear::TOTP)))
+        Ok(Proved {
+            is_over,
+            ..Proved::by(Proof::Clear(Clear::TOTP))
+        })
     } else {
         Err("code-used-before")
     })

@@ -4,20 +4,31 @@ use super::{End, LONGEST_LOGIN, Outcome, Proved, Shared, password_message};
 use crate::backend::auth_query;
 use crate::config::LoginMethod;
 use crate::login::Proof;
+use crate::login::kept::ITERATIONS;
 use crate::net::{Channel, Malformed};
+use crate::refusal::{Refusal, SqlState};
 use crate::wire::{answer, scram};
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
 
 /// Stands in where there is no verifier.
 pub(super) fn mock(shared: &Shared, login: &str) -> scram::Verifier {
-    scram::Verifier::mock(login, &shared.mock_secret, shared.doors.load().login.scram_iterations)
+    let login_section = &shared.doors.load().login;
+    let iterations = match login_section.method {
+        LoginMethod::Rowgate => ITERATIONS,
+        LoginMethod::Upstream | LoginMethod::UsersFile => login_section.scram_iterations,
+    };
+    scram::Verifier::mock(login, &shared.mock_secret, iterations)
 }
 
 /// SCRAM, by the verifier of the login, or by one that nothing fits: where there is none, and where it is not `open`
 /// to this client.
 pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: bool) -> Result<Outcome, End> {
-    let stored = stored_verifier(shared, login).await?;
-    let verifier = stored.as_deref().and_then(scram::Verifier::parse).filter(|_| open);
+    let stored = stored(shared, login).await?;
+    let verifier = stored
+        .verifier
+        .as_deref()
+        .and_then(scram::Verifier::parse)
+        .filter(|_| open);
     let verifier = verifier.unwrap_or_else(|| mock(shared, login));
     let plain = ScramServerAuth::new();
     let server = match &shared.tls {
@@ -41,28 +52,61 @@ pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str
     Ok(scram::last(&body, &waiting)
         .map(|last| Proved {
             last: Some(last),
+            is_over: stored.is_over,
             ..Proved::by(Proof::Scram)
         })
         .map_err(|_| "wrong-password"))
 }
 
-/// What stands for a login's password; looked up in the same way whoever the login is.
-async fn stored_verifier(shared: &Shared, login: &str) -> Result<Option<String>, End> {
+/// What stands for a login's password.
+#[derive(Default)]
+struct Stored {
+    verifier: Option<String>,
+    /// It has to be changed.
+    is_over: bool,
+}
+
+/// Looked up in the same way whoever the login is.
+async fn stored(shared: &Shared, login: &str) -> Result<Stored, End> {
     let doors = shared.doors.load_full();
-    let stored = match doors.login.method {
-        LoginMethod::UsersFile => doors.users.get(login).map(|e| e.verifier.clone()),
-        LoginMethod::Upstream => auth_query::verifier(&shared.pool, &doors.login.auth_query, login)
-            .await
-            .map_err(|error| {
+    let kept = |verifier: String, changed| Stored {
+        verifier: Some(verifier),
+        is_over: doors.passwords.is_over(changed, chrono::Utc::now().date_naive()),
+    };
+    let stored = match (doors.login.method, &doors.kept) {
+        (LoginMethod::UsersFile, _) => doors.users.get(login).map(|e| kept(e.verifier.clone(), e.changed)),
+        (LoginMethod::Rowgate, Some(passwords)) => {
+            let password = passwords.of(login).await.map_err(|error| {
+                tracing::error!(%error, "nobody can log in by a password that rowgate keeps");
+                out_of_reach()
+            })?;
+            password.map(|password| kept(password.verifier, password.changed))
+        }
+        (LoginMethod::Rowgate, None) => return Err(out_of_reach()),
+        (LoginMethod::Upstream, _) => {
+            let verifier = auth_query::verifier(&shared.pool, &doors.login.auth_query, login).await;
+            let verifier = verifier.map_err(|error| {
                 tracing::error!(%error, "the auth query failed");
                 End::Fatal(error.refusal())
-            })?,
+            })?;
+            verifier.map(|verifier| Stored {
+                verifier: Some(verifier),
+                is_over: false,
+            })
+        }
     };
-    if stored.as_deref().is_some_and(|v| scram::Verifier::parse(v).is_none()) {
+    let stored = stored.unwrap_or_default();
+    if (stored.verifier.as_deref()).is_some_and(|v| scram::Verifier::parse(v).is_none()) {
         tracing::warn!(
             login,
             "the stored password is no SCRAM verifier: set it anew with password_encryption = scram-sha-256"
         );
     }
     Ok(stored)
+}
+
+fn out_of_reach() -> End {
+    let message = "nobody may log in now: passwords cannot be read";
+    let refusal = Refusal::new("passwords-out-of-reach", SqlState::CannotConnectNow, message);
+    End::Fatal(refusal.hint("Tell the database administrator."))
 }

@@ -1,0 +1,67 @@
+//! One's own password, where rowgate keeps it: it stands in no record.
+
+use super::Talk;
+use crate::audit::Decision;
+use crate::login::kept::KeptError;
+use crate::refusal::{Refusal, SqlState};
+use crate::rights::desk::Answer;
+use crate::rights::language;
+use crate::session::login::record_command;
+
+impl Talk<'_> {
+    /// `CHANGE PASSWORD TO '…'`: one's own, where rowgate keeps it.
+    pub(super) async fn change_password(&self, text: &str) -> Result<Answer, Refusal> {
+        let done = self.new_password(text).await;
+        let (decision, code) = match &done {
+            Ok(_) => (Decision::Allowed, ""),
+            Err(refusal) => (Decision::Refused, refusal.code),
+        };
+        record_command(self.shared, &self.person, "password", decision, code, "CHANGE PASSWORD");
+        done
+    }
+
+    async fn new_password(&self, text: &str) -> Result<Answer, Refusal> {
+        if !self.shared.audit.admits() {
+            let message = "the command is refused because the audit record cannot be written";
+            return Err(Refusal::new("audit-not-written", SqlState::IoError, message));
+        }
+        let words = language::words(text).unwrap_or_default();
+        let is = |at: usize, word: &str| {
+            words
+                .get(at)
+                .is_some_and(|w| !w.quoted && w.text.eq_ignore_ascii_case(word))
+        };
+        let password = words.get(3).filter(|w| w.quoted && words.len() == 4);
+        let Some(password) = password.filter(|_| is(1, "password") && is(2, "to")) else {
+            let message = "this command is CHANGE PASSWORD TO 'new password'";
+            return Err(Refusal::new("rights-syntax", SqlState::SyntaxError, message));
+        };
+        if !self.stay.tls && self.stay.address.is_some() {
+            let message = "a password is changed over TLS alone";
+            return Err(Refusal::new("no-tls", SqlState::ObjectNotInPrerequisiteState, message));
+        }
+        let doors = self.shared.doors.load_full();
+        let Some(kept) = &doors.kept else {
+            let message = "this rowgate keeps no passwords";
+            let refusal = Refusal::new("no-passwords", SqlState::ObjectNotInPrerequisiteState, message);
+            return Err(refusal.hint("Ask the database administrator where yours is kept."));
+        };
+        let login = &self.person.login;
+        match kept.change(doors.passwords, login, &password.text, login).await {
+            Ok(()) => Ok(Answer {
+                tag: "CHANGE PASSWORD".to_owned(),
+                ..Answer::default()
+            }),
+            Err(KeptError::Refused(why)) => Err(Refusal::new("password-refused", SqlState::InvalidParameterValue, why)),
+            Err(KeptError::OutOfReach(why)) => {
+                let message = "passwords cannot be reached now";
+                Err(Refusal::new("passwords-out-of-reach", SqlState::ConnectionFailure, message).log(why))
+            }
+        }
+    }
+}
+
+/// May there be a password in a command, or the verifier that psql's `\password` sends?
+pub(super) fn is_mentioned(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("password")
+}

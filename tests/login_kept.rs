@@ -1,0 +1,252 @@
+//! Passwords that rowgate keeps in its schema: set by the operator and by their owners, held to rules, and nowhere in clear.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod support;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use support::proofs::{psql, tls_gate};
+use support::rights::prepared;
+use support::{Database, data};
+
+const FIRST: &str = "tarn violet gasket moor";
+const SECOND: &str = "lintel orbit spruce fen";
+const THIRD: &str = "gravel heron ambit sedge";
+
+/// `rowgate set-password`, with the password on standard input.
+fn set_password(place: &Path, login: &str, password: &str) -> (bool, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rowgate"))
+        .current_dir(place)
+        .args(["set-password", login])
+        .env("USER", "dora")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // whoever is refused before may not read it
+    let _ = writeln!(child.stdin.take().unwrap(), "{password}");
+    let done = child.wait_with_output().unwrap();
+    let said = [done.stdout, done.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (done.status.success(), said.concat().trim().to_owned())
+}
+
+/// A place with a configuration for commands.
+fn place(database: &Database, more: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\npassword = \"{}\"\n\
+         [policies]\ndirectory = \"{}/policies\"\n[login]\nmethod = \"rowgate\"\n{more}",
+        database.cluster.port(),
+        database.name,
+        data::password("rowgate"),
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::write(place.path().join("rowgate.toml"), text).unwrap();
+    place
+}
+
+fn denied(login: &str) -> String {
+    format!("password authentication failed for user \"{login}\"")
+}
+
+#[tokio::test]
+async fn set_and_changed() {
+    let database = Database::new().await;
+    let place = place(&database, "[rights]\n[passwords]\nhistory = 2\n");
+    let (good, said) = set_password(place.path(), "alice", FIRST);
+    assert!(!good && said.contains("run rowgate init"), "{said}");
+    let owner = prepared(&database).await;
+    for (login, password, expected) in [
+        ("alice", "short", "the password must have at least 12 characters"),
+        ("alice", "password1234", "the password is too easy to guess"),
+        ("alice", "", "the password must have at least 12 characters"),
+        ("alicia", FIRST, "no such person in the directory: alicia"),
+    ] {
+        let (good, said) = set_password(place.path(), login, password);
+        assert!(!good && said.starts_with(expected), "{said}");
+    }
+    let set = |login: &str, password: &str| {
+        let (good, said) = set_password(place.path(), login, password);
+        assert!(good && said == format!("the password of {login} is set"), "{said}");
+    };
+    set("alice", FIRST);
+    set("bob", SECOND);
+
+    let files = tempfile::tempdir().unwrap();
+    let lines = "[login]\nmethod = \"rowgate\"\nattempts = 1000\n[rights]\n[passwords]\nhistory = 2\n\
+        [audit]\noutput = \"file\"\nfile = \"FILES/audit.jsonl\"\n";
+    let gate = tls_gate(&database, files.path(), lines).await;
+    let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
+    assert_eq!(tls("alice", FIRST).await, "in");
+    assert_eq!(tls("bob", SECOND).await, "in");
+    assert_eq!(tls("bob", FIRST).await, denied("bob"));
+    assert_eq!(tls("grace", &data::password("grace")).await, denied("grace"));
+
+    // her own, in the database of rights
+    let change = |password: &str, mode: &str, command: &str| {
+        let url = format!(
+            "host=localhost port={} user=alice dbname=rowgate sslmode={mode}",
+            gate.port()
+        );
+        let mut psql = Command::new("psql");
+        psql.args([
+            url.as_str(),
+            "-X",
+            "-At",
+            "-w",
+            "-v",
+            "VERBOSITY=verbose",
+            "-c",
+            command,
+        ]);
+        psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
+        async move {
+            let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
+                .await
+                .unwrap();
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
+                .trim()
+                .to_owned()
+        }
+    };
+    let to = |password: &str| format!("CHANGE PASSWORD TO '{password}'");
+    let said = change(FIRST, "require", &to("short")).await;
+    assert_eq!(said, "ERROR:  22023: the password must have at least 12 characters");
+    let said = change(FIRST, "require", &to(FIRST)).await;
+    assert_eq!(said, "ERROR:  22023: the password was used before");
+    let said = change(FIRST, "disable", &to(SECOND)).await;
+    assert_eq!(said, "ERROR:  55000: a password is changed over TLS alone");
+    for wrong in [
+        "CHANGE PASSWORD",
+        "change password of bob to 'x'",
+        "CHANGE PASSWORD TO x",
+        "CHANGE PASSWORD TO 'x",
+    ] {
+        let said = change(FIRST, "require", wrong).await;
+        assert!(
+            said.starts_with("ERROR:  42601: this command is CHANGE PASSWORD TO"),
+            "{said}"
+        );
+    }
+    assert_eq!(change(FIRST, "require", &to(SECOND)).await, "CHANGE PASSWORD");
+    assert_eq!(tls("alice", FIRST).await, denied("alice"));
+    assert_eq!(tls("alice", SECOND).await, "in");
+    // former ones come again once others stand between
+    let said = change(SECOND, "require", &to(FIRST)).await;
+    assert_eq!(said, "ERROR:  22023: the password was used before");
+    assert_eq!(change(SECOND, "require", &to(THIRD)).await, "CHANGE PASSWORD");
+    assert_eq!(change(THIRD, "require", &to(FIRST)).await, "CHANGE PASSWORD");
+    // what psql's own command would send stands in no record either
+    let verifier = postgres_protocol::password::scram_sha_256(b"x");
+    let said = change(FIRST, "require", &format!("ALTER USER alice PASSWORD '{verifier}'")).await;
+    assert!(said.starts_with("ERROR:  42601"), "{said}");
+
+    // who set what when, and verifiers alone
+    let rows = owner.query(
+        "SELECT who, login FROM rowgate.history WHERE what = 'password set' ORDER BY id",
+        &[],
+    );
+    let rows: Vec<(String, String)> = rows.await.unwrap().iter().map(|r| (r.get(0), r.get(1))).collect();
+    let by = |who: &str, whose: &str| (who.to_owned(), whose.to_owned());
+    let own = by("alice", "alice");
+    assert_eq!(
+        rows,
+        [by("dora", "alice"), by("dora", "bob"), own.clone(), own.clone(), own]
+    );
+    let stored: String = owner
+        .query_one("SELECT string_agg(p::text, ' ') FROM rowgate.passwords p", &[])
+        .await
+        .unwrap()
+        .get(0);
+    gate.stop().await;
+    let written = std::fs::read_to_string(files.path().join("audit.jsonl")).unwrap();
+    assert_eq!(written.matches("\"event\":\"password\"").count(), 11, "{written}");
+    for secret in [FIRST, SECOND, THIRD, verifier.as_str(), "SCRAM-SHA-256$", "'x"] {
+        assert!(!written.contains(secret), "{secret} in {written}");
+    }
+    for secret in [FIRST, SECOND, THIRD] {
+        assert!(!stored.contains(secret), "{stored}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_asked_for_one_by_one() {
+    let database = Database::new().await;
+    let place = place(&database, "[rights]\n[passwords]\ndays = 30\n");
+    let owner = prepared(&database).await;
+    assert!(set_password(place.path(), "alice", FIRST).0 && set_password(place.path(), "bob", SECOND).0);
+    // the role that serves clients reads no list, and changes none
+    let serving = support::connect(&database.straight("rowgate")).await;
+    for sql in [
+        "SELECT * FROM rowgate.passwords",
+        "INSERT INTO rowgate.passwords (login, verifier, set_by) VALUES ('bob', 'SCRAM-SHA-256$1:a$b:c', 'x')",
+        "UPDATE rowgate.passwords SET login = 'bob'",
+        "DELETE FROM rowgate.passwords",
+    ] {
+        let error = serving.batch_execute(sql).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{sql}");
+    }
+    // an old one is told to whoever has proved it, and to nobody else
+    owner
+        .batch_execute("UPDATE rowgate.passwords SET set_at = now() - interval '31 days' WHERE login = 'bob'")
+        .await
+        .unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let lines = "[login]\nmethod = \"rowgate\"\n[rights]\n[passwords]\ndays = 30\n";
+    let gate = tls_gate(&database, files.path(), lines).await;
+    let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
+    assert_eq!(tls("alice", FIRST).await, "in");
+    let said = tls("bob", SECOND).await;
+    assert!(said.starts_with("the password of user \"bob\" has expired"), "{said}");
+    assert_eq!(tls("bob", FIRST).await, denied("bob"));
+    // nobody's own SQL reaches them
+    let say = |login: &str, password: &str, sql: &str| {
+        let url = format!(
+            "host=localhost port={} user={login} dbname={} sslmode=require",
+            gate.port(),
+            database.name
+        );
+        let mut psql = Command::new("psql");
+        psql.args([url.as_str(), "-X", "-At", "-w", "-c", sql]);
+        psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
+        async move {
+            let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
+                .await
+                .unwrap();
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
+                .trim()
+                .to_owned()
+        }
+    };
+    for sql in [
+        "SELECT * FROM rowgate.passwords",
+        "SELECT * FROM rowgate.passwords_of('bob', 9)",
+        "SELECT rowgate.set_password('bob', 'x', 'y')",
+        "SELECT rowgate.passwords_of('bob', 9)",
+    ] {
+        let said = say("alice", FIRST, sql).await;
+        assert!(said.starts_with("ERROR"), "{sql}: {said}");
+    }
+    // the schema goes away: nobody comes in, and the reason is not the password
+    owner
+        .batch_execute("ALTER FUNCTION rowgate.passwords_of RENAME TO gone")
+        .await
+        .unwrap();
+    let said = tls("alice", FIRST).await;
+    assert!(
+        said.starts_with("nobody may log in now: passwords cannot be read"),
+        "{said}"
+    );
+    assert!(tls("no-one", FIRST).await.starts_with("nobody may log in now"));
+    gate.stop().await;
+}

@@ -545,6 +545,6 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 7 and this rowgate knows 2: run a newer rowgate"
+        "the schema rowgate has version 7 and this rowgate knows 3: run a newer rowgate"
     );
 }

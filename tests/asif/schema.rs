@@ -104,6 +104,8 @@ impl Relation {
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
     pub relations: Vec<Relation>,
+    /// The server's major version: what newer ones have is asked of them alone.
+    pub version: u32,
 }
 
 const COLUMNS: &str = "
@@ -162,7 +164,9 @@ impl Schema {
                 samples: Vec::new(),
             });
         }
-        let mut schema = Self { relations };
+        let number = texts(client, "SHOW server_version_num").remove(0).remove(0);
+        let version = number.and_then(|n| n.parse::<u32>().ok()).expect("a version") / 10_000;
+        let mut schema = Self { relations, version };
         match values {
             Some(other) => schema.take_samples(other),
             None => schema.read_samples(client),

@@ -146,6 +146,14 @@ impl Gen<'_> {
                 1 => format!("({} + interval '1 day')", self.expr(&Ty::Stamp, env, depth)),
                 _ => format!("{}::timestamptz", self.expr(&Ty::Date, env, depth)),
             },
+            Ty::Jsonb if self.whole.version >= 17 && self.tape.chance(25) => {
+                let of = self.expr(&Ty::Jsonb, env, depth);
+                match self.tape.below(3) {
+                    0 => format!("JSON_QUERY({of}, '$.risk')"),
+                    1 => format!("JSON_OBJECT('a': {of}, 'b': 1 RETURNING jsonb)"),
+                    _ => format!("JSON_ARRAY({of}, 'x' RETURNING jsonb)"),
+                }
+            }
             Ty::Jsonb => match self.tape.below(4) {
                 0 => format!("to_jsonb({})", self.expr(&Ty::Text, env, depth)),
                 1 => {
@@ -230,6 +238,13 @@ impl Gen<'_> {
     /// A whole row turned into text, one way or another.
     pub fn row_as_text(&mut self, row: &super::RowRef) -> String {
         let a = &row.alias;
+        if self.whole.version >= 17 && self.tape.chance(20) {
+            return match self.tape.below(3) {
+                0 => format!("JSON_SERIALIZE(JSON_OBJECT('r': {a}))"),
+                1 => format!("JSON_QUERY(to_jsonb({a}), '$.*' WITH WRAPPER)::text"),
+                _ => format!("JSON_ARRAY({a} RETURNING text)"),
+            };
+        }
         match self.tape.below(9) {
             0 => format!("{a}::text"),
             1 => format!("row_to_json({a})::text"),
@@ -317,6 +332,13 @@ impl Gen<'_> {
                     .find(|r| !r.key.is_empty() && inside.rows.len() == 1)
                     .cloned();
                 match row {
+                    Some(r) if self.whole.version >= 16 && self.tape.chance(30) => {
+                        format!(
+                            "JSON_ARRAYAGG({0} ORDER BY {0}.{1} RETURNING jsonb)",
+                            r.alias,
+                            ident(&r.key[0])
+                        )
+                    }
                     Some(r) => format!("jsonb_agg({0} ORDER BY {0}.{1})", r.alias, ident(&r.key[0])),
                     None => {
                         let e = self.expr(&Ty::Text, &inside, d);

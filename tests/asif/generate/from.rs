@@ -229,6 +229,25 @@ impl Gen<'_> {
                     j.forms[0]
                 )
             }
+            (3, _, Some(j)) if self.whole.version >= 17 => {
+                let columns = vec![
+                    ("n".into(), Ty::Int),
+                    ("word".into(), Ty::Text),
+                    ("score".into(), Ty::Int),
+                ];
+                sources.push(plain(alias.clone(), columns));
+                let word = if self.tape.chance(10) {
+                    self.leaky = true;
+                    "'$.industry.double()' ERROR ON ERROR"
+                } else {
+                    "'$.industry'"
+                };
+                format!(
+                    "JSON_TABLE({}, '$' COLUMNS (n FOR ORDINALITY, word text PATH {word}, \
+                     NESTED PATH '$.risk' COLUMNS (score int PATH '$.score' DEFAULT 0 ON ERROR))) AS {alias}",
+                    j.forms[0]
+                )
+            }
             _ => {
                 let q = self.query(near, depth.saturating_sub(1), None);
                 self.derived(format!("LATERAL ({})", q.sql), alias, q.columns, sources)

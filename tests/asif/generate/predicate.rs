@@ -110,6 +110,11 @@ impl Gen<'_> {
                 1 => format!("({c}, 1) < ({}, 2)", self.value(&Ty::Int, Some(avail))),
                 _ => format!("{c}::text LIKE '1%'"),
             },
+            Ty::Jsonb if self.whole.version >= 17 && self.tape.chance(40) => match self.tape.below(3) {
+                0 => format!("JSON_EXISTS({c}, '$.risk ? (@.score > 40)')"),
+                1 => format!("JSON_VALUE({c}, '$.industry') <> 'retail'"),
+                _ => format!("JSON_VALUE({c}, '$.employees' RETURNING int DEFAULT 3 ON EMPTY) > 100"),
+            },
             Ty::Jsonb => match self.tape.below(3) {
                 0 => format!("{c} ? 'a'"),
                 1 => format!("{c} @> '{{}}'"),
@@ -214,6 +219,16 @@ impl Gen<'_> {
         let int = self.column(&Ty::Int, env);
         let num = self.column(&Ty::Num, env);
         self.leaky = true;
+        if self.whole.version >= 17
+            && let Some((c, _)) = &text
+            && self.tape.chance(15)
+        {
+            return match self.tape.below(3) {
+                0 => format!("JSON_VALUE(to_jsonb({c}), '$' RETURNING int ERROR ON ERROR) > 0"),
+                1 => format!("JSON_SCALAR({c}::int) IS NOT NULL"),
+                _ => format!("JSON_EXISTS(to_jsonb({c}), '$.double() ? (@ > 0)' ERROR ON ERROR)"),
+            };
+        }
         match (self.tape.below(11), text, int, num) {
             (0..=2, _, Some((c, avail)), _) => {
                 let k = self.value(&Ty::Int, Some(&avail));

@@ -63,6 +63,9 @@ pub fn copy(analysis: &mut Analysis<'_>, copy: &CopyStmt) -> Result<Judged, Refu
     Ok(judged(analysis, "COPY", Effect::CopyOut))
 }
 
+/// From this version on COPY takes materialized views, too.
+const FIRST_WITH_MATERIALIZED_VIEWS: u32 = 180_000;
+
 /// `COPY t (columns) TO`: stored columns of the table alone, generated ones and children left out.
 fn table(analysis: &mut Analysis<'_>, copy: &CopyStmt, var: &RangeVar) -> Result<(), Refusal> {
     let (relation, temp) = analysis.find_relation(var)?;
@@ -77,6 +80,7 @@ fn table(analysis: &mut Analysis<'_>, copy: &CopyStmt, var: &RangeVar) -> Result
     match relation.kind {
         RelationKind::Table => {}
         RelationKind::View => return Err(wrong("view")),
+        RelationKind::MaterializedView if analysis.world.catalog.server_version >= FIRST_WITH_MATERIALIZED_VIEWS => {}
         RelationKind::MaterializedView => return Err(wrong("materialized view")),
         RelationKind::ForeignTable => return Err(wrong("foreign table")),
         RelationKind::Sequence => return Err(wrong("sequence")),

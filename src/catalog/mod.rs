@@ -117,6 +117,8 @@ pub struct Relation {
     pub row_security: bool,
     /// Planner's estimate of its rows (`reltuples`), −1 when unknown.
     pub estimated_rows: f32,
+    /// Planner's estimate of how many values a column has, by its name, where it has few; empty before ANALYZE.
+    pub estimated_values: BTreeMap<String, f32>,
     /// The role that owns it.
     pub owner: String,
     /// Unique, primary key and exclusion constraints: the attribute numbers of each (0 for an expression).

@@ -21,6 +21,7 @@ mod qualify;
 pub mod reach;
 mod scope;
 mod section;
+mod share;
 mod template;
 pub mod temporary;
 mod trials;

@@ -211,6 +211,7 @@ impl<'a> Scopes<'a> {
             (self.relation(table)?, alias, &mine),
             (members, inner, &theirs),
             Some(&conditions.join(" OR ")),
+            false,
         )
     }
 
@@ -258,6 +259,7 @@ impl<'a> Scopes<'a> {
             (child_relation, &alias, &mine),
             (parent_relation, &print::alias(level + 1), &theirs),
             condition.as_deref(),
+            self.sees_many(parent, parent_relation),
         )
     }
 
@@ -281,12 +283,14 @@ impl<'a> Scopes<'a> {
     }
 
     /// `outer columns = ANY (ARRAY(SELECT inner columns FROM inner relation WHERE condition))`: an InitPlan,
-    /// never a join, so that many guards in one statement do not make planning explode. By key, an EXISTS.
+    /// never a join, so that many guards in one statement do not make planning explode. By key, an EXISTS. `many`: a set that
+    /// drives no index, but finds each of many rows at once, as PostgreSQL searches an array from one end to the other.
     fn in_array(
         &self,
         (outer, outer_alias, mine): (&Relation, &str, &[&str]),
         (inner, inner_alias, theirs): (&Relation, &str, &[&str]),
         condition: Option<&str>,
+        many: bool,
     ) -> Option<String> {
         if mine.is_empty() || mine.len() != theirs.len() {
             return None;
@@ -316,6 +320,12 @@ impl<'a> Scopes<'a> {
             ));
         }
         let filter = condition.map(|c| format!(" WHERE {c}")).unwrap_or_default();
+        if let ([left], [(right, ..)], true) = (left.as_slice(), right.as_slice(), many) {
+            // as an operand of IS TRUE it is no semi-join either
+            return Some(format!(
+                "(({left} OPERATOR(pg_catalog.=) ANY (SELECT {right} FROM {from}{filter})) IS TRUE)"
+            ));
+        }
         let array = |select: &str| format!("ARRAY(SELECT {select} FROM {from}{filter})");
         let (first_left, (first_right, ..)) = (left.first()?, right.first()?);
         let first = format!("({first_left} OPERATOR(pg_catalog.=) ANY ({}))", array(first_right));

@@ -14,7 +14,9 @@ macro_rules! relations_sql {
 SELECT pg_catalog.json_build_object(
   'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
   'row_type', c.reltype::pg_catalog.int8, 'is_partition', c.relispartition, 'options', c.reloptions,
-  'row_security', c.relrowsecurity, 'rows', c.reltuples, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+  'row_security', c.relrowsecurity, 'rows', c.reltuples, 'values', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
+    SELECT pg_catalog.json_object_agg(s.attname, s.n_distinct) FROM pg_catalog.pg_stats s
+    WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.n_distinct > 0) END, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
   'columns', CASE WHEN c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') THEN (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
       'number', a.attnum, 'name', a.attname, 'type', a.atttypid::pg_catalog.int8, 'typmod', a.atttypmod,
@@ -157,6 +159,7 @@ struct RawRelation {
     options: Option<Vec<String>>,
     row_security: bool,
     rows: f32,
+    values: Option<BTreeMap<String, f32>>,
     owner: String,
     columns: Option<Vec<RawColumn>>,
     primary_key: Option<Vec<i16>>,
@@ -240,6 +243,7 @@ impl RawRelation {
             leading_index_columns: self.leading.unwrap_or_default(),
             row_security: self.row_security,
             estimated_rows: self.rows,
+            estimated_values: self.values.unwrap_or_default(),
             owner: self.owner,
             unique: self.unique.unwrap_or_default(),
             before_insert: functions(self.before_insert),

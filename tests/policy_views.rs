@@ -167,3 +167,58 @@ async fn the_wording_for_few_rows_means_the_same() {
     }
     assert!(compared.len() > 50, "{}", compared.len());
 }
+
+/// The set of visible parents is an array that can drive an index, or hashed where it is most of a large table; both mean the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sees_much_of_a_table_gets_its_keys_hashed() {
+    let database = Database::new().await;
+    let superuser = database.superuser().await;
+    superuser
+        .batch_execute(
+            "CREATE TABLE accounts (id int PRIMARY KEY, owner_id int);
+             CREATE TABLE visits (id int PRIMARY KEY, account_id int, note text);
+             INSERT INTO accounts SELECT i, CASE WHEN i % 2 = 0 THEN 36 ELSE 37 + i % 60 END FROM generate_series(1, 30000) i;
+             INSERT INTO visits SELECT i, nullif(i % 40000, 7), 'n' || i FROM generate_series(1, 5000) i;
+             GRANT SELECT ON accounts, visits TO rowgate",
+        )
+        .await
+        .unwrap();
+    let files = [
+        (
+            "tables.toml",
+            "[defaults]\ncolumns = \"clear\"\n[accounts]\nrelation = \"public.accounts\"\nkey = \"id\"\nowner = \"owner_id\"\n\
+             [visits]\nrelation = \"public.visits\"\nkey = \"id\"\nparent = { table = \"accounts\", column = \"account_id\" }\n",
+        ),
+        (
+            "roles/reader.toml",
+            "title = \"Reader\"\n[accounts]\nview = [\"own\", \"reports\"]\n[visits]\nview = [\"parent\"]\n",
+        ),
+        (
+            "directory.toml",
+            "[directory]\nusers = \"SELECT login, user_id, ARRAY['reader'] AS role, \
+             CASE WHEN user_id BETWEEN 37 AND 60 THEN 36 END AS manager_id FROM crm.users\"\n",
+        ),
+    ];
+    let mut counts = Vec::new();
+    for analyzed in [false, true] {
+        if analyzed {
+            superuser.batch_execute("ANALYZE accounts, visits").await.unwrap();
+        }
+        let keeper = support::policies::begin(&database, &files)
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        let world = keeper.handle().current();
+        for (login, hashed) in [("alice", analyzed), ("grace", false)] {
+            let (relation, view) = support::policies::view(&world, login, "public", "visits");
+            let sql = guard(&relation, &view);
+            assert_eq!(sql.contains("ANY (SELECT"), hashed, "{sql}");
+            assert_eq!(sql.contains("ANY (ARRAY(SELECT"), !hashed, "{sql}");
+            let count = rows(&superuser, &format!("SELECT count(*), sum(id) FROM ({sql}) AS g")).await;
+            counts.push((login, count));
+        }
+    }
+    assert_eq!(counts[0], counts[2]);
+    assert_eq!(counts[1], counts[3]);
+    assert_ne!(counts[0].1, counts[1].1);
+}

@@ -492,6 +492,30 @@ async fn a_schema_out_of_reach_gives_nothing_more_and_ends_what_was_given() {
 }
 
 #[tokio::test]
+async fn a_suspension_waits_for_no_clock() {
+    let stage = Stage::new().await;
+    // said where the clock is two minutes ahead
+    let ahead = "now() + '2 minutes', now() + '1 hour'";
+    stage
+        .give(
+            "kind, login, role, starts, until",
+            &format!("'role', 'alice', 'auditor', {ahead}"),
+        )
+        .await;
+    stage
+        .give("kind, login, starts, until", &format!("'suspension', 'hao', {ahead}"))
+        .await;
+    let world = stage.gate.world().current();
+    assert_eq!(world.directory.roles("alice"), ["sales_rep"]);
+    assert!(world.directory.is_suspended("hao"));
+    stage
+        .give("kind, login, starts", "'suspension', 'chloe', now() + '1 hour'")
+        .await;
+    assert!(!stage.gate.world().current().directory.is_suspended("chloe"), "planned");
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
 async fn a_column_that_shows_anyway_stays_as_it_is_when_it_is_given() {
     let stage = Stage::new().await;
     let yun = stage.login("yun").await;

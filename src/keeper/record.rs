@@ -11,9 +11,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+/// How long git may take to say who made a set.
+const GIT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(2);
 /// Changes that wait for a schema that is out of reach; what comes beyond is told in the log alone.
 const MOST_WAITING: usize = 1_000;
@@ -96,7 +98,7 @@ impl Writer {
     async fn author(&self) -> Option<String> {
         let directory = self.source.policies.clone();
         let asking = tokio::task::spawn_blocking(move || report::author(&directory));
-        asking.await.ok().flatten()
+        timeout(GIT, asking).await.ok()?.ok().flatten()
     }
 
     async fn tell(&mut self, taken: Taken, counts: Counts, author: Option<String>) {

@@ -54,7 +54,9 @@ pub(super) fn tell(change: &PolicyChange) {
 pub(super) fn author(directory: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        command.arg("-C").arg(directory).args(arguments);
+        // whoever keeps the policies does not say what runs here
+        command.arg("-C").arg(directory).args(["-c", "core.fsmonitor=false"]);
+        command.args(arguments);
         command
             .env("GIT_OPTIONAL_LOCKS", "0")
             .stdin(Stdio::null())

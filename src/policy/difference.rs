@@ -5,7 +5,7 @@ mod roles;
 
 use super::load::Texts;
 use super::reach::Counts;
-use super::written::{CustomScope, TableRule, Written};
+use super::written::{CustomScope, DirectoryRule, TableRule, Written};
 use roles::role;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,13 +44,10 @@ pub fn words((before, old): (&Written, &Texts), (after, new): (&Written, &Texts)
             lines.note(&place, Some(format!("{name}: {line}")));
         }
     });
-    let text = |written: &Written| {
-        written
-            .directory
-            .as_ref()
-            .map_or(String::new(), |d| d.users.text.clone())
-    };
-    lines.note("directory", from_to("directory.users", &text(before), &text(after)));
+    let (old_people, new_people) = (people(before), people(after));
+    for ((what, old), (_, new)) in old_people.iter().zip(&new_people) {
+        lines.note("directory", from_to(&format!("directory.{what}"), old, new));
+    }
     let texts = |texts: &Texts| texts.iter().cloned().collect::<BTreeMap<_, _>>();
     each(&texts(old), &texts(new), |name, before, after| {
         let told = name.trim_end_matches(".toml");
@@ -118,6 +115,20 @@ fn defaults(lines: &mut Lines, before: &Written, after: &Written) {
     }
 }
 
+fn people(written: &Written) -> [(&'static str, String); 4] {
+    let rule = written.directory.as_ref();
+    let text = |of: fn(&DirectoryRule) -> String| rule.map_or(String::new(), of);
+    [
+        ("users", text(|d| d.users.text.clone())),
+        (
+            "teams",
+            text(|d| d.teams.as_ref().map_or(String::new(), |t| t.text.clone())),
+        ),
+        ("refresh", text(|d| format!("{:?}", d.refresh))),
+        ("keep", text(|d| format!("{:?}", d.keep))),
+    ]
+}
+
 fn table(name: &str, before: Option<&TableRule>, after: Option<&TableRule>) -> Option<String> {
     let (before, after) = match (before, after) {
         (None, _) => return Some(format!("{name} is protected from now on")),
@@ -166,6 +177,7 @@ fn table(name: &str, before: Option<&TableRule>, after: Option<&TableRule>) -> O
 mod tests {
     use super::*;
     use crate::policy::load::read_texts;
+    use crate::policy::reach::Count;
 
     const TABLES: &str = "[customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\n[contacts]\nrelation = \"public.contacts\"\nkey = \"id\"\n";
     const REP: &str = "title = \"Rep\"\n[customers]\nview = [\"own\", \"member\"]\n[contacts]\nview = [\"all\"]\n[contacts.columns]\nphone = { mask = \"partial\", keep = [3, 4] }\nemail = \"clear\"\n";
@@ -215,6 +227,47 @@ mod tests {
     }
 
     #[test]
+    fn rows_as_they_were_counted() {
+        let (before, old) = set(&[("roles/sales_rep.toml", REP), ("tables.toml", TABLES)]);
+        let less = REP.replace("[\"own\", \"member\"]", "[\"own\"]");
+        let (after, new) = set(&[("roles/sales_rep.toml", &less), ("tables.toml", TABLES)]);
+        let told = |table: &str, count: Count| {
+            let counts = Counts::from([(("sales_rep".to_owned(), table.to_owned()), count)]);
+            words((&before, &old), (&after, &new), &counts).join("|")
+        };
+        let rows = |lost, counted, people| Count::Rows {
+            lost,
+            gained: 0,
+            counted,
+            people,
+        };
+        let begin = "sales_rep: customers view own, member → own; loses";
+        for (count, end) in [
+            (
+                rows(37, 20, 312),
+                "up to 37 rows a person, 0 columns; 20 of 312 people were counted",
+            ),
+            (rows(37, 2, 2), "up to 37 rows a person, 0 columns"),
+            (rows(1, 1, 1), "1 row, 0 columns"),
+            (rows(0, 2, 2), "0 rows, 0 columns"),
+            (Count::Nobody, "0 rows, 0 columns"),
+            (
+                Count::Not("it takes too long".to_owned()),
+                "the rows of member (not counted: it takes too long), 0 columns",
+            ),
+        ] {
+            assert_eq!(told("customers", count), format!("{begin} {end}"));
+        }
+        // what has changed elsewhere
+        assert_eq!(
+            told("contacts", rows(3, 1, 1)),
+            format!(
+                "sales_rep: contacts has other rows; loses 3 rows, 0 columns|{begin} the rows of member, 0 columns"
+            )
+        );
+    }
+
+    #[test]
     fn tables_rights_and_whatever_else() {
         assert_eq!(change(TABLES, REP), Vec::<String>::new());
         let tables = TABLES.replace("owner_id", "sales_id");
@@ -236,6 +289,22 @@ mod tests {
                 "sales_rep: bypass false → true",
                 "sales_rep: contacts is gone; loses every row and column of it",
                 "sales_rep: customers is gone; loses every row and column of it",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_people_are() {
+        let directory = |more: &str| format!("[directory]\nusers = \"SELECT 1\"\n{more}");
+        let (before, old) = set(&[("directory.toml", &directory("refresh = \"200ms\"\n"))]);
+        let (after, new) = set(&[("directory.toml", &directory("teams = \"SELECT 2\"\nkeep = \"120min\"\n"))]);
+        let told = words((&before, &old), (&after, &new), &Counts::new());
+        assert_eq!(
+            told,
+            [
+                "directory.teams nothing → SELECT 2",
+                "directory.refresh 200ms → 5s",
+                "directory.keep 600s → 7200s"
             ]
         );
     }

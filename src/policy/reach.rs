@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// People with a role whose rows are counted at most; where there are more, every so many-th by login.
 pub const MOST_PEOPLE: usize = 20;
 /// All conditions together, in bytes: what goes beyond is not counted.
-const MOST_TEXT: usize = 8 << 20;
+const MOST_TEXT: usize = 16 << 20;
 
 /// A set of policies with what it is about.
 #[derive(Debug, Clone, Copy)]
@@ -126,25 +126,26 @@ fn one(before: With<'_>, after: With<'_>, table: &str, logins: &[&str], left: &m
         return Some(Reach::Not("the table is another relation"));
     }
     let counted = logins.len().min(MOST_PEOPLE);
+    let sample = (0..counted).filter_map(|number| logins.get(number * logins.len() / counted));
+    let people: Vec<(Rows, Rows)> = sample
+        .map(|login| (rows(before, table, login), rows(after, table, login)))
+        .collect();
+    if people.iter().all(|(old, new)| old == new) {
+        return None;
+    }
     let mut counts = Vec::new();
-    let mut same = true;
-    for number in 0..counted {
-        let Some(login) = logins.get(number * logins.len() / counted) else {
-            continue;
-        };
-        let (old, new) = (rows(before, table, login), rows(after, table, login));
-        same &= old == new;
-        let (old, new) = (condition(&old), condition(&new));
-        match left.checked_sub(old.len() + new.len()) {
+    for (old, new) in &people {
+        let (old, new) = (condition(old), condition(new));
+        match left.checked_sub(2 * (old.len() + new.len())) {
             Some(rest) => *left = rest,
             None => return Some(Reach::Not("there are too many")),
         }
         let count = |has: &str, not: &str| {
             format!("pg_catalog.count(*) FILTER (WHERE ({has}) IS TRUE AND ({not}) IS NOT TRUE)")
         };
-        counts.extend([count(&old, &new), count(&new, &old)]);
+        counts.extend([count(old, new), count(new, old)]);
     }
-    (!same).then(|| Reach::Count {
+    Some(Reach::Count {
         sql: format!("SELECT {} FROM {relation} AS {}", counts.join(", "), print::alias(0)),
         counted,
         people: logins.len(),
@@ -184,10 +185,10 @@ fn rows((side, role): With<'_>, table: &str, login: &str) -> Rows {
     scopes.rows(role, rule, &said.view, 0).rows()
 }
 
-fn condition(rows: &Rows) -> String {
+fn condition(rows: &Rows) -> &str {
     match rows {
-        Rows::All => "TRUE".to_owned(),
-        Rows::None => "FALSE".to_owned(),
-        Rows::Where(sql) => sql.clone(),
+        Rows::All => "TRUE",
+        Rows::None => "FALSE",
+        Rows::Where(sql) => sql,
     }
 }

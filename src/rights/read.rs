@@ -14,9 +14,11 @@ pub async fn stamp(client: &Client) -> Result<(i64, i32), Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// Which clock is right is rowgate's question: what the database thinks has just ended is read, too.
-const RIGHTS: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, \
-    starts, until FROM rowgate.rights \
+/// Which clock is right is rowgate's question: what the database thinks has just ended is read, too. What was suspended
+/// at once is so by every clock, that of a rowgate which is behind the one where it was said included.
+const RIGHTS: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, until, \
+    CASE WHEN kind = 'suspension' AND starts <= given_at + '5 minutes'::pg_catalog.interval \
+    THEN starts - '1 day'::pg_catalog.interval ELSE starts END AS starts FROM rowgate.rights \
     WHERE until IS NULL OR until > pg_catalog.now() - '1 hour'::pg_catalog.interval ORDER BY id";
 
 /// Every right that may be in force now or later.

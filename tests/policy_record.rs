@@ -196,7 +196,10 @@ async fn a_schema_that_is_not_there_holds_nothing_up() {
             .await;
         let kept = one(&owner, KEPT).await;
         owner
-            .batch_execute("GRANT USAGE ON SCHEMA rowgate TO rowgate; UPDATE rowgate.state SET version = 2")
+            .batch_execute(&format!(
+                "GRANT USAGE ON SCHEMA rowgate TO rowgate; UPDATE rowgate.state SET version = {}",
+                schema::version()
+            ))
             .await
             .unwrap();
         until(&owner, KEPT, &(kept.parse::<u32>().unwrap() + 1).to_string()).await;
@@ -311,7 +314,10 @@ async fn the_schema_of_version_1_is_brought_up_to_date() {
         schema::prepare(&mut owner, "rowgate", false).await.unwrap(),
         Done::Nothing
     );
-    assert_eq!(one(&owner, "SELECT version FROM rowgate.state").await, "2");
+    assert_eq!(
+        one(&owner, "SELECT version FROM rowgate.state").await,
+        schema::version().to_string()
+    );
     let gate = gate(&database).await;
     assert_eq!(
         gate.world().current().directory.roles("alice"),

@@ -297,7 +297,10 @@ mod tests {
     fn who_people_are() {
         let directory = |more: &str| format!("[directory]\nusers = \"SELECT 1\"\n{more}");
         let (before, old) = set(&[("directory.toml", &directory("refresh = \"200ms\"\n"))]);
-        let (after, new) = set(&[("directory.toml", &directory("teams = \"SELECT 2\"\nkeep = \"120min\"\n"))]);
+        let (after, new) = set(&[(
+            "directory.toml",
+            &directory("teams = \"SELECT 2\"\nkeep = \"120min\"\n"),
+        )]);
         let told = words((&before, &old), (&after, &new), &Counts::new());
         assert_eq!(
             told,

@@ -10,7 +10,7 @@ use crate::sql::census::{census_of_node, extent};
 use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, Token};
+use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, SelectStmt, Token};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -22,11 +22,12 @@ impl Check<'_> {
         relation: &Relation,
         view: &TableView,
     ) -> Result<BTreeSet<usize>, Refusal> {
-        let rows = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
+        let select = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
             None => return Ok(BTreeSet::new()),
-            Some(NodeEnum::SelectStmt(select)) => &select.values_lists,
+            Some(NodeEnum::SelectStmt(select)) => &**select,
             Some(_) => return Err(broken("an INSERT of no query")),
         };
+        let rows = &select.values_lists;
         let hides = view.columns.contains(&ColumnView::Hidden);
         let columns: Vec<usize> = if insert.cols.is_empty() {
             if hides {
@@ -36,15 +37,10 @@ impl Check<'_> {
         } else {
             columns_in_order(&insert.cols, relation)?
         };
-        let ours = |value: &Node| {
-            let ends = extent(value).map(|(first, last)| (self.writes(first), self.writes(last)));
-            ends.is_some_and(|(first, last)| first.is_some_and(|p| p.kind == SpliceKind::Insert) && first == last)
-        };
         let of_row = |row: &Node, place: usize| match row.node.as_ref() {
-            Some(NodeEnum::List(list)) => list
-                .items
-                .get(place)
-                .is_none_or(|value| matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) || ours(value)),
+            Some(NodeEnum::List(list)) => list.items.get(place).is_none_or(|value| {
+                matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) || self.fills_in(value)
+            }),
             Some(_) | None => false,
         };
         let width = |row: &Node| match row.node.as_ref() {
@@ -52,13 +48,36 @@ impl Check<'_> {
             Some(_) | None => 0,
         };
         let widest = rows.iter().map(width).max();
+        // a query has as many columns as the list, or PostgreSQL refuses it
+        let theirs = columns.len().saturating_sub(self.filled_in(select));
         Ok(columns
             .into_iter()
             .enumerate()
-            .filter(|(place, _)| widest.is_none_or(|w| *place < w))
+            .filter(|(place, _)| *place < theirs && widest.is_none_or(|w| *place < w))
             .filter(|(place, _)| rows.is_empty() || !rows.iter().all(|row| of_row(row, *place)))
             .map(|(_, at)| at)
             .collect())
+    }
+
+    /// Did rowgate write this value of an INSERT?
+    fn fills_in(&self, value: &Node) -> bool {
+        let ends = extent(value).map(|(first, last)| (self.writes(first), self.writes(last)));
+        ends.is_some_and(|(first, last)| first.is_some_and(|p| p.kind == SpliceKind::Insert) && first == last)
+    }
+
+    /// How many columns at the end of a query rowgate fills in, in whichever SELECT yields the row.
+    fn filled_in(&self, select: &SelectStmt) -> usize {
+        match (&select.larg, &select.rarg) {
+            (Some(left), Some(right)) => self.filled_in(left).min(self.filled_in(right)),
+            (Some(_), None) | (None, Some(_)) => 0,
+            (None, None) => {
+                let values = select.target_list.iter().rev().map(|t| match t.node.as_ref() {
+                    Some(NodeEnum::ResTarget(target)) => target.val.as_deref(),
+                    Some(_) | None => None,
+                });
+                values.take_while(|v| v.is_some_and(|v| self.fills_in(v))).count()
+            }
+        }
     }
 
     /// Columns that the person may not set get NULL, or their value fails before it is stored.

@@ -61,6 +61,8 @@ impl Writer<'_, '_> {
             let percent = match name {
                 "id" => 30,
                 _ if GENERATED.contains(&name) => 1,
+                // what some policies fill in
+                "owner_id" | "team_id" => 85,
                 _ if must => 98,
                 "tax_id" | "level" => 12,
                 _ => 25,
@@ -170,18 +172,23 @@ impl Writer<'_, '_> {
         } else {
             " LIMIT 0".to_owned()
         };
+        let one = cut.replace(&format!("LIMIT {limit}"), "LIMIT 1");
         let filter = if self.g.tape.chance(40) && t.relation.column("owner_id").is_some() {
             format!(" WHERE {source}.owner_id = {}", self.known.me)
         } else {
             String::new()
         };
-        format!(
-            "INSERT INTO {}{} ({}) SELECT {} FROM {from} AS {source}{filter}{cut}",
-            t.name,
-            t.naming,
-            Self::names(&columns),
-            items.join(", ")
-        )
+        let items = items.join(", ");
+        let all = format!("SELECT {items} FROM {from} AS {source}{filter}{cut}");
+        let query = match self.g.tape.weighted(&[74, 7, 7, 6, 6]) {
+            // DISTINCT sorts by what it selects alone, so one row it is
+            1 => format!("SELECT DISTINCT {items} FROM (SELECT * FROM {from} AS {source}{filter}{one}) AS {source}"),
+            2 => format!("({all}) UNION ALL (SELECT {items} FROM {from} AS {source} LIMIT 0)"),
+            3 => format!("WITH w AS MATERIALIZED (SELECT 1) {all}"),
+            4 => format!("(({all}))"),
+            _ => all,
+        };
+        format!("INSERT INTO {}{} ({}) {query}", t.name, t.naming, Self::names(&columns))
     }
 
     pub fn insert(&mut self) -> String {

@@ -2,7 +2,6 @@
 
 use super::target::{Doing, Target};
 use super::{Place, Wrote};
-use crate::name::quote_ident;
 use crate::policy::Writes;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::raise::column_denied;
@@ -16,13 +15,13 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// The columns of an INSERT, in its order.
-struct Given {
+pub(super) struct Given {
     /// Their places in the relation.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Those that get another value than their default in some row.
     valued: BTreeSet<usize>,
     /// The list is written in the statement.
-    written: bool,
+    pub(super) written: bool,
 }
 
 impl Analysis<'_> {
@@ -164,53 +163,6 @@ impl Analysis<'_> {
         Err(self.place(unsupported("INSERT into a part of a column"), column.location))
     }
 
-    /// Fills in the columns that the policy says and the statement leaves out, and spells out the column list where
-    /// hidden columns would shift it.
-    fn fill(
-        &mut self,
-        select: Option<&SelectStmt>,
-        given: &Given,
-        target: &Target,
-        writes: &Writes,
-    ) -> Result<BTreeSet<usize>, Refusal> {
-        let left_out: Vec<(usize, &str)> = writes
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !given.columns.contains(at))
-            .filter_map(|(at, c)| Some((at, c.default.as_deref()?)))
-            .collect();
-        // the table's own list would be another one
-        let hidden = writes.columns.iter().any(|c| !c.shows) || target.through.is_some();
-        if given.written && left_out.is_empty() || !hidden && left_out.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let names = |columns: &mut dyn Iterator<Item = usize>| -> Vec<String> {
-            columns
-                .filter_map(|at| writes.columns.get(at))
-                .map(|c| quote_ident(&c.name))
-                .collect()
-        };
-        let added = names(&mut left_out.iter().map(|(at, _)| *at));
-        let values: Vec<&str> = left_out.iter().map(|(_, value)| *value).collect();
-        let after_name = self.after_target(target)?;
-        if given.written {
-            let tokens = self.tokens()?;
-            let end = tokens.past_closing(after_name).ok_or_else(lost)?;
-            let at = tokens.get(end - 1).ok_or_else(lost)?.start;
-            self.write_at(at, format!(", {}", added.join(", ")), SpliceKind::Insert)?;
-        } else if select.is_some() {
-            let mut all = names(&mut given.columns.iter().copied());
-            all.extend(added.iter().cloned());
-            let at = self.tokens()?.bytes(after_name - 1..after_name).ok_or_else(lost)?.end;
-            self.write_at(at, format!("({})", all.join(", ")), SpliceKind::Insert)?;
-        }
-        if !values.is_empty() {
-            self.fill_values(select, &values.join(", "), &added, after_name)?;
-        }
-        Ok(left_out.into_iter().map(|(at, _)| at).collect())
-    }
-
     /// A column that the person may not set gets NULL or fails before anything is stored: afterwards a unique
     /// constraint would have told of others' values.
     fn hold_unsettable(
@@ -258,7 +210,7 @@ impl Analysis<'_> {
     }
 
     /// The bytes of every value of VALUES, row by row.
-    fn value_places(&self, select: &SelectStmt, target: &Target) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
+    pub(super) fn value_places(&self, select: &SelectStmt, target: &Target) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
         let tokens = self.tokens()?;
         let end = tokens.statement_end(target.first)?;
         let mut open = tokens.top_level(target.first, end, Token::Values).ok_or_else(lost)? + 1;
@@ -276,93 +228,6 @@ impl Analysis<'_> {
             open = close + 1;
         }
         Ok(rows)
-    }
-
-    /// DEFAULT means what the policy fills in.
-    fn fill_defaults(
-        &mut self,
-        select: Option<&SelectStmt>,
-        given: &Given,
-        target: &Target,
-        writes: &Writes,
-    ) -> Result<(), Refusal> {
-        let Some(select) = select.filter(|s| !s.values_lists.is_empty()) else {
-            return Ok(());
-        };
-        let filled: Vec<(usize, String)> = given
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, at)| Some((place, writes.columns.get(*at)?.default.clone()?)))
-            .collect();
-        if filled.is_empty() {
-            return Ok(());
-        }
-        let rows = self.value_places(select, target)?;
-        for (row, places) in select.values_lists.iter().zip(rows) {
-            let Some(NodeEnum::List(list)) = row.node.as_ref() else {
-                return Err(lost());
-            };
-            for (place, value) in &filled {
-                let is_default = list
-                    .items
-                    .get(*place)
-                    .is_some_and(|v| matches!(v.node.as_ref(), Some(NodeEnum::SetToDefault(_))));
-                if let (true, Some(bytes)) = (is_default, places.get(*place)) {
-                    let splices = &mut self.unit_mut()?.splices;
-                    splices.replace(bytes.clone(), value.clone(), SpliceKind::Insert);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn fill_values(
-        &mut self,
-        select: Option<&SelectStmt>,
-        values: &str,
-        added: &[String],
-        after_name: usize,
-    ) -> Result<(), Refusal> {
-        let Some(select) = select else {
-            // DEFAULT VALUES
-            let tokens = self.tokens()?;
-            let bytes = tokens.bytes(after_name..after_name + 2).ok_or_else(lost)?;
-            let text = format!("({}) VALUES ({values})", added.join(", "));
-            self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Insert);
-            return Ok(());
-        };
-        if select.values_lists.is_empty() {
-            return Err(
-                unsupported("INSERT of a query that leaves out columns which the policy fills in")
-                    .hint("Name the columns and give them values."),
-            );
-        }
-        let tokens = self.tokens()?;
-        let mut row = tokens
-            .top_level(after_name, tokens.list().len(), Token::Values)
-            .ok_or_else(lost)?
-            + 1;
-        let mut places = Vec::new();
-        for _ in &select.values_lists {
-            let end = tokens.past_closing(row).ok_or_else(lost)?;
-            places.push(tokens.get(end - 1).ok_or_else(lost)?.start);
-            row = end + 1;
-        }
-        for at in places {
-            self.write_at(at, format!(", {values}"), SpliceKind::Insert)?;
-        }
-        Ok(())
-    }
-
-    /// The token behind the table's name and alias.
-    fn after_target(&self, target: &Target) -> Result<usize, Refusal> {
-        let tokens = self.tokens()?;
-        let mut end = tokens.name_end(target.first);
-        if tokens.kind(end) == Some(Token::As) {
-            end += 2;
-        }
-        Ok(end)
     }
 }
 

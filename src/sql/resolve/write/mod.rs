@@ -3,6 +3,7 @@
 
 mod assign;
 mod conflict;
+mod fill;
 mod insert;
 mod merge;
 mod repeatable;

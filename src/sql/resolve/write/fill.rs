@@ -1,0 +1,172 @@
+//! What the policy fills in where an INSERT leaves a column out or says DEFAULT.
+
+use super::insert::Given;
+use super::target::Target;
+use crate::name::quote_ident;
+use crate::policy::Writes;
+use crate::refusal::Refusal;
+use crate::sql::resolve::{Analysis, lost, unsupported};
+use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{SelectStmt, SetOperation, Token};
+use std::collections::BTreeSet;
+
+impl Analysis<'_> {
+    /// Fills in the columns that the policy says and the statement leaves out, and spells out the column list where
+    /// hidden columns would shift it.
+    pub(super) fn fill(
+        &mut self,
+        select: Option<&SelectStmt>,
+        given: &Given,
+        target: &Target,
+        writes: &Writes,
+    ) -> Result<BTreeSet<usize>, Refusal> {
+        let left_out: Vec<(usize, &str)> = writes
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !given.columns.contains(at))
+            .filter_map(|(at, c)| Some((at, c.default.as_deref()?)))
+            .collect();
+        // the table's own list would be another one
+        let hidden = writes.columns.iter().any(|c| !c.shows) || target.through.is_some();
+        if given.written && left_out.is_empty() || !hidden && left_out.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let names = |columns: &mut dyn Iterator<Item = usize>| -> Vec<String> {
+            columns
+                .filter_map(|at| writes.columns.get(at))
+                .map(|c| quote_ident(&c.name))
+                .collect()
+        };
+        let added = names(&mut left_out.iter().map(|(at, _)| *at));
+        let values: Vec<&str> = left_out.iter().map(|(_, value)| *value).collect();
+        let after_name = self.after_target(target)?;
+        if given.written {
+            let tokens = self.tokens()?;
+            let end = tokens.past_closing(after_name).ok_or_else(lost)?;
+            let at = tokens.get(end - 1).ok_or_else(lost)?.start;
+            self.write_at(at, format!(", {}", added.join(", ")), SpliceKind::Insert)?;
+        } else if select.is_some() {
+            let mut all = names(&mut given.columns.iter().copied());
+            all.extend(added.iter().cloned());
+            let at = self.tokens()?.bytes(after_name - 1..after_name).ok_or_else(lost)?.end;
+            self.write_at(at, format!("({})", all.join(", ")), SpliceKind::Insert)?;
+        }
+        if !values.is_empty() {
+            self.fill_values(select, &values.join(", "), &added, after_name)?;
+        }
+        Ok(left_out.into_iter().map(|(at, _)| at).collect())
+    }
+
+    /// DEFAULT means what the policy fills in.
+    pub(super) fn fill_defaults(
+        &mut self,
+        select: Option<&SelectStmt>,
+        given: &Given,
+        target: &Target,
+        writes: &Writes,
+    ) -> Result<(), Refusal> {
+        let Some(select) = select.filter(|s| !s.values_lists.is_empty()) else {
+            return Ok(());
+        };
+        let filled: Vec<(usize, String)> = given
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, at)| Some((place, writes.columns.get(*at)?.default.clone()?)))
+            .collect();
+        if filled.is_empty() {
+            return Ok(());
+        }
+        let rows = self.value_places(select, target)?;
+        for (row, places) in select.values_lists.iter().zip(rows) {
+            let Some(NodeEnum::List(list)) = row.node.as_ref() else {
+                return Err(lost());
+            };
+            for (place, value) in &filled {
+                let is_default = list
+                    .items
+                    .get(*place)
+                    .is_some_and(|v| matches!(v.node.as_ref(), Some(NodeEnum::SetToDefault(_))));
+                if let (true, Some(bytes)) = (is_default, places.get(*place)) {
+                    let splices = &mut self.unit_mut()?.splices;
+                    splices.replace(bytes.clone(), value.clone(), SpliceKind::Insert);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_values(
+        &mut self,
+        select: Option<&SelectStmt>,
+        values: &str,
+        added: &[String],
+        after_name: usize,
+    ) -> Result<(), Refusal> {
+        let Some(select) = select else {
+            // DEFAULT VALUES
+            let tokens = self.tokens()?;
+            let bytes = tokens.bytes(after_name..after_name + 2).ok_or_else(lost)?;
+            let text = format!("({}) VALUES ({values})", added.join(", "));
+            self.unit_mut()?.splices.replace(bytes, text, SpliceKind::Insert);
+            return Ok(());
+        };
+        if select.values_lists.is_empty() {
+            return self.fill_query(select, values);
+        }
+        let tokens = self.tokens()?;
+        let mut row = tokens
+            .top_level(after_name, tokens.list().len(), Token::Values)
+            .ok_or_else(lost)?
+            + 1;
+        let mut places = Vec::new();
+        for _ in &select.values_lists {
+            let end = tokens.past_closing(row).ok_or_else(lost)?;
+            places.push(tokens.get(end - 1).ok_or_else(lost)?.start);
+            row = end + 1;
+        }
+        for at in places {
+            self.write_at(at, format!(", {values}"), SpliceKind::Insert)?;
+        }
+        Ok(())
+    }
+
+    /// The values follow the select list of every SELECT that yields rows: a query around them all would make text of
+    /// literals that take the type of the column.
+    fn fill_query(&mut self, select: &SelectStmt, values: &str) -> Result<(), Refusal> {
+        if select.op() != SetOperation::SetopNone {
+            for arm in [&select.larg, &select.rarg] {
+                self.fill_query(arm.as_deref().ok_or_else(lost)?, values)?;
+            }
+            return Ok(());
+        }
+        let last = select.target_list.last().and_then(|t| t.node.as_ref());
+        let Some(NodeEnum::ResTarget(last)) = last.filter(|_| select.values_lists.is_empty()) else {
+            return Err(left_out("VALUES within a query, or a SELECT of no columns,"));
+        };
+        let tokens = self.tokens()?;
+        // TABLE is a select list that stands nowhere
+        let start = tokens.at_location(last.location).ok_or_else(|| left_out("TABLE"))?;
+        let end = tokens.get(tokens.item_end(start) - 1).ok_or_else(lost)?.end;
+        self.write_at(end, format!(", {values}"), SpliceKind::Insert)
+    }
+
+    /// The token behind the table's name and alias.
+    fn after_target(&self, target: &Target) -> Result<usize, Refusal> {
+        let tokens = self.tokens()?;
+        let mut end = tokens.name_end(target.first);
+        if tokens.kind(end) == Some(Token::As) {
+            end += 2;
+        }
+        Ok(end)
+    }
+}
+
+fn left_out(of: &str) -> Refusal {
+    unsupported(&format!(
+        "INSERT of {of} that leaves out columns which the policy fills in"
+    ))
+    .hint("Write SELECT with its columns, or name the columns that are left out and give them values.")
+}

@@ -94,6 +94,7 @@ const SAME: &[&str] = &[
     "UPDATE deals SET stage = DEFAULT WHERE deal = 49",
     "UPDATE narrow SET expected_on = DEFAULT, stage = 'won' WHERE id = 51 RETURNING *",
     "UPDATE narrow SET (expected_on, title) = (DEFAULT, 'two') WHERE id = 53 RETURNING *",
+    "UPDATE narrow SET amount = (SELECT count(*) FROM products WHERE products::text LIKE '%1%') WHERE id = 53 RETURNING id, amount",
     "INSERT INTO narrow VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)",
     "INSERT INTO narrow (team_id) VALUES (1)",
     "INSERT INTO deals (deal, name, seller, amount, probability, expected_on, created_at, updated_at, \"Customer\") VALUES (4010, 'v', 36, 50, 1, '2026-01-01', '2025-01-01', '2025-01-02', 4) RETURNING *",

@@ -594,6 +594,14 @@ INSERT INTO t (a, b) VALUES (1, DEFAULT) RETURNING *
 
 INSERT INTO t AS x SELECT * FROM u ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE x.c RETURNING x.a
 
+INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) WHERE c AND lower(t.d) = 'x' DO UPDATE SET b = excluded.b, (c, d) = (true, (SELECT d FROM u)) WHERE t.c RETURNING a
+
+INSERT INTO t (a) VALUES (1), (2) ON CONFLICT (a, b) WHERE c IS NOT NULL DO NOTHING RETURNING *
+
+INSERT INTO t (a) SELECT a FROM u ON CONFLICT (lower(a), b COLLATE "C" text_pattern_ops, (c || d) text_ops) DO UPDATE SET b = 1
+
+INSERT INTO t (a) SELECT a FROM u ON CONFLICT (f.lower(a)) WHERE (b) DO NOTHING
+
 INSERT INTO t DEFAULT VALUES
 
 UPDATE t SET a = 1, (b, c) = (SELECT 1, 2), d = DEFAULT FROM u WHERE t.id = u.id RETURNING t.*

@@ -437,9 +437,10 @@ impl Analysis<'_> {
     }
 }
 
-/// A row as a record of what shows, its fields named as in the table.
+/// A row as a record of what shows, its fields named as in the table. By its name alone the row might be a column of a
+/// level around, such as one of the table that is written.
 fn record_row(name: &str, fields: &[String]) -> String {
-    format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {} END)", record(fields))
+    format!("(CASE WHEN {name}.* IS DISTINCT FROM NULL THEN {} END)", record(fields))
 }
 
 /// These fields as a record that knows their names.
@@ -451,7 +452,7 @@ fn record(fields: &[String]) -> String {
 /// A row of the table's own type; NULL, not a row of NULLs, where an outer join made it up.
 fn typed_row(name: &str, columns: &[String], table: &QualifiedName) -> String {
     format!(
-        "(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({})::{} END)",
+        "(CASE WHEN {name}.* IS DISTINCT FROM NULL THEN ROW({})::{} END)",
         columns.join(", "),
         table.to_sql()
     )

@@ -4,6 +4,7 @@
 //! tree say where. What is dropped here and yet refers to something is missed by the comparison, which refuses.
 
 mod clauses;
+mod conflict;
 mod expressions;
 mod json;
 mod markup;
@@ -45,6 +46,7 @@ pub(super) fn for_second_parser(
             continue;
         }
         clauses::repair(&mut draft, at);
+        conflict::repair(&mut draft, at);
         expressions::repair(&mut draft, at);
         json::repair(&mut draft, at);
         markup::repair(&mut draft, at);
@@ -228,6 +230,7 @@ fn keyword(word: &str) -> Token {
         "," => Token::Comma,
         "(" => Token::LParen,
         ")" => Token::RParen,
+        "=" => Token::Eq,
         "1" => Token::Number("1".to_owned(), false),
         word => Token::make_keyword(word),
     }

@@ -5,12 +5,13 @@ use super::target::{Doing, Target};
 use crate::name::quote_ident;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::{Refusal, SqlState};
+use crate::sql::census::census_of_node;
 use crate::sql::raise::{Raise, column_denied};
 use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{IndexElem, InferClause, OnConflictAction, OnConflictClause, Token};
+use pg_query::protobuf::{IndexElem, InferClause, Node, OnConflictAction, OnConflictClause, Token};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -146,13 +147,24 @@ impl Analysis<'_> {
             if let Some(NodeEnum::IndexElem(element)) = node.node.as_ref()
                 && let Some(expression) = element.expr.as_deref()
             {
-                self.expression(expression, scope)?;
+                self.inferred_from(expression, "index expression", scope)?;
             }
         }
         if let Some(condition) = infer.where_clause.as_deref() {
-            self.expression(condition, scope)?;
+            self.inferred_from(condition, "index predicate", scope)?;
         }
         Ok(())
+    }
+
+    /// Reads what an index is compared with; of a query PostgreSQL says the same (`parse_expr.c`).
+    fn inferred_from(&mut self, node: &Node, what: &str, scope: &Scope<'_>) -> Result<(), Refusal> {
+        if census_of_node(node).queries > 0 {
+            return Err(Refusal::unsupported(
+                "index-query",
+                format!("cannot use subquery in {what}"),
+            ));
+        }
+        self.expression(node, scope).map(|_| ())
     }
 
     /// Reads DO UPDATE; the check of the row as it is then.

@@ -49,15 +49,18 @@ idle_memory() {
                     -c "$count" -j 1 -T 3600 crm >/dev/null 2>&1 </dev/null
             ) &
             load=$!
-            for _ in $(seq 600); do
-                [ "$(ss -Htn state established "sport = :$port" | wc -l)" -lt "$count" ] || break
-                kill -0 "$load" 2>/dev/null || break
+            # until all are there, or no more came for 20 seconds
+            local there=0 since=0 now
+            while [ "$there" -lt "$count" ] && [ "$since" -lt 40 ] && kill -0 "$load" 2>/dev/null; do
                 sleep 0.5
+                now=$(ss -Htn state established "sport = :$port" | wc -l)
+                since=$((now > there ? 0 : since + 1))
+                there=$now
             done
             sleep 3
             after=$(resident "$process")
             echo "| $name | $(ss -Htn state established "sport = :$port" | wc -l) | $(awk -v a="$after" -v b="$before" -v n="$count" 'BEGIN { printf "%.1f", (a - b) / n }') |"
-            kill "$load" 2>/dev/null || true
+            kill -KILL "$load" 2>/dev/null || true
             wait "$load" 2>/dev/null || true
         done <"$place/endpoints"
     done

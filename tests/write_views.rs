@@ -147,7 +147,9 @@ fn everything(dir: &Path) {
     }
     std::fs::create_dir(dir.join("roles")).unwrap();
     let tables = ["customers", "contacts", "opportunities", "contracts", "service_records"];
-    let mut role = "title = \"Everything\"\n[users]\nview = [\"all\"]\n[teams]\nview = [\"all\"]\n[products]\nview = [\"all\"]\n".to_owned();
+    let mut role =
+        "title = \"Everything\"\n[users]\nview = [\"all\"]\n[teams]\nview = [\"all\"]\n[products]\nview = [\"all\"]\n"
+            .to_owned();
     for table in tables {
         role.push_str(&format!("[{table}]\n"));
         for right in ["view", "insert", "edit", "delete", "export"] {

@@ -44,8 +44,9 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
-/// What an answer must be, and since when; `None` while that changes.
-type Truth = Arc<Mutex<Option<(bool, SystemTime)>>>;
+/// What an answer must be, since when, and until when; `None` while that changes.
+type Known = Option<(bool, SystemTime, Option<SystemTime>)>;
+type Truth = Arc<Mutex<Known>>;
 
 #[derive(Clone)]
 struct Race {
@@ -60,13 +61,14 @@ struct Race {
 }
 
 impl Race {
-    fn now(&self) -> Option<(bool, SystemTime)> {
-        *self.truth.lock().unwrap()
+    fn now(&self) -> Known {
+        let known = *self.truth.lock().unwrap();
+        known.filter(|(_, _, until)| until.is_none_or(|until| SystemTime::now() < until))
     }
 
     /// One answer to a question that was asked at a moment.
-    fn check(&self, way: usize, asked: SystemTime, before: Option<(bool, SystemTime)>, answer: &str) {
-        let Some((is_wide, since)) = before.filter(|before| self.now() == Some(*before)) else {
+    fn check(&self, way: usize, asked: SystemTime, before: Known, answer: &str) {
+        let Some((is_wide, since, _)) = before.filter(|before| self.now() == Some(*before)) else {
             return;
         };
         let right = if is_wide { &self.wide } else { &self.narrow };
@@ -127,12 +129,16 @@ impl Race {
 
     /// A change: nothing is known until it is committed.
     async fn change(&self, owner: &Client, sql: &str, is_wide: bool) {
+        self.change_until(owner, sql, is_wide, None).await;
+    }
+
+    async fn change_until(&self, owner: &Client, sql: &str, is_wide: bool, until: Option<SystemTime>) {
         *self.truth.lock().unwrap() = None;
         owner
             .batch_execute(sql)
             .await
             .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-        *self.truth.lock().unwrap() = Some((is_wide, SystemTime::now()));
+        *self.truth.lock().unwrap() = Some((is_wide, SystemTime::now(), until));
     }
 }
 
@@ -146,7 +152,8 @@ const TAKEN: [&str; 3] = [
     "INSERT INTO rowgate.rights (kind, role) VALUES ('suspension', 'auditor')",
     "UPDATE crm.users SET roles = '{sales_rep}' WHERE login = 'alice'; NOTIFY rowgate_directory",
 ];
-const EXPIRING: &str = "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', clock_timestamp() + '1300 ms')";
+const EXPIRING: &str =
+    "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', to_timestamp(UNTIL))";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
@@ -186,11 +193,13 @@ async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
     for change in 0..changes.div_ceil(2) {
         tokio::time::sleep(due).await;
         if change % 4 == 3 {
-            race.change(&owner, EXPIRING, true).await;
-            let until = "SELECT max(until) FROM rowgate.rights";
-            let until: SystemTime = owner.query_one(until, &[]).await.unwrap().get(0);
-            tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap()).await;
-            *race.truth.lock().unwrap() = Some((false, until));
+            let until = SystemTime::now() + Duration::from_millis(1_500);
+            let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+            let sql = EXPIRING.replace("UNTIL", &format!("{seconds:.6}"));
+            race.change_until(&owner, &sql, true, Some(until)).await;
+            // on a busy machine it may be over already
+            tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap_or_default()).await;
+            *race.truth.lock().unwrap() = Some((false, until, None));
         } else {
             race.change(&owner, GIVEN[change % 4], true).await;
             tokio::time::sleep(due).await;

@@ -2,10 +2,10 @@
 
 use crate::policy::reach::{Count, Counts, Reach, Side, compare};
 use crate::world::World;
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Client, Pool};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -13,8 +13,10 @@ const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout 
 SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL datestyle = 'ISO, YMD'; \
 SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; \
 SET LOCAL extra_float_digits = 1";
-/// For all roles and tables together.
+/// What is begun for all roles and tables together.
 const ALL: Duration = Duration::from_secs(10);
+/// Longer than the statement may take: the database does not answer.
+const ANSWER: Duration = Duration::from_secs(5);
 const TOO_LONG: &str = "it takes too long";
 
 /// Counts for every role and table whose rows may be others; what cannot be counted in time is said not to be.
@@ -30,15 +32,15 @@ pub(super) async fn count(pool: &Pool, before: &Arc<World>, after: &Arc<World>) 
         let count = match reach {
             Reach::Nobody => Count::Nobody,
             Reach::Not(why) => Count::Not(why.to_owned()),
-            Reach::Count { sql, counted, people } => match timeout_at(end, one(pool, &sql)).await {
-                Ok(Ok((lost, gained))) => Count::Rows {
+            Reach::Count { .. } if Instant::now() > end => Count::Not(TOO_LONG.to_owned()),
+            Reach::Count { sql, counted, people } => match one(pool, &sql).await {
+                Ok((lost, gained)) => Count::Rows {
                     lost,
                     gained,
                     counted,
                     people,
                 },
-                Ok(Err(why)) => Count::Not(why),
-                Err(_) => Count::Not(TOO_LONG.to_owned()),
+                Err(why) => Count::Not(why),
             },
         };
         counts.insert(pair, count);
@@ -63,12 +65,22 @@ async fn one(pool: &Pool, sql: &str) -> Result<(u64, u64), String> {
         None => error.to_string(),
     };
     let mut client = pool.get().await.map_err(|e| e.to_string())?;
-    let begun = client.build_transaction().read_only(true).start().await;
-    let transaction = begun.map_err(failed)?;
-    transaction.batch_execute(SETTINGS).await.map_err(failed)?;
-    let row = transaction.query_one(sql, &[]).await.map_err(failed)?;
-    transaction.rollback().await.map_err(failed)?;
-    most(&row).map_err(failed)
+    match timeout(ANSWER, ask(&mut client, sql)).await {
+        Ok(row) => row.and_then(|row| most(&row)).map_err(failed),
+        Err(_) => {
+            // nobody else waits for what it is still at
+            drop(Client::take(client));
+            Err(TOO_LONG.to_owned())
+        }
+    }
+}
+
+async fn ask(client: &mut Client, sql: &str) -> Result<Row, tokio_postgres::Error> {
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(SETTINGS).await?;
+    let row = transaction.query_one(sql, &[]).await?;
+    transaction.rollback().await?;
+    Ok(row)
 }
 
 fn most(row: &Row) -> Result<(u64, u64), tokio_postgres::Error> {

@@ -3,14 +3,13 @@
 use crate::admin;
 use crate::audit::Audit;
 use crate::backend::{Connector, pool};
-use crate::config::{Config, PoolMode, TlsMode};
+use crate::config::{Config, PoolMode};
 use crate::keeper::Source;
 use crate::login::Lockout;
 use crate::login::totp;
 use crate::login::used::Used;
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
-use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -45,13 +44,6 @@ impl Server {
             PoolMode::Transaction => config.pool.size,
         };
         let pool = pool::pool(Arc::clone(&connector), size)?;
-        let revoked = config.tls.client_crl.as_deref();
-        let clients = config.tls.client_ca.as_deref().map(|ca| (ca, revoked));
-        let tls = match (config.tls.mode, &config.tls.cert, &config.tls.key) {
-            (TlsMode::Off, ..) => None,
-            (_, Some(cert), Some(key)) => Some(ServerTls::load(cert, key, clients)?),
-            _ => return Err("tls.cert and tls.key are needed".to_owned()),
-        };
         let address = format!("{}:{}", config.listen.address, config.listen.port);
         let tcp = TcpListener::bind(&address)
             .await
@@ -87,7 +79,6 @@ impl Server {
             pool,
             connector,
             cancels: Cancels::default(),
-            tls,
             mock_secret: rand::random(),
             mock_totp: totp::new_secret(),
             stop: stopped,

@@ -424,6 +424,7 @@ async fn as_superset_does() {
     let (alice, bob) = (&alice[2..], &bob[2..]);
     let expected = format!(
         "option alice {alice}\noption bob {bob}\napplication alice {alice}\nnobody 42501\nunknown True\n\
+         in transaction 25001 42501\nown impersonation True\n\
          own script RESET ROLE passed\nown script SET ROLE bob 42501\nown script SET rowgate.user = 'bob' 42501\n\
          own script SET SESSION AUTHORIZATION bob 42501\nafter own script 42501\n"
     );

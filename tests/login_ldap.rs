@@ -219,7 +219,8 @@ async fn the_way_to_the_directory() {
     }
     let again = Slapd::start(PEOPLE, "");
     let text = format!(
-        "[tls]\nmode = \"allow\"\ncert = \"x\"\nkey = \"x\"\n[ldap]\nserver = \"localhost\"\nport = {}\nstarttls = true\nroot_cert = \"{}\"\n{MADE}[[access]]\nmethod = \"ldap\"\n",
+        "[tls]\nmode = \"allow\"\ncert = \"{0}/server.crt\"\nkey = \"{0}/server.key\"\n[ldap]\nserver = \"localhost\"\nport = {1}\nstarttls = true\nroot_cert = \"{2}\"\n{MADE}[[access]]\nmethod = \"ldap\"\n",
+        files.path().display(),
         again.port,
         again.certificate().display(),
     );

@@ -455,3 +455,156 @@ async fn one_time_passwords() {
     assert_eq!(tls("grace", "guess123456").await, denied("grace"));
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn revoked_certificates() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let ours = Authority::new("ours");
+    write(files.path(), "ca.crt", &ours.pem);
+    let numbered =
+        |login: &str, number: u64| ours.issue(files.path(), login, |params| params.serial_number = Some(number.into()));
+    let (alice, bob) = (numbered("alice", 17), numbered("bob", 18));
+    ours.revoke(files.path(), "list.crl", &[17], -1..30);
+    let rules = "client_ca = \"FILES/ca.crt\"\nclient_crl = \"FILES/list.crl\"\n[[access]]\nmethod = \"cert\"\n";
+    let gate = tls_gate(&database, files.path(), rules).await;
+    let with = async |(cert, key): &(PathBuf, PathBuf), login: &str| {
+        let more = format!("sslmode=require sslcert={} sslkey={}", cert.display(), key.display());
+        psql(&gate, &database, login, "", &more).await
+    };
+    let is_broken_off = |said: &str| said.contains("SSL") || said.contains("alert");
+    let said = with(&alice, "alice").await;
+    assert!(is_broken_off(&said), "{said}");
+    assert_eq!(with(&bob, "bob").await, "in");
+    // another list, read with the other doors; one that is over, and one of somebody else
+    let again = format!("[tls]\nmode = \"allow\"\ncert = \"FILES/server.crt\"\nkey = \"FILES/server.key\"\n{rules}");
+    let again = again.replace("FILES", &files.path().to_string_lossy());
+    ours.revoke(files.path(), "list.crl", &[18], -1..30);
+    gate.reload(&database, &again).await;
+    assert_eq!(with(&alice, "alice").await, "in");
+    let said = with(&bob, "bob").await;
+    assert!(is_broken_off(&said), "{said}");
+    ours.revoke(files.path(), "list.crl", &[], -30..-1);
+    gate.reload(&database, &again).await;
+    let said = with(&alice, "alice").await;
+    assert!(is_broken_off(&said), "{said}");
+    Authority::new("ours").revoke(files.path(), "list.crl", &[], -1..30);
+    gate.reload(&database, &again).await;
+    let said = with(&alice, "alice").await;
+    assert!(is_broken_off(&said), "{said}");
+    // what is no list changes nothing
+    ours.revoke(files.path(), "list.crl", &[18], -1..30);
+    gate.reload(&database, &again).await;
+    write(
+        files.path(),
+        "list.crl",
+        "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+    );
+    gate.reload(&database, &again).await;
+    assert_eq!(with(&alice, "alice").await, "in");
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn every_algorithm_and_no_other() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    write(files.path(), "token.key", SECRET);
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let pem = files.path().join("rsa.pem");
+    let path = pem.to_str().unwrap();
+    openssl(&[
+        "genpkey",
+        "-algorithm",
+        "RSA",
+        "-pkeyopt",
+        "rsa_keygen_bits:2048",
+        "-out",
+        path,
+    ]);
+    let modulus = String::from_utf8(openssl(&["rsa", "-in", path, "-noout", "-modulus"])).unwrap();
+    let hex = modulus.trim().strip_prefix("Modulus=").unwrap().to_owned();
+    let modulus: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+        .collect();
+    let rsa =
+        |kid: &str| json!({"kty": "RSA", "kid": kid, "use": "sig", "n": URL_SAFE_NO_PAD.encode(&modulus), "e": "AQAB"});
+    let mut bound = rsa("bound");
+    bound["alg"] = json!("PS256");
+    let mut for_secrets = rsa("secrets");
+    for_secrets["use"] = json!("enc");
+    let edward = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let point = URL_SAFE_NO_PAD.encode(edward.public_key_raw());
+    let okp = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "use": "sig", "x": point});
+    let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let raw = p384.public_key_raw();
+    let half = |range| URL_SAFE_NO_PAD.encode::<&[u8]>(&raw[range]);
+    let ec = json!({"kty": "EC", "crv": "P-384", "kid": "p384", "use": "sig", "x": half(1..49), "y": half(49..97)});
+    let keys = json!({"keys": [rsa("rsa"), bound, for_secrets, okp, ec]}).to_string();
+    write(files.path(), "jwks.json", &keys);
+    let rsa_key = EncodingKey::from_rsa_der(&openssl(&["rsa", "-in", path, "-traditional", "-outform", "DER"]));
+    let sign = |algorithm: Algorithm, kid: &str| {
+        let mut header = Header::new(algorithm);
+        header.kid = Some(kid.to_owned());
+        let claims = json!({"iss": "https://id.example.com", "aud": "rowgate", "preferred_username": "alice", "exp": now() + 300});
+        let key = match algorithm {
+            Algorithm::EdDSA => EncodingKey::from_ed_der(&edward.serialize_der()),
+            Algorithm::ES384 => EncodingKey::from_ec_der(&p384.serialize_der()),
+            _ => rsa_key.clone(),
+        };
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    };
+    let all = [
+        ("RS256", Algorithm::RS256, "rsa"),
+        ("RS384", Algorithm::RS384, "rsa"),
+        ("RS512", Algorithm::RS512, "rsa"),
+        ("PS256", Algorithm::PS256, "rsa"),
+        ("PS384", Algorithm::PS384, "rsa"),
+        ("PS512", Algorithm::PS512, "rsa"),
+        ("ES384", Algorithm::ES384, "p384"),
+        ("EdDSA", Algorithm::EdDSA, "ed"),
+    ];
+    let config = |algorithms: &[&str]| {
+        let algorithms = format!("algorithms = {}", json!(algorithms));
+        PROVIDER
+            .replace("algorithms = [\"ES256\", \"RS256\"]", &algorithms)
+            .replace("[[access]]", "keys_file = \"FILES/jwks.json\"\n[[access]]")
+    };
+    let gate = tls_gate(&database, files.path(), &config(&all.map(|a| a.0))).await;
+    let tls = async |gate: &Gate, token: &str| psql(gate, &database, "alice", token, "sslmode=require").await;
+    for (name, algorithm, kid) in all {
+        assert_eq!(tls(&gate, &sign(algorithm, kid)).await, "in", "{name}");
+    }
+    // a key that is for one algorithm alone, one that is for no signatures, and keys of another kind
+    assert_eq!(tls(&gate, &sign(Algorithm::PS256, "bound")).await, "in");
+    for (algorithm, kid) in [
+        (Algorithm::RS256, "bound"),
+        (Algorithm::RS256, "secrets"),
+        (Algorithm::RS256, "ed"),
+        (Algorithm::EdDSA, "rsa"),
+        (Algorithm::ES384, "ed"),
+    ] {
+        assert_eq!(
+            tls(&gate, &sign(algorithm, kid)).await,
+            denied("alice"),
+            "{algorithm:?} {kid}"
+        );
+    }
+    gate.stop().await;
+    // what the configuration does not name is not taken, whoever signs
+    let gate = tls_gate(&database, files.path(), &config(&["PS512"])).await;
+    for (name, algorithm, kid) in all {
+        let expected = if name == "PS512" {
+            "in".to_owned()
+        } else {
+            denied("alice")
+        };
+        assert_eq!(tls(&gate, &sign(algorithm, kid)).await, expected, "{name}");
+    }
+    gate.stop().await;
+}

@@ -1,6 +1,6 @@
 //! What logins are held to, as one: put in force at the start, and again on SIGHUP, as a whole or not at all.
 
-use crate::config::{Config, Login, LoginMethod};
+use crate::config::{ClientTls, Config, Login, LoginMethod, TlsMode};
 use crate::keeper::Source;
 use crate::login::Rules;
 use crate::login::jwt::{Keys, Provider};
@@ -9,6 +9,7 @@ use crate::login::keys::Issuer;
 use crate::login::ldap::Directory;
 use crate::login::passwords::PasswordRules;
 use crate::login::token::Tokens;
+use crate::wire::tls::ServerTls;
 use crate::wire::users_file::{self, Entry};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,6 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Doors {
     /// Another one for each time that they were read.
     pub number: u64,
+    /// `[tls] mode`
+    pub tls_mode: TlsMode,
+    /// TLS with clients.
+    pub tls: Option<ServerTls>,
     /// `[login]`; its lock-outs are those of the start.
     pub login: Login,
     /// `[passwords]`
@@ -61,6 +66,8 @@ impl Doors {
         let kept = kept.as_ref().map(Kept::open).transpose()?;
         Ok(Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            tls_mode: config.tls.mode,
+            tls: tls(&config.tls)?,
             login: config.login.clone(),
             passwords: config.passwords,
             access: config.access.clone(),
@@ -71,6 +78,16 @@ impl Doors {
             ldap: ldap.map(Arc::new),
             kept,
         })
+    }
+}
+
+fn tls(config: &ClientTls) -> Result<Option<ServerTls>, String> {
+    let revoked = config.client_crl.as_deref();
+    let clients = config.client_ca.as_deref().map(|ca| (ca, revoked));
+    match (config.mode, &config.cert, &config.key) {
+        (TlsMode::Off, ..) => Ok(None),
+        (TlsMode::Allow | TlsMode::Require, Some(cert), Some(key)) => ServerTls::load(cert, key, clients).map(Some),
+        (TlsMode::Allow | TlsMode::Require, ..) => Err("tls.cert and tls.key are needed".to_owned()),
     }
 }
 

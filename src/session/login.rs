@@ -91,7 +91,7 @@ async fn first_packets(shared: &Shared, channel: &mut Channel) -> Result<Startup
             }
         };
         match first {
-            First::Tls if shared.tls.is_some() && !channel.stream().is_tls() && is_tcp(channel) => {
+            First::Tls if shared.doors.load().tls.is_some() && !channel.stream().is_tls() && is_tcp(channel) => {
                 if !channel.input.is_empty() {
                     return Err(End::Malformed(Malformed("received unencrypted data after SSL request")));
                 }
@@ -117,7 +117,8 @@ fn is_tcp(channel: &Channel) -> bool {
 }
 
 async fn upgrade(shared: &Shared, channel: &mut Channel, direct: bool) -> Result<(), End> {
-    let Some(tls) = &shared.tls else {
+    let doors = shared.doors.load_full();
+    let Some(tls) = &doors.tls else {
         return Err(End::Client);
     };
     let (placeholder, _) = tokio::net::UnixStream::pair().map_err(|_| End::Client)?;
@@ -159,7 +160,7 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
             SqlState::TooManyConnections,
             "sorry, too many clients already".to_owned(),
         )
-    } else if shared.config.tls.mode == TlsMode::Require && is_tcp(channel) {
+    } else if shared.doors.load().tls_mode == TlsMode::Require && is_tcp(channel) {
         fatal(
             "no-tls",
             SqlState::InvalidAuthorization,

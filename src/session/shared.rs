@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::login::Lockout;
 use crate::login::used::Used;
 use crate::rights::desk::Desk;
-use crate::wire::tls::ServerTls;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
@@ -36,8 +35,6 @@ pub struct Shared {
     pub audit: Audit,
     /// Who may be cancelled.
     pub cancels: Cancels,
-    /// TLS towards clients.
-    pub tls: Option<ServerTls>,
     /// What logins are held to.
     pub doors: ArcSwap<Doors>,
     /// Makes up verifiers for unknown logins.

@@ -76,6 +76,8 @@ fn client_verifier(
         let lists = CertificateRevocationListDer::pem_file_iter(path).map_err(|e| unusable(path, &e))?;
         let lists: Vec<_> = lists.collect::<Result<_, _>>().map_err(|e| unusable(path, &e))?;
         builder = builder.with_crls(lists).only_check_end_entity_revocation();
+        // as PostgreSQL: who knows what a list that is over does not say
+        builder = builder.enforce_revocation_expiration();
     }
     builder.build().map_err(|e| unusable(authorities, &e))
 }

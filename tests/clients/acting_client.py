@@ -26,6 +26,15 @@ try:
 except psycopg2.Error as error:
     print("unknown", "permission denied to act for" in str(error))
 
+# without autocommit a transaction is open before the statement; the connection stays usable
+with session() as connection, connection.cursor() as cursor:
+    print("in transaction", count(cursor, "SET ROLE alice"), count(cursor))
+# Superset's own impersonation: the person's login with the tool's password
+try:
+    session(user="alice")
+except psycopg2.Error as error:
+    print("own impersonation", "password authentication failed" in str(error))
+
 # a script of the user's own, one statement after the other
 connection = session(options="-c rowgate.user=alice")
 connection.autocommit = True

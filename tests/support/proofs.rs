@@ -7,7 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BytesMut;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
+};
+use rcgen::{KeyUsagePurpose, RevokedCertParams, SerialNumber};
 use rowgate::net::frame;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -29,12 +32,38 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Self {
             issuer: Issuer::new(params, key),
             pem,
         }
+    }
+
+    /// Writes a list of what is revoked, by numbers, that is good from some days after today for some days.
+    pub fn revoke(&self, directory: &Path, name: &str, numbers: &[u64], days: std::ops::Range<i64>) {
+        let day = std::time::Duration::from_secs(86_400);
+        let at = |days: i64| {
+            let now = std::time::SystemTime::now();
+            let far = day * u32::try_from(days.unsigned_abs()).unwrap();
+            if days < 0 { now - far } else { now + far }
+        };
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: at(-1).into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: at(days.start).into(),
+            next_update: at(days.end).into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        write(directory, name, &list.signed_by(&self.issuer).unwrap().pem().unwrap());
     }
 
     /// Writes a client's certificate and key; gives their paths.
@@ -67,11 +96,16 @@ pub fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// A gate with a certificate of its own and more lines of configuration; `FILES` in them stands for the directory.
-pub async fn tls_gate(database: &Database, files: &Path, more: &str) -> Gate {
+/// Writes a certificate for `localhost` and its key.
+pub fn server_certificate(files: &Path) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     write(files, "server.crt", &made.cert.pem());
     write(files, "server.key", &made.signing_key.serialize_pem());
+}
+
+/// A gate with a certificate of its own and more lines of configuration; `FILES` in them stands for the directory.
+pub async fn tls_gate(database: &Database, files: &Path, more: &str) -> Gate {
+    server_certificate(files);
     let more = format!("[tls]\nmode = \"allow\"\ncert = \"FILES/server.crt\"\nkey = \"FILES/server.key\"\n{more}");
     Gate::with(database, OPEN_POLICY, &more.replace("FILES", &files.to_string_lossy())).await
 }

@@ -31,7 +31,8 @@ pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str
         .filter(|_| open);
     let verifier = verifier.unwrap_or_else(|| mock(shared, login));
     let plain = ScramServerAuth::new();
-    let server = match &shared.tls {
+    let doors = shared.doors.load_full();
+    let server = match &doors.tls {
         Some(tls) if channel.stream().is_tls() => &tls.scram,
         _ => &plain,
     };

@@ -188,7 +188,7 @@ impl Server {
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let ended = self.child.try_wait().expect("a child");
             assert!(
-                ended.is_none() && started.elapsed() < Duration::from_secs(30),
+                ended.is_none() && started.elapsed() < Duration::from_secs(120),
                 "rowgate does not serve: {}",
                 self.log()
             );

@@ -13,7 +13,7 @@ mod support;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::proofs::{psql, tls_gate};
+use support::proofs::{psql, tls_gate, write};
 use support::rights::prepared;
 use support::{Database, data};
 
@@ -84,7 +84,9 @@ async fn set_and_changed() {
 
     let files = tempfile::tempdir().unwrap();
     let lines = "[login]\nmethod = \"rowgate\"\nattempts = 1000\n[rights]\n[passwords]\nhistory = 2\n\
+        [token]\nkey = \"FILES/token.key\"\n[[access]]\nlogin = \"grace\"\nmethod = \"token\"\n[[access]]\nmethod = \"scram\"\n\
         [audit]\noutput = \"file\"\nfile = \"FILES/audit.jsonl\"\n";
+    let key = write(files.path(), "token.key", "0123456789abcdef0123456789abcdef");
     let gate = tls_gate(&database, files.path(), lines).await;
     let tls = async |login: &str, password: &str| psql(&gate, &database, login, password, "sslmode=require").await;
     assert_eq!(tls("alice", FIRST).await, "in");
@@ -146,6 +148,28 @@ async fn set_and_changed() {
     assert_eq!(said, "ERROR:  22023: the password was used before");
     assert_eq!(change(SECOND, "require", &to(THIRD)).await, "CHANGE PASSWORD");
     assert_eq!(change(THIRD, "require", &to(FIRST)).await, "CHANGE PASSWORD");
+    // a token is no password, and makes none
+    let mut make = Command::new(env!("CARGO_BIN_EXE_rowgate"));
+    let token = make
+        .args(["token", "--as", "grace", "--key"])
+        .arg(&key)
+        .output()
+        .unwrap()
+        .stdout;
+    let url = format!(
+        "host=localhost port={} user=grace dbname=rowgate sslmode=require",
+        gate.port()
+    );
+    let mut by_token = tokio::process::Command::new("psql");
+    by_token
+        .args([url.as_str(), "-X", "-w", "-c", &to(SECOND)])
+        .env("PGSSLROOTCERT", "/nonexistent");
+    by_token.env("PGPASSWORD", String::from_utf8(token).unwrap().trim());
+    let said = String::from_utf8(by_token.output().await.unwrap().stderr).unwrap();
+    assert!(
+        said.starts_with("ERROR:  permission denied: a password is changed by whoever"),
+        "{said}"
+    );
     // what psql's own command would send stands in no record either
     let verifier = postgres_protocol::password::scram_sha_256(b"x");
     let said = change(FIRST, "require", &format!("ALTER USER alice PASSWORD '{verifier}'")).await;
@@ -170,7 +194,7 @@ async fn set_and_changed() {
         .get(0);
     gate.stop().await;
     let written = std::fs::read_to_string(files.path().join("audit.jsonl")).unwrap();
-    assert_eq!(written.matches("\"event\":\"password\"").count(), 11, "{written}");
+    assert_eq!(written.matches("\"event\":\"password\"").count(), 12, "{written}");
     for secret in [FIRST, SECOND, THIRD, verifier.as_str(), "SCRAM-SHA-256$", "'x"] {
         assert!(!written.contains(secret), "{secret} in {written}");
     }

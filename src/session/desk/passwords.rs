@@ -2,6 +2,7 @@
 
 use super::Talk;
 use crate::audit::Decision;
+use crate::login::Proof;
 use crate::login::kept::KeptError;
 use crate::refusal::{Refusal, SqlState};
 use crate::rights::desk::Answer;
@@ -39,6 +40,11 @@ impl Talk<'_> {
         if !self.stay.tls && self.stay.address.is_some() {
             let message = "a password is changed over TLS alone";
             return Err(Refusal::new("no-tls", SqlState::ObjectNotInPrerequisiteState, message));
+        }
+        // who has found a token that is good for some minutes would have a password that is good for ever
+        if self.stay.way != Proof::Scram {
+            let message = "permission denied: a password is changed by whoever has logged in with the old one";
+            return Err(Refusal::forbidden("not-by-password", message));
         }
         let doors = self.shared.doors.load_full();
         let Some(kept) = &doors.kept else {

@@ -13,7 +13,7 @@ mod support;
 use rstest::rstest;
 use support::gate::Gate;
 use support::{Database, connect, login_at};
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 const POLICY: &[(&str, &str)] = &[
     (
@@ -36,6 +36,19 @@ const POLICY: &[(&str, &str)] = &[
 
 /// What the rows of the statements say; everything else is filled in.
 const COLUMNS: &str = "customer_id, summary, happened_at";
+
+/// The owner of the database, alice through rowgate, and rowgate.
+async fn stage() -> (Client, Client, Gate) {
+    let database = Database::new().await;
+    let admin = database.superuser().await;
+    admin
+        .batch_execute("ALTER TABLE public.activities ADD COLUMN seconds integer; CREATE TABLE public.pairs (a integer, b text, c timestamptz)")
+        .await
+        .unwrap();
+    let gate = Gate::start(&database, POLICY).await;
+    let alice = connect(&login_at(gate.port(), "alice", &database.name)).await;
+    (admin, alice, gate)
+}
 
 #[rstest]
 #[case::values("VALUES (1, 'new', '2026-01-02')", 1)]
@@ -76,14 +89,7 @@ const COLUMNS: &str = "customer_id, summary, happened_at";
 #[case::a_comment("SELECT 1, 'new', now() -- , 4 FROM\n", 1)]
 #[tokio::test]
 async fn the_row_is_the_persons_own(#[case] rows: &str, #[case] count: u64) {
-    let database = Database::new().await;
-    let admin = database.superuser().await;
-    admin
-        .batch_execute("ALTER TABLE public.activities ADD COLUMN seconds integer; CREATE TABLE public.pairs (a integer, b text, c timestamptz)")
-        .await
-        .unwrap();
-    let gate = Gate::start(&database, POLICY).await;
-    let alice = connect(&login_at(gate.port(), "alice", &database.name)).await;
+    let (admin, alice, gate) = stage().await;
     let own = "SELECT count(*)::int8, count(*) FILTER (WHERE owner_id = (SELECT user_id FROM crm.users WHERE login = 'alice'))::int8 \
                FROM public.activities WHERE summary = 'new'";
     let sql = format!("INSERT INTO activities ({COLUMNS}) {rows}");
@@ -153,14 +159,7 @@ async fn the_row_is_the_persons_own(#[case] rows: &str, #[case] count: u64) {
 )]
 #[tokio::test]
 async fn nothing_else_is_stored(#[case] sql: &str, #[case] code: &str) {
-    let database = Database::new().await;
-    let admin = database.superuser().await;
-    admin
-        .batch_execute("ALTER TABLE public.activities ADD COLUMN seconds integer; CREATE TABLE public.pairs (a integer, b text, c timestamptz)")
-        .await
-        .unwrap();
-    let gate = Gate::start(&database, POLICY).await;
-    let alice = connect(&login_at(gate.port(), "alice", &database.name)).await;
+    let (admin, alice, gate) = stage().await;
     let error = alice.execute(sql, &[]).await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), code, "{error:?}");
     let stored = "SELECT count(*)::int8 FROM public.activities WHERE summary = 'new'";

@@ -1,4 +1,4 @@
-//! Columns that an INSERT leaves out and the policy fills in: the new row is the person's own, in every form of INSERT.
+//! Columns that an INSERT leaves out and the policy fills in: the new row is the person's own, in every form of INSERT, in MERGE and in COPY.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,15 +39,27 @@ const COLUMNS: &str = "customer_id, summary, happened_at";
 
 /// The owner of the database, alice through rowgate, and rowgate.
 async fn stage() -> (Client, Client, Gate) {
+    stage_with(POLICY).await
+}
+
+async fn stage_with(policy: &[(&str, &str)]) -> (Client, Client, Gate) {
     let database = Database::new().await;
     let admin = database.superuser().await;
     admin
         .batch_execute("ALTER TABLE public.activities ADD COLUMN seconds integer; CREATE TABLE public.pairs (a integer, b text, c timestamptz)")
         .await
         .unwrap();
-    let gate = Gate::start(&database, POLICY).await;
+    let gate = Gate::start(&database, policy).await;
     let alice = connect(&login_at(gate.port(), "alice", &database.name)).await;
     (admin, alice, gate)
+}
+
+/// What alice owns among the new rows, and how many there are.
+async fn new_rows(admin: &Client) -> (i64, i64) {
+    let sql = "SELECT count(*)::int8, count(*) FILTER (WHERE owner_id = (SELECT user_id FROM crm.users WHERE login = 'alice'))::int8 \
+               FROM public.activities WHERE summary = 'new'";
+    let row = admin.query_one(sql, &[]).await.unwrap();
+    (row.get(0), row.get(1))
 }
 
 #[rstest]
@@ -90,8 +102,6 @@ async fn stage() -> (Client, Client, Gate) {
 #[tokio::test]
 async fn the_row_is_the_persons_own(#[case] rows: &str, #[case] count: u64) {
     let (admin, alice, gate) = stage().await;
-    let own = "SELECT count(*)::int8, count(*) FILTER (WHERE owner_id = (SELECT user_id FROM crm.users WHERE login = 'alice'))::int8 \
-               FROM public.activities WHERE summary = 'new'";
     let sql = format!("INSERT INTO activities ({COLUMNS}) {rows}");
     for (sql, returns) in [
         (sql.clone(), false),
@@ -112,9 +122,7 @@ async fn the_row_is_the_persons_own(#[case] rows: &str, #[case] count: u64) {
         } else {
             assert_eq!(alice.execute(&sql, &[]).await.unwrap(), count, "{sql}");
         }
-        let row = admin.query_one(own, &[]).await.unwrap();
-        let (all, owned) = (row.get::<_, i64>(0), row.get::<_, i64>(1));
-        assert_eq!((all, owned), (2 * count as i64, 2 * count as i64), "{sql}");
+        assert_eq!(new_rows(&admin).await, (2 * count as i64, 2 * count as i64), "{sql}");
         admin
             .batch_execute("DELETE FROM public.activities WHERE summary = 'new'")
             .await
@@ -140,6 +148,14 @@ async fn the_row_is_the_persons_own(#[case] rows: &str, #[case] count: u64) {
     "INSERT INTO activities (customer_id, summary, happened_at) SELECT 1, 'new'",
     "42601"
 )]
+#[case::short_rows(
+    "INSERT INTO activities (customer_id, summary, happened_at) VALUES (1, 'new')",
+    "42601"
+)]
+#[case::uneven_rows(
+    "INSERT INTO activities (customer_id, summary, happened_at) VALUES (1, 'new', now()), (1, 'new')",
+    "42601"
+)]
 #[case::a_foreign_owner_by_the_back_door(
     "INSERT INTO activities (customer_id, summary, happened_at) SELECT 1, 'new', now() UNION SELECT 1, 'new', now(), 1",
     "42601"
@@ -162,8 +178,158 @@ async fn nothing_else_is_stored(#[case] sql: &str, #[case] code: &str) {
     let (admin, alice, gate) = stage().await;
     let error = alice.execute(sql, &[]).await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), code, "{error:?}");
-    let stored = "SELECT count(*)::int8 FROM public.activities WHERE summary = 'new'";
-    let stored = admin.query_one(stored, &[]).await.unwrap();
-    assert_eq!(stored.get::<_, i64>(0), 0);
+    assert_eq!(new_rows(&admin).await, (0, 0));
+    gate.stop().await;
+}
+
+#[rstest]
+#[case::left_out("INSERT (customer_id, summary, happened_at) VALUES (s.c, 'new', now())")]
+#[case::by_default("INSERT (customer_id, summary, owner_id, happened_at) VALUES (s.c, 'new', DEFAULT, now())")]
+#[case::in_other_words(
+    "INSERT (\"happened_at\" , summary, customer_id -- )\n ) VALUES (now(), 'new' /* ) */, s.c -- )\n )"
+)]
+#[case::without_a_list("INSERT VALUES (4777777, s.c, DEFAULT, 'new', now())")]
+#[tokio::test]
+async fn a_merged_row_is_the_persons_own(#[case] action: &str) {
+    let (admin, alice, gate) = stage().await;
+    let sql = format!(
+        "MERGE INTO activities AS a USING (SELECT 1 AS c) AS s ON a.id = -s.c \
+         WHEN NOT MATCHED AND s.c = 2 THEN DO NOTHING WHEN NOT MATCHED THEN {action}"
+    );
+    assert_eq!(alice.execute(&sql, &[]).await.unwrap(), 1, "{sql}");
+    assert_eq!(new_rows(&admin).await, (1, 1));
+    gate.stop().await;
+}
+
+#[rstest]
+#[case::somebody_elses(
+    "INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), s.c)",
+    "42501"
+)]
+#[case::nobodys(
+    "INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), NULL)",
+    "42501"
+)]
+#[case::too_many("INSERT (customer_id, summary, happened_at) VALUES (1, 'new', now(), 1)", "42601")]
+#[case::too_few("INSERT (customer_id, summary, happened_at) VALUES (1, 'new')", "42601")]
+#[case::a_hidden_column(
+    "INSERT (customer_id, summary, happened_at, seconds) VALUES (1, 'new', now(), 1)",
+    "42703"
+)]
+#[case::a_column_of_the_source_of_the_same_name(
+    "INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), owner_id)",
+    "42501"
+)]
+#[tokio::test]
+async fn nothing_else_is_merged(#[case] action: &str, #[case] code: &str) {
+    let (admin, alice, gate) = stage().await;
+    let sql = format!(
+        "MERGE INTO activities AS a USING (SELECT 1 AS c, 1 AS owner_id) AS s ON a.id = -s.c \
+         WHEN NOT MATCHED THEN {action}"
+    );
+    let error = alice.execute(&sql, &[]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), code, "{error:?}");
+    assert_eq!(new_rows(&admin).await, (0, 0));
+    gate.stop().await;
+}
+
+/// The row `1, new, 2026-01-02` in COPY's binary format.
+fn binary() -> Vec<u8> {
+    let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
+    data.extend(3_i16.to_be_bytes());
+    let when: i64 = 820_540_800 * 1_000_000;
+    for value in [&1_i32.to_be_bytes()[..], b"new", &when.to_be_bytes()] {
+        data.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+        data.extend(value);
+    }
+    data.extend((-1_i16).to_be_bytes());
+    data
+}
+
+#[rstest]
+#[case::text("", b"1\tnew\t2026-01-02\n2\tnew\t2026-01-02\n".to_vec(), 2)]
+#[case::csv("(FORMAT csv, HEADER)", b"c,s,h\n1,new,2026-01-02\n\"2\",\"new\",\"2026-01-02\"\n".to_vec(), 2)]
+#[case::binary("(FORMAT binary)", binary(), 1)]
+#[tokio::test]
+async fn a_copied_row_is_the_persons_own(#[case] options: &str, #[case] data: Vec<u8>, #[case] count: u64) {
+    use futures::SinkExt as _;
+    let (admin, alice, gate) = stage().await;
+    let sql = format!("COPY activities ({COLUMNS}) FROM STDIN {options}");
+    let sink = alice.copy_in(&sql).await.unwrap();
+    let mut sink = std::pin::pin!(sink);
+    sink.send(bytes::Bytes::from(data)).await.unwrap();
+    assert_eq!(sink.finish().await.unwrap(), count);
+    // it is stored when the server is ready again
+    alice.simple_query("").await.unwrap();
+    assert_eq!(new_rows(&admin).await, (count as i64, count as i64));
+    gate.stop().await;
+}
+
+#[rstest]
+#[case::one_more_column("(customer_id, summary, happened_at)", "1\tnew\t2026-01-02\t1\n", "22P04")]
+#[case::somebody_elses("(customer_id, summary, happened_at, owner_id)", "1\tnew\t2026-01-02\t1\n", "42501")]
+#[case::nobodys(
+    "(customer_id, summary, happened_at, owner_id)",
+    "1\tnew\t2026-01-02\t\\N\n",
+    "42501"
+)]
+#[case::a_hidden_column("(customer_id, summary, happened_at, seconds)", "1\tnew\t2026-01-02\t1\n", "42703")]
+#[tokio::test]
+async fn nothing_else_is_copied(#[case] columns: &str, #[case] data: &'static str, #[case] code: &str) {
+    use futures::SinkExt as _;
+    let (admin, alice, gate) = stage().await;
+    let sql = format!("COPY activities {columns} FROM STDIN");
+    let error = match alice.copy_in(&sql).await {
+        Err(error) => error,
+        Ok(sink) => {
+            let mut sink = std::pin::pin!(sink);
+            sink.send(bytes::Bytes::from_static(data.as_bytes())).await.unwrap();
+            sink.finish().await.unwrap_err()
+        }
+    };
+    assert_eq!(error.code().unwrap().code(), code, "{error:?}");
+    assert_eq!(new_rows(&admin).await, (0, 0));
+    gate.stop().await;
+}
+
+/// The person may not name an owner, and is it nevertheless.
+#[tokio::test]
+async fn a_column_that_may_not_be_set_is_filled_in() {
+    use futures::SinkExt as _;
+    let mut policy = POLICY.to_vec();
+    let role = POLICY[2]
+        .1
+        .replace("default = \"own\"", "default = \"own\", edit = false");
+    let role = role.replace("insert = [\"own\"]", "insert = [\"all\"]");
+    policy[2].1 = &role;
+    let (admin, alice, gate) = stage_with(&policy).await;
+    for sql in [
+        "INSERT INTO activities (customer_id, summary, happened_at) VALUES (1, 'new', now())",
+        "INSERT INTO activities (customer_id, summary, owner_id, happened_at) VALUES (1, 'new', DEFAULT, now())",
+        "INSERT INTO activities (customer_id, summary, happened_at) SELECT 1, 'new', now()",
+        "MERGE INTO activities AS a USING (SELECT 1 AS c) AS s ON a.id = -s.c \
+         WHEN NOT MATCHED THEN INSERT (customer_id, summary, happened_at) VALUES (1, 'new', now())",
+    ] {
+        assert_eq!(alice.execute(sql, &[]).await.unwrap(), 1, "{sql}");
+    }
+    let sink = alice
+        .copy_in("COPY activities (customer_id, summary, happened_at) FROM STDIN")
+        .await;
+    let mut sink = std::pin::pin!(sink.unwrap());
+    sink.send(bytes::Bytes::from_static(b"1\tnew\t2026-01-02\n"))
+        .await
+        .unwrap();
+    assert_eq!(sink.finish().await.unwrap(), 1);
+    alice.simple_query("").await.unwrap();
+    assert_eq!(new_rows(&admin).await, (5, 5));
+    for sql in [
+        "INSERT INTO activities (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), 36)",
+        "MERGE INTO activities AS a USING (SELECT 1 AS c) AS s ON a.id = -s.c \
+         WHEN NOT MATCHED THEN INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), 36)",
+    ] {
+        let error = alice.execute(sql, &[]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{sql}");
+    }
+    assert_eq!(new_rows(&admin).await, (5, 5));
     gate.stop().await;
 }

@@ -4,6 +4,7 @@
 pub mod bodies;
 mod copying;
 mod definitions;
+mod filled;
 mod inserts;
 mod inside;
 mod merges;

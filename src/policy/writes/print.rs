@@ -199,16 +199,15 @@ impl Writes {
     }
 
     /// A query over the row that a MERGE proposes, whose values stand as SQL for the columns given: NULL of type text,
-    /// or it raises.
-    pub fn proposed_check(&self, given: &[(usize, String)]) -> Option<String> {
-        let set: BTreeSet<usize> = given.iter().map(|(at, _)| *at).collect();
-        let check = self.insert_check(&set, false)?;
+    /// or it raises. `given`: the columns whose values are the client's own.
+    pub fn proposed_check(&self, given: &BTreeSet<usize>, values: &[(usize, String)]) -> Option<String> {
+        let check = self.insert_check(given, false)?;
         let fields: Vec<String> = self
             .columns
             .iter()
             .enumerate()
             .map(|(at, right)| {
-                let value = given.iter().find(|(g, _)| *g == at).map_or("NULL", |(_, sql)| sql);
+                let value = values.iter().find(|(v, _)| *v == at).map_or("NULL", |(_, sql)| sql);
                 format!("({value})::{} AS {}", right.type_sql, quote_ident(&right.name))
             })
             .collect();

@@ -65,7 +65,7 @@ fn guarded(
     }
     let check = writes.copy_check(relation, &set);
     if check == CopyCheck::Staged {
-        let staged = stage(analysis, relation, writes, &given)?;
+        let staged = stage(analysis, relation, &given)?;
         analysis.notes.push(format!(
             "{}: the data goes into a temporary table, and from there by this statement: {}",
             relation.name,
@@ -134,35 +134,18 @@ fn names(relation: &Relation, given: &[usize]) -> String {
 
 /// The way by a temporary table: its name, and what surrounds the COPY into it. What is inserted from there is judged
 /// as if the client had written it.
-fn stage(
-    analysis: &Analysis<'_>,
-    relation: &Relation,
-    writes: &Writes,
-    given: &[usize],
-) -> Result<(QualifiedName, Staged), Refusal> {
+fn stage(analysis: &Analysis<'_>, relation: &Relation, given: &[usize]) -> Result<(QualifiedName, Staged), Refusal> {
     let held: Vec<Column> = given
         .iter()
         .filter_map(|at| relation.columns.get(*at))
         .cloned()
         .collect();
     let (name, create, drop) = verify::staging(&held);
-    let mut targets = vec![names(relation, given)];
-    let mut values = targets.clone();
-    for (at, right) in writes.columns.iter().enumerate() {
-        if let Some(default) = right.default.as_ref().filter(|_| !given.contains(&at)) {
-            if writes.unsettable(&BTreeSet::from([at])).is_some() {
-                return Err(unsupported("COPY that leaves out a column which the policy fills in")
-                    .hint("Use INSERT, or ask the administrator of rowgate."));
-            }
-            targets.push(quote_ident(&right.name));
-            values.push(default.clone());
-        }
-    }
+    // what the policy fills in is filled in where this INSERT leaves it out
+    let listed = names(relation, given);
     let insert = format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}",
+        "INSERT INTO {} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {}",
         relation.name.to_sql(),
-        targets.join(", "),
-        values.join(", "),
         name.to_sql()
     );
     let mut session: SessionView = analysis.session.clone();

@@ -6,11 +6,11 @@ use super::{Check, broken};
 use crate::catalog::Relation;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
-use crate::sql::census::{census_of_node, extent};
+use crate::sql::census::census_of_node;
 use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, SelectStmt, Token};
+use pg_query::protobuf::{InsertStmt, Node, OnConflictClause, Token};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ impl Check<'_> {
         &self,
         insert: &InsertStmt,
         relation: &Relation,
-        view: &TableView,
+        (view, writes): (&TableView, &Writes),
     ) -> Result<BTreeSet<usize>, Refusal> {
         let select = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
             None => return Ok(BTreeSet::new()),
@@ -37,6 +37,7 @@ impl Check<'_> {
         } else {
             columns_in_order(&insert.cols, relation)?
         };
+        self.fills_in_the_policys(select, &columns, writes)?;
         let of_row = |row: &Node, place: usize| match row.node.as_ref() {
             Some(NodeEnum::List(list)) => list.items.get(place).is_none_or(|value| {
                 matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) || self.fills_in(value)
@@ -57,27 +58,6 @@ impl Check<'_> {
             .filter(|(place, _)| rows.is_empty() || !rows.iter().all(|row| of_row(row, *place)))
             .map(|(_, at)| at)
             .collect())
-    }
-
-    /// Did rowgate write this value of an INSERT?
-    fn fills_in(&self, value: &Node) -> bool {
-        let ends = extent(value).map(|(first, last)| (self.writes(first), self.writes(last)));
-        ends.is_some_and(|(first, last)| first.is_some_and(|p| p.kind == SpliceKind::Insert) && first == last)
-    }
-
-    /// How many columns at the end of a query rowgate fills in, in whichever SELECT yields the row.
-    fn filled_in(&self, select: &SelectStmt) -> usize {
-        match (&select.larg, &select.rarg) {
-            (Some(left), Some(right)) => self.filled_in(left).min(self.filled_in(right)),
-            (Some(_), None) | (None, Some(_)) => 0,
-            (None, None) => {
-                let values = select.target_list.iter().rev().map(|t| match t.node.as_ref() {
-                    Some(NodeEnum::ResTarget(target)) => target.val.as_deref(),
-                    Some(_) | None => None,
-                });
-                values.take_while(|v| v.is_some_and(|v| self.fills_in(v))).count()
-            }
-        }
     }
 
     /// Columns that the person may not set get NULL, or their value fails before it is stored.

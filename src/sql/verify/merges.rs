@@ -10,6 +10,7 @@ use crate::sql::census::census_of_node;
 use crate::sql::raise::Raise;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CmdType, MergeMatchKind, MergeStmt, MergeWhenClause, Node, Token};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 impl Check<'_> {
@@ -158,6 +159,9 @@ impl Check<'_> {
         tokens: &Range<usize>,
     ) -> Result<Option<String>, Refusal> {
         let columns: Vec<usize> = if clause.target_list.is_empty() {
+            if writes.columns.iter().any(|c| !c.shows) && !clause.values.is_empty() {
+                return Err(broken("a proposed row without its columns"));
+            }
             (0..relation.columns.len()).collect()
         } else {
             let names = clause.target_list.iter().map(|node| match node.node.as_ref() {
@@ -166,20 +170,7 @@ impl Check<'_> {
             });
             names.collect::<Result<_, _>>()?
         };
-        let all = columns
-            .iter()
-            .copied()
-            .take(clause.values.len().max(clause.target_list.len()))
-            .collect();
-        if writes.insert_check(&all, false).is_none() {
-            return Ok(None);
-        }
-        if writes.unsettable(&all).is_some() || writes.left_to_default(&all).is_some() || writes.changes_before() {
-            return Err(broken("a proposed row that cannot be checked"));
-        }
-        if !clause.values.iter().all(|value| self.is_the_same_each_time(value)) {
-            return Err(broken("a proposed value that is evaluated twice"));
-        }
+        let mut given = BTreeSet::new();
         let mut proposed = Vec::new();
         if let Some(values) = walk.top_level(tokens.start, tokens.end, Token::Values) {
             let close = walk.step(values + 1) - 1;
@@ -190,12 +181,32 @@ impl Check<'_> {
                     next = walk.step(next);
                 }
                 let sql = self.text.get(walk.start(at)..walk.finish(next - 1)).unwrap_or_default();
-                if !matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) {
+                if self.fills_in(value) {
+                    let own = writes.columns.get(*column).and_then(|c| c.default.as_deref());
+                    if own != Some(sql) {
+                        return Err(broken("a proposed value that the policy does not fill in"));
+                    }
+                    proposed.push((*column, sql.to_owned()));
+                } else if !matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) {
+                    given.insert(*column);
                     proposed.push((*column, sql.to_owned()));
                 }
                 at = next + 1;
             }
         }
-        Ok(writes.proposed_check(&proposed))
+        if writes.unsettable(&given).is_some() {
+            return Err(broken("a column that may not be set"));
+        }
+        if writes.insert_check(&given, false).is_none() {
+            return Ok(None);
+        }
+        let known = proposed.iter().map(|(at, _)| *at).collect();
+        if writes.left_to_default(&known).is_some() || writes.changes_before() {
+            return Err(broken("a proposed row that cannot be checked"));
+        }
+        if !clause.values.iter().all(|value| self.is_the_same_each_time(value)) {
+            return Err(broken("a proposed value that is evaluated twice"));
+        }
+        Ok(writes.proposed_check(&given, &proposed))
     }
 }

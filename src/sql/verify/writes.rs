@@ -262,7 +262,7 @@ impl Check<'_> {
                 if through.is_some() && insert.cols.is_empty() && insert.select_stmt.is_some() {
                     return Err(broken("an INSERT through a view without its columns"));
                 }
-                let given = self.given(insert, relation, view)?;
+                let given = self.given(insert, relation, (view, writes))?;
                 self.unset(insert, relation, writes, &given, walk)?;
                 let returns = insert
                     .returning_clause

@@ -51,13 +51,8 @@ fn needed(root: &str) -> &'static [&'static str] {
 const GENERATED: [&str; 3] = ["contact_line", "expected_amount", "balance"];
 
 impl Writer<'_, '_> {
-    /// The columns that a row is made of, wherever nothing is filled in.
+    /// The columns that a new row names.
     pub fn insert_columns(&mut self, t: &Target) -> Vec<Column> {
-        self.columns_with(t, 98)
-    }
-
-    /// The columns that an INSERT names, with the owner and the team so often of a hundred.
-    fn columns_with(&mut self, t: &Target, owned: u32) -> Vec<Column> {
         let needed = needed(&t.root);
         let mut out = Vec::new();
         for c in &t.relation.columns {
@@ -67,7 +62,7 @@ impl Writer<'_, '_> {
                 "id" => 30,
                 _ if GENERATED.contains(&name) => 1,
                 // what some policies fill in
-                "owner_id" | "team_id" if must || owned < 98 => owned,
+                "owner_id" | "team_id" => 85,
                 _ if must => 98,
                 "tax_id" | "level" => 12,
                 _ => 25,
@@ -105,7 +100,7 @@ impl Writer<'_, '_> {
         let naming = &t.naming;
         match self.g.tape.weighted(&[55, 18, 16, 4, 3]) {
             1 => {
-                let columns = self.columns_with(t, 85);
+                let columns = self.insert_columns(t);
                 let n = 2 + self.g.tape.below(2);
                 let rows: Vec<String> = (0..n).map(|_| self.row(t, &columns, true)).collect();
                 format!(
@@ -124,7 +119,7 @@ impl Writer<'_, '_> {
                 format!("INSERT INTO {}{naming} VALUES {row}", t.name)
             }
             _ => {
-                let columns = self.columns_with(t, 85);
+                let columns = self.insert_columns(t);
                 let row = self.row(t, &columns, true);
                 let identity = columns.iter().any(|c| c.name == "id") && self.g.tape.chance(15);
                 let overriding = match (identity, self.g.tape.below(2)) {
@@ -144,7 +139,7 @@ impl Writer<'_, '_> {
     /// INSERT … SELECT: copies of rows that the person sees, with new keys, or rows of any other table.
     fn insert_select(&mut self, t: &Target) -> String {
         let columns: Vec<Column> = self
-            .columns_with(t, 85)
+            .insert_columns(t)
             .into_iter()
             .filter(|c| c.name != "id" && !GENERATED.contains(&c.name.as_str()))
             .collect();

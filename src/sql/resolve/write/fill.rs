@@ -4,12 +4,11 @@ use super::insert::Given;
 use super::target::Target;
 use crate::name::quote_ident;
 use crate::policy::Writes;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SqlState};
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{SelectStmt, SetOperation, Token};
-use std::collections::BTreeSet;
 
 impl Analysis<'_> {
     /// Fills in the columns that the policy says and the statement leaves out, and spells out the column list where
@@ -20,7 +19,7 @@ impl Analysis<'_> {
         given: &Given,
         target: &Target,
         writes: &Writes,
-    ) -> Result<BTreeSet<usize>, Refusal> {
+    ) -> Result<(), Refusal> {
         let left_out: Vec<(usize, &str)> = writes
             .columns
             .iter()
@@ -31,7 +30,7 @@ impl Analysis<'_> {
         // the table's own list would be another one
         let hidden = writes.columns.iter().any(|c| !c.shows) || target.through.is_some();
         if given.written && left_out.is_empty() || !hidden && left_out.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(());
         }
         let names = |columns: &mut dyn Iterator<Item = usize>| -> Vec<String> {
             columns
@@ -54,9 +53,10 @@ impl Analysis<'_> {
             self.write_at(at, format!("({})", all.join(", ")), SpliceKind::Insert)?;
         }
         if !values.is_empty() {
+            same_width(select, given)?;
             self.fill_values(select, &values.join(", "), &added, after_name)?;
         }
-        Ok(left_out.into_iter().map(|(at, _)| at).collect())
+        Ok(())
     }
 
     /// DEFAULT means what the policy fills in.
@@ -162,6 +162,32 @@ impl Analysis<'_> {
         }
         Ok(end)
     }
+}
+
+/// Behind rows that are too short, what is filled in would stand in another column's place.
+fn same_width(select: Option<&SelectStmt>, given: &Given) -> Result<(), Refusal> {
+    let mut widths = select
+        .iter()
+        .flat_map(|s| &s.values_lists)
+        .map(|row| match row.node.as_ref() {
+            Some(NodeEnum::List(list)) => list.items.len(),
+            Some(_) | None => 0,
+        });
+    let Some(first) = widths.next() else { return Ok(()) };
+    if widths.any(|width| width != first) {
+        let message = "VALUES lists must all be the same length";
+        return Err(Refusal::new("values-width", SqlState::SyntaxError, message));
+    }
+    if first < given.columns.len() {
+        return Err(too_few());
+    }
+    Ok(())
+}
+
+/// 42601 for a row that has no value for some of the columns that are named.
+pub(super) fn too_few() -> Refusal {
+    let message = "INSERT has more target columns than expressions";
+    Refusal::new("insert-width", SqlState::SyntaxError, message)
 }
 
 fn left_out(of: &str) -> Refusal {

@@ -1,13 +1,13 @@
 //! MERGE: rows that do not show are not matched, rows that may not be written fail, and what is proposed is checked,
 //! since nothing returns it before PostgreSQL 17.
 
-use super::assign::{self, no_such_column};
+use super::assign;
 use super::target::{Doing, Target};
 use super::{Place, Wrote};
 use crate::gate::Returned;
-use crate::policy::{Rows, Writes};
-use crate::refusal::{Refusal, SqlState};
-use crate::sql::raise::{Raise, column_denied};
+use crate::policy::Rows;
+use crate::refusal::Refusal;
+use crate::sql::raise::Raise;
 use crate::sql::resolve::scope::Scope;
 use crate::sql::resolve::{Analysis, Clause, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
@@ -42,6 +42,7 @@ impl Analysis<'_> {
                 && writes.update_check(&all).is_none()
                 && writes.insert_check(&all, false).is_none()
                 && writes.unsettable(&all).is_none()
+                && writes.columns.iter().all(|c| c.default.is_none())
         })?;
         let from = merge.source_relation.as_deref().ok_or_else(lost)?;
         self.from_clause(std::slice::from_ref(from), &mut source)?;
@@ -169,87 +170,6 @@ impl Analysis<'_> {
             .replace(word, "AND CASE WHEN (".to_owned(), SpliceKind::Filter);
         self.write_at(last, format!(") THEN {allowed} ELSE FALSE END"), SpliceKind::Filter)
     }
-
-    /// The check of the row that a WHEN NOT MATCHED would insert. Its values are repeated in it, so that they must be
-    /// such as have one value each time.
-    fn proposed(
-        &mut self,
-        clause: &MergeWhenClause,
-        when: usize,
-        target: &Target,
-        source: &Scope<'_>,
-    ) -> Result<Option<String>, Refusal> {
-        let before = self.renames;
-        for value in &clause.values {
-            self.stored_value(value, source, "MERGE")?;
-        }
-        let Some(writes) = target.writes() else { return Ok(None) };
-        if !writes.inserts() {
-            return Err(self.denied_to(&target.relation, Doing::Insert));
-        }
-        let columns = self.merge_columns(clause, target, writes)?;
-        let given: BTreeSet<usize> = columns.iter().copied().collect();
-        if let Some(column) = writes.unsettable(&given) {
-            return Err(column_denied(&target.relation.name.name, &column.name));
-        }
-        if writes.insert_check(&given, false).is_none() {
-            return Ok(None);
-        }
-        if writes.changes_before() {
-            return Err(changed_before(&target.relation.name.name));
-        }
-        if let Some(column) = writes.left_to_default(&given) {
-            let what = format!("MERGE that leaves column {} to its default", column.name);
-            return Err(unsupported(&what).hint("Give it a value."));
-        }
-        let repeatable = clause.values.iter().all(|v| self.is_repeatable(v)) && self.renames == before;
-        if !repeatable {
-            return Err(
-                unsupported("MERGE that inserts values which are not the same each time, or subqueries")
-                    .hint("Compute the values in the source query."),
-            );
-        }
-        let tokens = self.tokens()?;
-        let end = tokens.statement_end(when)?;
-        let values = tokens.top_level(when, end, Token::Values);
-        let mut proposed = Vec::new();
-        if let Some(values) = values.filter(|_| !clause.values.is_empty()) {
-            let mut at = values + 2;
-            for (column, value) in columns.iter().zip(&clause.values) {
-                let end = tokens.item_end(at);
-                let bytes = tokens.bytes(at..end).ok_or_else(lost)?;
-                at = end + 1;
-                if !matches!(value.node.as_ref(), Some(NodeEnum::SetToDefault(_))) {
-                    proposed.push((*column, tokens.slice(bytes).to_owned()));
-                }
-            }
-        }
-        Ok(writes.proposed_check(&proposed))
-    }
-
-    fn merge_columns(&self, clause: &MergeWhenClause, target: &Target, writes: &Writes) -> Result<Vec<usize>, Refusal> {
-        let relation = &target.relation;
-        if clause.target_list.is_empty() {
-            if writes.columns.iter().any(|c| !c.shows) {
-                return Err(unsupported("MERGE that inserts without naming the columns"));
-            }
-            return Ok((0..relation.columns.len()).take(clause.values.len()).collect());
-        }
-        let mut columns = Vec::new();
-        for node in &clause.target_list {
-            let Some(NodeEnum::ResTarget(column)) = node.node.as_ref() else {
-                return Err(lost());
-            };
-            let at = relation.columns.iter().position(|c| c.name == column.name);
-            let at = at.filter(|at| writes.columns.get(*at).is_some_and(|c| c.shows));
-            columns.push(at.ok_or_else(|| self.place(no_such_column(relation, &column.name), column.location))?);
-        }
-        if columns.len() < clause.values.len() {
-            let message = "INSERT has more expressions than target columns";
-            return Err(Refusal::new("insert-width", SqlState::SyntaxError, message));
-        }
-        Ok(columns)
-    }
 }
 
 /// True on rows that may be written; on others it raises.
@@ -267,7 +187,7 @@ fn may_write(rows: &Rows, table: &str) -> Option<String> {
     }
 }
 
-fn changed_before(table: &str) -> Refusal {
+pub(super) fn changed_before(table: &str) -> Refusal {
     unsupported("MERGE into a table whose triggers change rows before they are stored")
         .detail(format!(
             "Table {table}: what is proposed says nothing of the row that would be stored."

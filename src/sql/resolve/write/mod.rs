@@ -6,6 +6,7 @@ mod conflict;
 mod fill;
 mod insert;
 mod merge;
+mod propose;
 mod repeatable;
 mod rows;
 mod target;

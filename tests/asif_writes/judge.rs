@@ -24,6 +24,8 @@ pub enum Ruling {
     /// D′ says no where D had no reason to: ON CONFLICT DO NOTHING never looked at the row that was proposed, or a
     /// condition that raises was not run. Only rows that show may have changed.
     Conflict(String),
+    /// D′ does the very same with its rows in another order.
+    Reordered(String),
     TimedOut,
     Different(String),
     Leaked(String),

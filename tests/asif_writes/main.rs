@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod again;
 #[path = "../asif/compare.rs"]
 mod compare;
 mod concurrency;
@@ -90,7 +91,7 @@ fn row_security_on_everything_is_as_a_database_without_the_rest() {
     let unknown: Vec<_> = guarded
         .failures
         .iter()
-        .filter(|f| !known.contains(&f.ruling.sort().as_str()))
+        .filter(|f| !known.contains(&f.ruling.sort().as_str()) && !infers_by_a_mask(&f.ruling))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     let open = run::run(
@@ -101,6 +102,11 @@ fn row_security_on_everything_is_as_a_database_without_the_rest() {
     );
     println!("unguarded: {} of {} caught", open.failures.len(), open.cases);
     assert!(open.failures.len() * 2 > open.cases as usize);
+}
+
+/// Row security looks for a conflict by a column that shows masked, on which D′ has no constraint.
+fn infers_by_a_mask(ruling: &judge::Ruling) -> bool {
+    matches!(ruling, judge::Ruling::Different(how) if how.starts_with("23505") && how.contains(" and not 42P10"))
 }
 
 /// Runs the oracle for some people, each on a D of their own with rowgate before it, configured further.

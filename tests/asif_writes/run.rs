@@ -1,5 +1,6 @@
 //! A run: generated cases for every person, each checked step by step and then against all that stands in D.
 
+use crate::again::{Sides, another_order_does_the_same};
 use crate::compare::{leaked, send};
 use crate::dprime;
 use crate::generate::case::{Case, Step};
@@ -68,6 +69,7 @@ pub struct Tally {
     pub early: Counts,
     pub both_failed: Counts,
     pub constraints: Counts,
+    pub reordered: Counts,
     pub timed_out: u64,
     pub failures: Vec<Failure>,
 }
@@ -122,6 +124,7 @@ impl Tally {
         merge_counts(&mut self.early, other.early);
         merge_counts(&mut self.both_failed, other.both_failed);
         merge_counts(&mut self.constraints, other.constraints);
+        merge_counts(&mut self.reordered, other.reordered);
         self.failures.extend(other.failures);
     }
 
@@ -156,6 +159,7 @@ impl Tally {
             ("refused early, with nothing to do", &self.early),
             ("failed on both sides, differently", &self.both_failed),
             ("by constraints of what is hidden", &self.constraints),
+            ("as D′ with its rows in another order", &self.reordered),
         ] {
             println!("\n{title}:");
             let mut list: Vec<_> = counts.iter().collect();
@@ -169,7 +173,7 @@ impl Tally {
         let sum = |c: &Counts| c.values().map(|v| v.0).sum::<u64>();
         println!(
             "\nseed {seed}: {} statements in {} cases; {} cases as D′ ({} of them changed rows, {} gave the same error), {} refused, \
-             {} refused early, {} failed on both sides differently, {} by constraints of what is hidden, {} timed out, {} FAILED",
+             {} refused early, {} failed on both sides differently, {} by constraints of what is hidden, {} as D′ in another order, {} timed out, {} FAILED",
             self.statements,
             self.cases,
             self.same,
@@ -179,6 +183,7 @@ impl Tally {
             sum(&self.early),
             sum(&self.both_failed),
             sum(&self.constraints),
+            sum(&self.reordered),
             self.timed_out,
             self.failures.len()
         );
@@ -272,10 +277,12 @@ fn bad(ruling: &Ruling) -> bool {
 fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::io::Result<Outcome> {
     let mode = case.mode(mode);
     let text: String = case.steps.iter().map(|s| s.sql.as_str()).collect::<Vec<_>>().join("\n");
-    if text.contains("INSERT") || text.contains("COPY") {
+    let draws = ["INSERT", "COPY", "DEFAULT"].iter().any(|word| text.contains(word));
+    if draws {
         bench.whole.wind();
         bench.guarded.wind();
     }
+    let mut answers = Vec::new();
     let mut outcome = Outcome {
         step: 0,
         ruling: Ruling::Same,
@@ -296,6 +303,10 @@ fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::
             Some(mark) => Ruling::Leaked(mark),
             None => judge(step, &g, &p, &seat.exempt),
         };
+        if draws && ruling == Ruling::SameError {
+            bench.guarded.follow(&mut bench.whole);
+        }
+        answers.push(g.clone());
         outcome = Outcome {
             step: i,
             ruling,
@@ -349,7 +360,19 @@ fn attempt(bench: &mut Bench<'_>, seat: &Seat, case: &Case, mode: Mode) -> std::
     {
         outcome.ruling = Ruling::Conflict(format!("by constants: {how}"));
     }
-    look_around(bench, seat, case, &mut outcome);
+    let (a, mut b) = look_around(bench, seat, case, &mut outcome);
+    if let Ruling::Different(how) = &outcome.ruling {
+        let sides = &mut Sides {
+            whole: &mut bench.whole,
+            guarded: &mut bench.guarded,
+            prime: &mut bench.prime,
+        };
+        if another_order_does_the_same(sides, seat, case, mode, &answers)? {
+            outcome.ruling = Ruling::Reordered(how.clone());
+        }
+        b = bench.guarded.changed();
+    }
+    put_back(bench, &a, &b);
     Ok(outcome)
 }
 
@@ -536,8 +559,8 @@ fn ask_the_enforced(
     Ok(())
 }
 
-/// Compares D with what it must be, and puts both databases back.
-fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Outcome) {
+/// Compares D with what it must be; which tables of it and of D′ have changed.
+fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Outcome) -> (Vec<usize>, Vec<usize>) {
     let (a, b) = (bench.whole.changed(), bench.guarded.changed());
     outcome.changed = !a.is_empty();
     let alike = outcome.ruling.goes_on();
@@ -561,11 +584,16 @@ fn look_around(bench: &mut Bench<'_>, seat: &Seat, case: &Case, outcome: &mut Ou
             outcome.ruling = Ruling::Different("torn: an error that left changes behind".to_owned());
         }
     }
-    bench.whole.restore(&a);
-    bench.guarded.restore(&b);
+    (a, b)
+}
+
+/// Puts both databases back.
+fn put_back(bench: &mut Bench<'_>, whole: &[usize], guarded: &[usize]) {
+    bench.whole.restore(whole);
+    bench.guarded.restore(guarded);
     // what was put aside may be there although nothing is different in the end
     bench.guarded.forget();
-    if !b.is_empty() || !a.is_empty() {
+    if !guarded.is_empty() || !whole.is_empty() {
         bench.worn += 1;
         if bench.worn.is_multiple_of(150) {
             bench.whole.vacuum();
@@ -677,6 +705,7 @@ impl One<'_, '_> {
             Ruling::Early(why) => note(&mut tally.early, pattern(why), text),
             Ruling::BothFailed(why) => note(&mut tally.both_failed, pattern(why), text),
             Ruling::Constraint(why) | Ruling::Conflict(why) => note(&mut tally.constraints, pattern(why), text),
+            Ruling::Reordered(why) => note(&mut tally.reordered, pattern(why), text),
             Ruling::TimedOut => tally.timed_out += 1,
             ruling => {
                 let failure = self.failure(&made, &outcome, ruling.clone(), &tape, index, tally);

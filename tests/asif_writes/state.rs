@@ -36,7 +36,7 @@ pub struct Watch {
     original: Vec<String>,
     /// The rows as they were.
     pub before: BTreeMap<&'static str, Rows>,
-    sequences: String,
+    sequences: Vec<String>,
 }
 
 fn list(columns: &[String]) -> String {
@@ -107,7 +107,6 @@ impl Watch {
         )
         .into_iter()
         .filter_map(|mut r| r.remove(0))
-        .map(|s| format!("setval('{s}', {})", DRAWN.start - 1))
         .collect();
         let mut watch = Self {
             client,
@@ -115,7 +114,7 @@ impl Watch {
             fingerprint: parts.join(" UNION ALL "),
             original: Vec::new(),
             before: BTreeMap::new(),
-            sequences: format!("SELECT {}", sequences.join(", ")),
+            sequences,
         };
         watch.original = watch.prints();
         let all: Vec<usize> = (0..watch.leaves.len()).collect();
@@ -219,8 +218,21 @@ impl Watch {
 
     /// Sets every sequence to the same place.
     pub fn wind(&mut self) {
-        let sql = self.sequences.clone();
-        run(&mut self.client, &sql);
+        let place = |s: &String| format!("setval('{s}', {})", DRAWN.start - 1);
+        let all: Vec<String> = self.sequences.iter().map(place).collect();
+        run(&mut self.client, &format!("SELECT {}", all.join(", ")));
+    }
+
+    /// Sets every sequence to where another database's stands: how many numbers a statement has drawn when it fails is
+    /// PostgreSQL's own affair, and nobody gets them back.
+    pub fn follow(&mut self, other: &mut Self) {
+        let place = |s: &String| format!("SELECT format('setval(%L, %s, %L)', '{s}', last_value, is_called) FROM {s}");
+        let all: Vec<String> = other.sequences.iter().map(place).collect();
+        let places: Vec<String> = texts(&mut other.client, &all.join(" UNION ALL "))
+            .into_iter()
+            .filter_map(|mut r| r.remove(0))
+            .collect();
+        run(&mut self.client, &format!("SELECT {}", places.join(", ")));
     }
 
     /// Takes dead rows away, which every case leaves.

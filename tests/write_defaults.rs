@@ -11,7 +11,7 @@
 mod support;
 
 use rstest::rstest;
-use support::gate::Gate;
+use support::gate::{Gate, REPRESENTATIVES};
 use support::{Database, connect, login_at};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -21,10 +21,7 @@ const POLICY: &[(&str, &str)] = &[
         "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n\
          [activities]\nrelation = \"public.activities\"\nkey = \"id\"\nowner = \"owner_id\"\n",
     ),
-    (
-        "directory.toml",
-        "[directory]\nusers = \"SELECT login, user_id, 'rep'::text AS role, team_id, manager_id, active FROM crm.users\"\n",
-    ),
+    REPRESENTATIVES,
     (
         "roles/rep.toml",
         "title = \"Representative\"\n\

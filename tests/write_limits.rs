@@ -11,7 +11,7 @@
 mod support;
 
 use std::time::Duration;
-use support::gate::Gate;
+use support::gate::{Gate, REPRESENTATIVES};
 use support::raw::{Raw, command};
 use support::{Database, data, one};
 
@@ -21,10 +21,7 @@ const POLICY: &[(&str, &str)] = &[
         "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n\
          [products]\nrelation = \"public.products\"\nkey = \"code\"\n",
     ),
-    (
-        "directory.toml",
-        "[directory]\nusers = \"SELECT login, user_id, 'rep'::text AS role, team_id, manager_id, active FROM crm.users\"\n",
-    ),
+    REPRESENTATIVES,
     (
         "roles/rep.toml",
         "title = \"Representative\"\n\

@@ -12,6 +12,7 @@ mod references;
 mod search;
 mod template;
 mod truncates;
+mod values;
 mod views;
 mod walk;
 mod writes;

@@ -18,6 +18,12 @@ pub const OPEN_POLICY: &[(&str, &str)] = &[
     ),
 ];
 
+/// A directory in which everybody is a representative: the role `rep`.
+pub const REPRESENTATIVES: (&str, &str) = (
+    "directory.toml",
+    "[directory]\nusers = \"SELECT login, user_id, 'rep'::text AS role, team_id, manager_id, active FROM crm.users\"\n",
+);
+
 /// A running rowgate and the directory of its files.
 pub struct Gate {
     front: Front,

@@ -1,7 +1,8 @@
 //! INSERT in the text that will be sent: which columns get values, and what happens to a row in conflict.
 
+use super::values::case_at;
 use super::walk::Walk;
-use super::writes::{case_at, columns_in_order, columns_named};
+use super::writes::{columns_in_order, columns_named};
 use super::{Check, broken};
 use crate::catalog::Relation;
 use crate::policy::{ColumnView, Rows, TableView, Writes};

@@ -54,7 +54,7 @@ impl Analysis<'_> {
         }
         if !values.is_empty() {
             same_width(select, given)?;
-            self.fill_values(select, &values.join(", "), &added, after_name)?;
+            self.fill_values(select, &values.join(", "), &added, target)?;
         }
         Ok(())
     }
@@ -103,10 +103,11 @@ impl Analysis<'_> {
         select: Option<&SelectStmt>,
         values: &str,
         added: &[String],
-        after_name: usize,
+        target: &Target,
     ) -> Result<(), Refusal> {
         let Some(select) = select else {
             // DEFAULT VALUES
+            let after_name = self.after_target(target)?;
             let tokens = self.tokens()?;
             let bytes = tokens.bytes(after_name..after_name + 2).ok_or_else(lost)?;
             let text = format!("({}) VALUES ({values})", added.join(", "));
@@ -116,18 +117,8 @@ impl Analysis<'_> {
         if select.values_lists.is_empty() {
             return self.fill_query(select, values);
         }
-        let tokens = self.tokens()?;
-        let mut row = tokens
-            .top_level(after_name, tokens.list().len(), Token::Values)
-            .ok_or_else(lost)?
-            + 1;
-        let mut places = Vec::new();
-        for _ in &select.values_lists {
-            let end = tokens.past_closing(row).ok_or_else(lost)?;
-            places.push(tokens.get(end - 1).ok_or_else(lost)?.start);
-            row = end + 1;
-        }
-        for at in places {
+        for row in self.value_places(select, target)? {
+            let at = row.last().ok_or_else(lost)?.end;
             self.write_at(at, format!(", {values}"), SpliceKind::Insert)?;
         }
         Ok(())

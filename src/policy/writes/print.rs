@@ -199,9 +199,14 @@ impl Writes {
     }
 
     /// A query over the row that a MERGE proposes, whose values stand as SQL for the columns given: NULL of type text,
-    /// or it raises. `given`: the columns whose values are the client's own.
-    pub fn proposed_check(&self, given: &BTreeSet<usize>, values: &[(usize, String)]) -> Option<String> {
-        let check = self.insert_check(given, false)?;
+    /// or it raises. `given`: the columns whose values are the client's own; `returning`: the client reads the new row.
+    pub fn proposed_check(
+        &self,
+        given: &BTreeSet<usize>,
+        values: &[(usize, String)],
+        returning: bool,
+    ) -> Option<String> {
+        let check = self.insert_check(given, returning)?;
         let fields: Vec<String> = self
             .columns
             .iter()

@@ -106,6 +106,11 @@ impl Analysis<'_> {
                     | SqlValueFunctionOp::SvfopCurrentSchema => None,
                 })
             }),
+            // before that it is a call of anybody's function
+            NodeEnum::MergeSupportFunc(_) if self.world.catalog.server_version < 170_000 => {
+                Err(unsupported("merge_action() before PostgreSQL 17"))
+            }
+            NodeEnum::MergeSupportFunc(_) => Ok(Facts::of(Some(oid::TEXT))),
             NodeEnum::GroupingFunc(grouping) => {
                 let mut facts = self.all(&grouping.args, scope)?;
                 facts.ty = Some(oid::INT4);

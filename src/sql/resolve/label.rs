@@ -104,6 +104,7 @@ fn figure(node: &Node) -> Option<(String, u8)> {
             JsonExprOp::JsonValueOp => sure("json_value"),
             JsonExprOp::JsonTableOp | JsonExprOp::Undefined => None,
         },
+        NodeEnum::MergeSupportFunc(_) => sure("merge_action"),
         NodeEnum::XmlSerialize(_) => sure("xmlserialize"),
         NodeEnum::JsonParseExpr(_) => sure("json"),
         NodeEnum::JsonScalarExpr(_) => sure("json_scalar"),

@@ -23,9 +23,6 @@ impl Check<'_> {
         first: usize,
         explained: &mut Vec<Range<usize>>,
     ) -> Result<(), Refusal> {
-        if merge.returning_clause.is_some() {
-            return Err(broken("a MERGE that returns rows"));
-        }
         let end = walk.end(first);
         let mut when = walk
             .top_level(first, end, Token::When)
@@ -36,10 +33,11 @@ impl Check<'_> {
                 return Err(broken("a case of an unknown kind"));
             };
             let next = walk.top_level(when + 1, end, Token::When).unwrap_or(end);
-            self.case(clause, (relation, writes), walk, when..next, explained)?;
+            let returns = merge.returning_clause.is_some();
+            self.case(clause, (relation, writes, returns), walk, when..next, explained)?;
             when = next;
         }
-        Ok(())
+        self.checked(None, merge.returning_clause.as_ref(), explained)
     }
 
     /// `ON (rows that show) AND (the client's condition)`, to the first WHEN.
@@ -78,25 +76,32 @@ impl Check<'_> {
     fn case(
         &self,
         clause: &MergeWhenClause,
-        (relation, writes): (&Relation, &Writes),
+        (relation, writes, returns): (&Relation, &Writes, bool),
         walk: &Walk<'_>,
         tokens: Range<usize>,
         explained: &mut Vec<Range<usize>>,
     ) -> Result<(), Refusal> {
-        if clause.match_kind() == MergeMatchKind::MergeWhenNotMatchedBySource {
-            return Err(broken("a case of rows that are not matched by the source"));
-        }
         let allowed = match clause.command_type() {
-            CmdType::CmdNothing => return Ok(()),
+            CmdType::CmdNothing if clause.condition.is_none() => return Ok(()),
+            CmdType::CmdNothing => None,
             CmdType::CmdUpdate => {
                 self.stored(&clause.target_list, relation, writes, true, walk, explained)?;
                 self.rows_allowed(&writes.edit, relation)
             }
             CmdType::CmdDelete => self.rows_allowed(&writes.delete, relation),
-            CmdType::CmdInsert => self.row_allowed(clause, relation, writes, walk, &tokens)?,
+            CmdType::CmdInsert => self.row_allowed(clause, relation, writes, returns, walk, &tokens)?,
             _ => return Err(broken("an action of an unknown kind")),
         };
-        let Some(allowed) = allowed else { return Ok(()) };
+        let unmatched = clause.match_kind() == MergeMatchKind::MergeWhenNotMatchedBySource;
+        let hidden = match &writes.view {
+            Rows::Where(sql) if unmatched => format!("WHEN ({sql}) IS NOT TRUE THEN FALSE "),
+            Rows::None if unmatched => "WHEN (FALSE) IS NOT TRUE THEN FALSE ".to_owned(),
+            Rows::All | Rows::None | Rows::Where(_) => String::new(),
+        };
+        if allowed.is_none() && hidden.is_empty() {
+            return Ok(());
+        }
+        let allowed = allowed.unwrap_or_else(|| "TRUE".to_owned());
         let then = walk
             .top_level(tokens.start, tokens.end, Token::Then)
             .ok_or_else(|| broken("a case without an action"))?;
@@ -105,21 +110,29 @@ impl Check<'_> {
             .ok_or_else(|| broken("a case without its condition"))?;
         let start = walk.start(and);
         let text = self.text.get(start..walk.finish(then - 1)).unwrap_or_default();
-        if text == format!("AND {allowed}") {
+        let alone = match hidden.as_str() {
+            "" => format!("AND {allowed}"),
+            hidden => format!("AND CASE {hidden}ELSE {allowed} END"),
+        };
+        if text == alone {
             explained.push(start..start + text.len());
             return Ok(());
         }
-        // AND CASE WHEN (the client's condition) THEN … ELSE FALSE END
-        let bracket = walk.step(and + 3);
+        // AND CASE WHEN … WHEN (the client's condition) THEN … ELSE FALSE END
+        let head = format!("AND CASE {hidden}WHEN (");
+        let bracket = walk
+            .at(start + head.len() - 1)
+            .filter(|at| text.starts_with(&head) && walk.kind(*at) == Some(Token::Ascii40))
+            .ok_or_else(|| broken("a case whose condition is not the policy's"))?;
         let tail = format!(") THEN {allowed} ELSE FALSE END");
-        let tail_at = walk.finish(bracket - 1).saturating_sub(1);
-        let held = text.starts_with("AND CASE WHEN (")
-            && walk.kind(and + 3) == Some(Token::Ascii40)
+        let tail_at = walk.finish(walk.step(bracket) - 1).saturating_sub(1);
+        let held = walk.kind(and + 1) == Some(Token::Case)
             && walk.step(and + 1) == then
             && self.text.get(tail_at..walk.finish(then - 1)) == Some(tail.as_str());
         if !held {
             return Err(broken("a case whose condition is not the policy's"));
         }
+        explained.push(start..start + head.len());
         explained.push(tail_at..tail_at + tail.len());
         Ok(())
     }
@@ -155,6 +168,7 @@ impl Check<'_> {
         clause: &MergeWhenClause,
         relation: &Relation,
         writes: &Writes,
+        returns: bool,
         walk: &Walk<'_>,
         tokens: &Range<usize>,
     ) -> Result<Option<String>, Refusal> {
@@ -197,7 +211,7 @@ impl Check<'_> {
         if writes.unsettable(&given).is_some() {
             return Err(broken("a column that may not be set"));
         }
-        if writes.insert_check(&given, false).is_none() {
+        if writes.insert_check(&given, returns).is_none() {
             return Ok(None);
         }
         let known = proposed.iter().map(|(at, _)| *at).collect();
@@ -207,6 +221,6 @@ impl Check<'_> {
         if !clause.values.iter().all(|value| self.is_the_same_each_time(value)) {
             return Err(broken("a proposed value that is evaluated twice"));
         }
-        Ok(writes.proposed_check(&given, &proposed))
+        Ok(writes.proposed_check(&given, &proposed, returns))
     }
 }

@@ -1,10 +1,9 @@
-//! MERGE: rows that do not show are not matched, rows that may not be written fail, and what is proposed is checked,
-//! since nothing returns it before PostgreSQL 17.
+//! MERGE: rows that do not show are neither matched nor missed, rows that may not be written fail, and what is proposed is
+//! checked, since nothing returns it before PostgreSQL 17.
 
 use super::assign;
 use super::target::{Doing, Target};
 use super::{Place, Wrote};
-use crate::gate::Returned;
 use crate::policy::Rows;
 use crate::refusal::Refusal;
 use crate::sql::raise::Raise;
@@ -24,8 +23,9 @@ impl Analysis<'_> {
         parent: Option<&Scope<'_>>,
         place: Place,
     ) -> Result<Wrote, Refusal> {
-        if place == Place::Cte || merge.returning_clause.is_some() {
-            return Err(unsupported("MERGE with RETURNING or in WITH"));
+        // before that PostgreSQL knows none, as it knows no RETURNING and no rows that the source does not match
+        if place == Place::Cte && self.world.catalog.server_version < 170_000 {
+            return Err(unsupported("MERGE in WITH"));
         }
         let var = merge.relation.as_ref().ok_or_else(lost)?;
         let mut source = Scope::inside(parent);
@@ -55,6 +55,12 @@ impl Analysis<'_> {
             parent,
             ..Scope::default()
         };
+        let own = Scope {
+            items: vec![Rc::clone(&target.item)],
+            ctes: source.ctes.clone(),
+            parent,
+            ..Scope::default()
+        };
         let condition = merge.join_condition.as_deref().ok_or_else(lost)?;
         self.condition(condition, &joined, Clause::On)?;
         self.matched_rows(&target)?;
@@ -68,14 +74,23 @@ impl Analysis<'_> {
                 .top_level(at, tokens.statement_end(target.first)?, Token::When)
                 .ok_or_else(lost)?;
             at = when + 1;
-            self.when(clause, when, &target, &joined, &source)?;
+            let rows = match clause.match_kind() {
+                MergeMatchKind::MergeWhenMatched => &joined,
+                MergeMatchKind::MergeWhenNotMatchedByTarget => &source,
+                MergeMatchKind::MergeWhenNotMatchedBySource => &own,
+                MergeMatchKind::Undefined => return Err(lost()),
+            };
+            let returns = merge.returning_clause.is_some();
+            self.when(clause, when, &target, rows, returns)?;
         }
-        Ok(Wrote {
-            columns: Vec::new(),
-            returned: Returned::AsIs,
-            temp: target.temp,
-            check: None,
-        })
+        // its star is the source's columns and then the target's
+        let returned = Scope {
+            items: source.items.iter().chain([&target.item]).map(Rc::clone).collect(),
+            ctes: source.ctes.clone(),
+            parent,
+            ..Scope::default()
+        };
+        self.returning(merge.returning_clause.as_ref(), &target, &returned, None, place)
     }
 
     /// Rows that the person does not view are not matched.
@@ -105,26 +120,19 @@ impl Analysis<'_> {
         clause: &MergeWhenClause,
         when: usize,
         target: &Target,
-        joined: &Scope<'_>,
-        source: &Scope<'_>,
+        scope: &Scope<'_>,
+        returns: bool,
     ) -> Result<(), Refusal> {
-        let scope = match clause.match_kind() {
-            MergeMatchKind::MergeWhenMatched => joined,
-            MergeMatchKind::MergeWhenNotMatchedByTarget => source,
-            MergeMatchKind::MergeWhenNotMatchedBySource => {
-                return Err(unsupported("WHEN NOT MATCHED BY SOURCE"));
-            }
-            MergeMatchKind::Undefined => return Err(lost()),
-        };
         if let Some(condition) = clause.condition.as_deref() {
             self.stored_value(condition, scope, "MERGE WHEN conditions")?;
         }
         let relation = target.relation.name.name.clone();
-        match clause.command_type() {
-            CmdType::CmdNothing => Ok(()),
+        let allowed = match clause.command_type() {
+            CmdType::CmdNothing if clause.condition.is_none() => return Ok(()),
+            CmdType::CmdNothing => None,
             CmdType::CmdUpdate => {
                 let list = assign::read(&clause.target_list)?;
-                let set = self.assign(&list, target, joined, true)?;
+                let set = self.assign(&list, target, scope, true)?;
                 let Some(writes) = target.writes() else { return Ok(()) };
                 if writes.edit == Rows::None {
                     return Err(self.denied_to(&target.relation, Doing::Update));
@@ -132,42 +140,58 @@ impl Analysis<'_> {
                 if writes.changes_before() && writes.update_check(&set).is_some() {
                     return Err(changed_before(&relation));
                 }
-                let allowed = may_write(&writes.edit, &relation);
-                self.when_only(clause, when, allowed)
+                may_write(&writes.edit, &relation)
             }
             CmdType::CmdDelete => {
                 let Some(writes) = target.writes() else { return Ok(()) };
                 if writes.delete == Rows::None {
                     return Err(self.denied_to(&target.relation, Doing::Delete));
                 }
-                let allowed = may_write(&writes.delete, &relation);
-                self.when_only(clause, when, allowed)
+                may_write(&writes.delete, &relation)
             }
-            CmdType::CmdInsert => {
-                let allowed = self.proposed(clause, when, target, source)?;
-                self.when_only(clause, when, allowed)
-            }
+            CmdType::CmdInsert => self.proposed(clause, when, target, scope, returns)?,
             CmdType::Undefined | CmdType::CmdUnknown | CmdType::CmdSelect | CmdType::CmdMerge | CmdType::CmdUtility => {
-                Err(lost())
+                return Err(lost());
             }
-        }
+        };
+        // rows that do not show are not matched, and must not be found for that
+        let shows = match (clause.match_kind(), target.writes().map(|w| &w.view)) {
+            (MergeMatchKind::MergeWhenNotMatchedBySource, Some(Rows::Where(sql))) => Some(sql.clone()),
+            (MergeMatchKind::MergeWhenNotMatchedBySource, Some(Rows::None)) => Some("FALSE".to_owned()),
+            (_, _) => None,
+        };
+        self.when_only(clause, when, shows, allowed)
     }
 
-    /// Adds a condition to a WHEN, to be evaluated behind the client's own; it holds or raises.
-    fn when_only(&mut self, clause: &MergeWhenClause, when: usize, allowed: Option<String>) -> Result<(), Refusal> {
-        let Some(allowed) = allowed else { return Ok(()) };
+    /// Adds conditions to a WHEN: the rows that show are looked at before the client's own, and what holds or raises
+    /// behind it.
+    fn when_only(
+        &mut self,
+        clause: &MergeWhenClause,
+        when: usize,
+        shows: Option<String>,
+        allowed: Option<String>,
+    ) -> Result<(), Refusal> {
+        if shows.is_none() && allowed.is_none() {
+            return Ok(());
+        }
+        let hidden = shows.map(|rows| format!("WHEN ({rows}) IS NOT TRUE THEN FALSE "));
+        let allowed = allowed.unwrap_or_else(|| "TRUE".to_owned());
         let tokens = self.tokens()?;
         let end = tokens.statement_end(when)?;
         let then = tokens.top_level(when, end, Token::Then).ok_or_else(lost)?;
         let last = tokens.bytes(when..then).ok_or_else(lost)?.end;
         if clause.condition.is_none() {
-            return self.write_at(last, format!("AND {allowed}"), SpliceKind::Filter);
+            let text = match hidden {
+                Some(hidden) => format!("AND CASE {hidden}ELSE {allowed} END"),
+                None => format!("AND {allowed}"),
+            };
+            return self.write_at(last, text, SpliceKind::Filter);
         }
         let and = tokens.top_level(when, then, Token::And).ok_or_else(lost)?;
         let word = tokens.bytes(and..and + 1).ok_or_else(lost)?;
-        self.unit_mut()?
-            .splices
-            .replace(word, "AND CASE WHEN (".to_owned(), SpliceKind::Filter);
+        let opening = format!("AND CASE {}WHEN (", hidden.unwrap_or_default());
+        self.unit_mut()?.splices.replace(word, opening, SpliceKind::Filter);
         self.write_at(last, format!(") THEN {allowed} ELSE FALSE END"), SpliceKind::Filter)
     }
 }

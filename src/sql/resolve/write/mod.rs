@@ -20,7 +20,8 @@ use super::scope::{Col, Scope};
 use super::{Analysis, lost, unsupported};
 use crate::gate::Returned;
 use crate::policy::Rows;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SqlState};
+use crate::sql::census::census_of_node;
 use crate::sql::rewrite::splice::SpliceKind;
 pub use conflict::EXCLUDED;
 use pg_query::NodeEnum;
@@ -118,9 +119,11 @@ impl Analysis<'_> {
         let mut columns = Vec::new();
         if let Some(clause) = clause {
             if !clause.options.is_empty() {
-                return Err(unsupported("RETURNING WITH"));
+                return Err(unsupported("RETURNING WITH names for OLD and NEW"));
             }
-            let targets = self.target_list(&clause.exprs, scope)?;
+            let targets = self
+                .target_list(&clause.exprs, scope)
+                .map_err(|e| self.of_old_or_new(clause, e))?;
             for item in &targets {
                 self.note(&item.facts);
             }
@@ -160,5 +163,20 @@ impl Analysis<'_> {
             .splices
             .insert(at, format!("{opening} ({check}){name}"), SpliceKind::Check);
         Ok(wrote)
+    }
+
+    /// From PostgreSQL 18 on, RETURNING names the row before and after under OLD and NEW, unless a table is called so.
+    fn of_old_or_new(&self, clause: &ReturningClause, refusal: Refusal) -> Refusal {
+        let unknown = [SqlState::UndefinedColumn, SqlState::UndefinedTable].contains(&refusal.sqlstate);
+        if self.world.catalog.server_version < 180_000 || !unknown {
+            return refusal;
+        }
+        let mut columns = clause.exprs.iter().flat_map(|e| census_of_node(e).columns);
+        let named = columns.find(|c| matches!(c.parts.first().map(String::as_str), Some("old" | "new")));
+        named.map_or(refusal, |column| {
+            let refusal =
+                unsupported("OLD and NEW in RETURNING").hint("Return columns of the table by their own names.");
+            self.place(refusal, column.location)
+        })
     }
 }

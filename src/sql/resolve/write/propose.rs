@@ -17,13 +17,14 @@ use std::ops::Range;
 
 impl Analysis<'_> {
     /// The check of the row that a WHEN NOT MATCHED would insert. Its values are repeated in it, so that they must be
-    /// such as have one value each time.
+    /// such as have one value each time. `returns`: the client reads the new row.
     pub(super) fn proposed(
         &mut self,
         clause: &MergeWhenClause,
         when: usize,
         target: &Target,
         source: &Scope<'_>,
+        returns: bool,
     ) -> Result<Option<String>, Refusal> {
         let before = self.renames;
         for value in &clause.values {
@@ -46,7 +47,7 @@ impl Analysis<'_> {
             return Err(column_denied(&target.relation.name.name, &column.name));
         }
         proposed.extend(self.fill_proposed(clause, when, &columns, &places, writes)?);
-        if writes.insert_check(&given, false).is_none() {
+        if writes.insert_check(&given, returns).is_none() {
             return Ok(None);
         }
         if writes.changes_before() {
@@ -64,7 +65,7 @@ impl Analysis<'_> {
                     .hint("Compute the values in the source query."),
             );
         }
-        Ok(writes.proposed_check(&given, &proposed))
+        Ok(writes.proposed_check(&given, &proposed, returns))
     }
 
     /// The columns that are named, or the first ones that show.

@@ -10,9 +10,7 @@ use crate::policy::decision::ROW_ALIAS;
 use crate::policy::{Access, ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
 use crate::sql::census::Census;
-use pg_query::protobuf::{
-    Node, OnConflictAction, OnConflictClause, RangeVar, ScanToken, Token, WithClause,
-};
+use pg_query::protobuf::{Node, OnConflictAction, OnConflictClause, RangeVar, ScanToken, Token, WithClause};
 use pg_query::{NodeEnum, ParserOptions};
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -120,6 +120,11 @@ async fn rows_that_are_not_in_the_source_are_those_that_show() {
         assert_eq!(stored(&admin).await, then, "{sql}");
         reset(&admin).await;
     }
+    // nor does a condition of ON run on them
+    let sql = "MERGE INTO deals AS d USING feed AS f ON d.id = f.id AND d.note::int = 10 \
+               WHEN NOT MATCHED BY SOURCE AND d.owner_id = 36 THEN UPDATE SET note = concat(d.note, '!')";
+    assert_eq!(count(&alice, sql).await, 1);
+    reset(&admin).await;
     // rows that show and may not be written fail the statement, as those that match
     for (clauses, code) in [
         ("WHEN NOT MATCHED BY SOURCE THEN UPDATE SET note = 'gone'", "42501"),
@@ -142,6 +147,61 @@ async fn rows_that_are_not_in_the_source_are_those_that_show() {
         let sql = format!("{merge} {clauses}");
         assert_eq!(failure(&alice, &sql).await.0, code, "{sql}");
         assert_eq!(stored(&admin).await, UNTOUCHED, "{sql}");
+    }
+    gate.stop().await;
+}
+
+/// A row that was taken from alice while her statement waited for it is not hers any more, whatever its source says.
+#[tokio::test]
+async fn a_row_that_left_meanwhile_is_left_alone() {
+    let (mut admin, alice, gate, version) = stage().await;
+    if version < 170_000 {
+        gate.stop().await;
+        return;
+    }
+    for (action, code) in [
+        (
+            "WHEN NOT MATCHED BY SOURCE AND d.id = 2 THEN UPDATE SET note = 'gone'",
+            None,
+        ),
+        ("WHEN NOT MATCHED BY SOURCE AND d.id = 2 THEN DELETE", None),
+        (
+            "WHEN NOT MATCHED BY SOURCE AND d.id = 2 AND d.note::int = 20 THEN DELETE",
+            None,
+        ),
+        ("WHEN MATCHED AND d.note::int > 0 THEN UPDATE SET note = 'gone'", None),
+        (
+            "WHEN MATCHED AND d.note::int > 0 THEN DELETE WHEN NOT MATCHED BY SOURCE AND d.note::int > 0 AND d.id = 2 THEN DELETE",
+            None,
+        ),
+        (
+            "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id) VALUES (f.id)",
+            Some("23505"),
+        ),
+    ] {
+        let source = if action.starts_with("WHEN MATCHED") { 2 } else { 99 };
+        let sql = format!("MERGE INTO deals AS d USING (SELECT {source} AS id) AS f ON d.id = f.id {action}");
+        let taken = admin.transaction().await.unwrap();
+        taken
+            .batch_execute("UPDATE deals SET owner_id = 37, note = 'z' WHERE id = 2")
+            .await
+            .unwrap();
+        let waits = "SELECT count(*)::text FROM pg_locks WHERE NOT granted AND pid IN \
+                     (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
+        let (answer, ()) = tokio::join!(alice.simple_query(&sql), async {
+            while taken.query_one(waits, &[]).await.unwrap().get::<_, String>(0) == "0" {
+                tokio::task::yield_now().await;
+            }
+            taken.commit().await.unwrap();
+        });
+        match (answer, code) {
+            (Ok(_), None) => {}
+            (Err(error), Some(code)) => assert_eq!(error.code().unwrap().code(), code, "{sql}"),
+            (answer, code) => panic!("{sql}: {answer:?} and not {code:?}"),
+        }
+        let then = "1 36 10 1111, 2 37 z 2222, 3 37 30 3333, 4 37 x 4444, 5 y 5555";
+        assert_eq!(stored(&admin).await, then, "{sql}");
+        reset(&admin).await;
     }
     gate.stop().await;
 }

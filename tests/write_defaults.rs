@@ -213,6 +213,15 @@ async fn a_merged_row_is_the_persons_own(#[case] action: &str) {
     "INSERT (customer_id, summary, happened_at, seconds) VALUES (1, 'new', now(), 1)",
     "42703"
 )]
+#[case::nothing_but_defaults("INSERT /* ( */ DEFAULT -- )\n VALUES", "23502")]
+#[case::an_owner_of_the_sources(
+    "INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), COALESCE(s.owner_id, 36))",
+    "42501"
+)]
+#[case::a_volatile_value(
+    "INSERT (customer_id, summary, happened_at) VALUES (1 + floor(random())::int, 'new', now())",
+    "0A000"
+)]
 #[case::a_column_of_the_source_of_the_same_name(
     "INSERT (customer_id, summary, happened_at, owner_id) VALUES (1, 'new', now(), owner_id)",
     "42501"

@@ -33,6 +33,11 @@ pub(super) fn repair(draft: &mut Draft<'_>, at: usize) {
         Pg::Overriding if matches!(draft.kind(at + 1), Pg::SystemP | Pg::User) && draft.kind(at + 2) == Pg::ValueP => {
             draft.drop(at..at + 3);
         }
+        // `MERGE … THEN INSERT DEFAULT VALUES`
+        Pg::Default if draft.before(at) == Pg::Insert && draft.kind(at + 1) == Pg::Values => {
+            draft.put(at, &["VALUES"]);
+            draft.put(at + 1, &["(", "1", ")"]);
+        }
         Pg::Select if nothing_selected(draft, at) => draft.put(at, &["SELECT", "1"]),
         _ => {}
     }

@@ -115,21 +115,26 @@ impl Connection {
         self.channel.has_output()
     }
 
+    fn output(&mut self) -> &mut BytesMut {
+        self.channel.make_room();
+        &mut self.channel.output
+    }
+
     /// `Q` with judged text.
     pub fn query(&mut self, text: &Verified) {
         self.carried.unnamed = None;
-        put(&mut self.channel.output, b'Q', |out| put_cstr(out, text.text()));
+        put(self.output(), b'Q', |out| put_cstr(out, text.text()));
     }
 
     /// `Q` with one of rowgate's own commands.
     pub fn own_query(&mut self, text: &'static str) {
         self.carried.unnamed = None;
-        put(&mut self.channel.output, b'Q', |out| put_cstr(out, text));
+        put(self.output(), b'Q', |out| put_cstr(out, text));
     }
 
     /// `P` with judged text.
     pub fn parse(&mut self, name: &str, text: &Verified, types: &[u32]) {
-        put(&mut self.channel.output, b'P', |out| {
+        put(self.output(), b'P', |out| {
             put_cstr(out, name);
             put_cstr(out, text.text());
             out.put_u16(u16::try_from(types.len()).unwrap_or(u16::MAX));
@@ -141,7 +146,7 @@ impl Connection {
 
     /// `B`; what stands behind the names has been checked.
     pub fn bind(&mut self, portal: &str, statement: &str, rest: &[u8]) {
-        put(&mut self.channel.output, b'B', |out| {
+        put(self.output(), b'B', |out| {
             put_cstr(out, portal);
             put_cstr(out, statement);
             out.put_slice(rest);
@@ -150,7 +155,7 @@ impl Connection {
 
     /// `D` of a statement (`S`) or a portal (`P`).
     pub fn describe(&mut self, kind: u8, name: &str) {
-        put(&mut self.channel.output, b'D', |out| {
+        put(self.output(), b'D', |out| {
             out.put_u8(kind);
             put_cstr(out, name);
         });
@@ -158,7 +163,7 @@ impl Connection {
 
     /// `C` of a statement (`S`) or a portal (`P`).
     pub fn close(&mut self, kind: u8, name: &str) {
-        put(&mut self.channel.output, b'C', |out| {
+        put(self.output(), b'C', |out| {
             out.put_u8(kind);
             put_cstr(out, name);
         });
@@ -166,7 +171,7 @@ impl Connection {
 
     /// `E`
     pub fn execute(&mut self, portal: &str, max_rows: i32) {
-        put(&mut self.channel.output, b'E', |out| {
+        put(self.output(), b'E', |out| {
             put_cstr(out, portal);
             out.put_i32(max_rows);
         });
@@ -174,22 +179,22 @@ impl Connection {
 
     /// `H`
     pub fn flush(&mut self) {
-        put(&mut self.channel.output, b'H', |_| {});
+        put(self.output(), b'H', |_| {});
     }
 
     /// `S`
     pub fn sync(&mut self) {
-        put(&mut self.channel.output, b'S', |_| {});
+        put(self.output(), b'S', |_| {});
     }
 
     /// `X`
     pub fn terminate(&mut self) {
-        put(&mut self.channel.output, b'X', |_| {});
+        put(self.output(), b'X', |_| {});
     }
 
     /// `d`: a part of the data of COPY FROM STDIN.
     pub fn copy_data(&mut self, body: &[u8]) {
-        put(&mut self.channel.output, b'd', |out| out.put_slice(body));
+        put(self.output(), b'd', |out| out.put_slice(body));
     }
 
     /// Whole `d` messages of a client, the first `count` bytes of its input, as they came.
@@ -199,28 +204,26 @@ impl Connection {
 
     /// `c`: the data is whole.
     pub fn copy_done(&mut self) {
-        put(&mut self.channel.output, b'c', |_| {});
+        put(self.output(), b'c', |_| {});
     }
 
     /// `f`: no data will come.
     pub fn copy_fail(&mut self, reason: &str) {
-        put(&mut self.channel.output, b'f', |out| put_cstr(out, reason));
+        put(self.output(), b'f', |out| put_cstr(out, reason));
     }
 
     /// Makes the server fail where a refused statement would have: the transaction ends as PostgreSQL would have
     /// ended it. In the extended protocol a Parse, in the simple one a Query.
     pub fn fail(&mut self, extended: bool) {
         if extended {
-            put(&mut self.channel.output, b'P', |out| {
+            put(self.output(), b'P', |out| {
                 put_cstr(out, REFUSED);
                 put_cstr(out, "refused by rowgate");
                 out.put_u16(0);
             });
         } else {
             self.carried.unnamed = None;
-            put(&mut self.channel.output, b'Q', |out| {
-                put_cstr(out, "refused by rowgate")
-            });
+            put(self.output(), b'Q', |out| put_cstr(out, "refused by rowgate"));
         }
     }
 
@@ -232,7 +235,7 @@ impl Connection {
 
     /// The auth query, which is the operator's text.
     pub(super) fn own_text(&mut self, text: &str, values: &[&str], sync: bool) {
-        let out = &mut self.channel.output;
+        let out = self.output();
         put(out, b'P', |out| {
             put_cstr(out, "rowgate:own");
             put_cstr(out, text);
@@ -273,7 +276,7 @@ impl Connection {
     /// locks. Everything that had been sent must have been answered.
     pub async fn clean(&mut self) -> Result<(), ConnectError> {
         for text in ["ROLLBACK", "DISCARD ALL"] {
-            put(&mut self.channel.output, b'Q', |out| put_cstr(out, text));
+            put(self.output(), b'Q', |out| put_cstr(out, text));
             self.collect().await?;
         }
         self.carried = Carried::default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A pool of raw connections.
 pub type Pool = managed::Pool<Manager>;
-/// One of them, on loan.
+/// One of them, on loan: a pointer, as it changes hands with every transaction.
 pub type Loan = managed::Object<Manager>;
 
 /// Makes and checks the pool's connections.
@@ -16,16 +16,16 @@ pub struct Manager {
 }
 
 impl managed::Manager for Manager {
-    type Type = Connection;
+    type Type = Box<Connection>;
     type Error = ConnectError;
 
-    async fn create(&self) -> Result<Connection, ConnectError> {
+    async fn create(&self) -> Result<Box<Connection>, ConnectError> {
         // who only looks whether one is free gives up here, before anything is begun
         tokio::task::yield_now().await;
-        self.connector.connect().await
+        self.connector.connect().await.map(Box::new)
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<ConnectError> {
+    async fn recycle(&self, connection: &mut Box<Connection>, _: &Metrics) -> RecycleResult<ConnectError> {
         if connection.is_clean() && connection.is_quiet() {
             Ok(())
         } else {

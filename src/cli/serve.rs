@@ -9,6 +9,7 @@ use crate::world::World;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Stack of every thread: judgements recurse, and a short text's must not need a stack of its own. What is never
@@ -35,12 +36,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     start_log();
-    let result = runtime(config.listen.threads).and_then(|runtime| {
-        let served = runtime.block_on(serve(config, arguments.config.clone()));
-        // a judgement that is under way has nobody to answer
-        runtime.shutdown_background();
-        served
-    });
+    let result = on_threads(config.listen.threads, || serve(config, arguments.config));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,14 +46,36 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// The runtime that every command with connections uses, with so many threads that serve them.
-pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, String> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs to the end on so many threads. One that serves alone needs no scheduler that hands work from thread to thread.
+fn on_threads<F: Future<Output = Result<(), String>>>(
+    threads: usize,
+    body: impl FnOnce() -> F + Send,
+) -> Result<(), String> {
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = builder
         .worker_threads(threads)
         .enable_all()
         .thread_stack_size(THREAD_STACK)
-        .build()
-        .map_err(|e| format!("cannot start: {e}"))
+        .build();
+    let runtime = runtime.map_err(|e| format!("cannot start: {e}"))?;
+    std::thread::scope(|scope| {
+        let run = move || {
+            let ended = runtime.block_on(body());
+            // a judgement that is under way has nobody to answer
+            runtime.shutdown_background();
+            ended
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(THREAD_STACK)
+            .spawn_scoped(scope, run);
+        let thread = thread.map_err(|e| format!("cannot start: {e}"))?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err("it ended by a fault of its own".to_owned()))
+    })
 }
 
 /// The operator's log goes to standard error, so that the audit may have standard output; `RUST_LOG` filters it.

@@ -1,22 +1,16 @@
 //! A stream with one buffer each way, polled by hand so that one task can move both directions at once.
 
-use super::Stream;
+use super::{Stream, spare};
 use bytes::{Buf, BufMut, BytesMut};
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 /// What a quiet connection reads at once.
-const SMALL_READ: usize = 8 << 10;
+const SMALL_READ: usize = spare::ROOM;
 /// What a busy one reads at once.
 const LARGE_READ: usize = 64 << 10;
-
-thread_local! {
-    /// Where what is little is read before it gets room of its own.
-    static READING: RefCell<BytesMut> = RefCell::default();
-}
 
 /// A buffered connection.
 #[derive(Debug)]
@@ -59,34 +53,35 @@ impl Channel {
         self.ended
     }
 
-    /// Reads once; `Ok(0)` is the end. What is little gets no more room than it takes, so that a thousand clients who
+    /// Reads once; `Ok(0)` is the end. While there is nothing to read, there is no room for it: a thousand clients who
     /// wait hold no thousand empty buffers.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let has_room = self.input.capacity() - self.input.len() >= SMALL_READ / 2;
-        let read = if has_room || self.next_read > SMALL_READ {
-            ready!(self.poll_fill_in_place(cx))?
-        } else {
-            let stream = Pin::new(&mut self.stream);
-            let input = &mut self.input;
-            ready!(READING.with_borrow_mut(|reading| {
-                reading.reserve(SMALL_READ);
-                let read = tokio_util::io::poll_read_buf(stream, cx, reading);
-                input.extend_from_slice(reading);
-                reading.clear();
-                read
-            }))?
+        if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
+            ready!(self.stream.poll_readable(cx))?;
+            if self.input.capacity() == 0 && self.next_read == SMALL_READ {
+                self.input = spare::take();
+            } else {
+                self.input.reserve(self.next_read);
+            }
+        }
+        let Poll::Ready(read) = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) else {
+            // what is encrypted could not tell before that there is nothing
+            if self.input.is_empty() {
+                spare::give_back(&mut self.input);
+            }
+            return Poll::Pending;
         };
+        let read = read?;
         self.ended = read == 0;
         self.next_read = if read >= SMALL_READ / 2 { LARGE_READ } else { SMALL_READ };
         Poll::Ready(Ok(read))
     }
 
-    fn poll_fill_in_place(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
-            ready!(self.stream.poll_readable(cx))?;
-            self.input.reserve(self.next_read);
+    /// Makes sure that something can go out without growing room for it bit by bit.
+    pub fn make_room(&mut self) {
+        if self.output.capacity() == 0 {
+            self.output = spare::take();
         }
-        tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
     }
 
     /// Writes until the output is empty and flushed.
@@ -96,7 +91,11 @@ impl Channel {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.output.advance(written);
+            if written == self.output.len() {
+                self.output.clear();
+            } else {
+                self.output.advance(written);
+            }
             self.flushing = true;
         }
         if self.flushing {
@@ -110,7 +109,7 @@ impl Channel {
     pub fn shrink(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {
             if buffer.is_empty() {
-                *buffer = BytesMut::new();
+                spare::give_back(buffer);
             }
         }
     }

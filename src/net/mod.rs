@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod channel;
 pub mod fields;
 pub mod frame;
+mod spare;
 pub mod stream;
 
 pub use body::{Body, Malformed};

@@ -26,7 +26,10 @@ pub(super) struct Registration {
 impl Registration {
     /// The session has this connection now, or none. Waits until no request for the one it had is on its way.
     pub(super) async fn point_to(&self, target: Option<(i32, i32)>) {
-        *self.slot.lock().await = target;
+        match self.slot.try_lock() {
+            Ok(mut slot) => *slot = target,
+            Err(_) => *self.slot.lock().await = target,
+        }
     }
 
     /// Gives it up, and waits until no request for it is on its way any more.

@@ -291,7 +291,7 @@ async fn connect(shared: &Shared, who: &Principal, session: u64) -> Result<Upstr
         let loan = shared.pool.get().await.map_err(pool::reason);
         loan.map(|mut loan| {
             loan.take_over(session);
-            Upstream::Pooled(Box::new(loan))
+            Upstream::Pooled(loan)
         })
     };
     connection.map_err(|error| {
@@ -344,7 +344,7 @@ impl Session<'_> {
             Upstream::Pooled(mut loan) => {
                 let cleaned = reusable && matches!(tokio::time::timeout(CLEANING, loan.clean()).await, Ok(Ok(())));
                 if !cleaned {
-                    drop(pool::Loan::take(*loan));
+                    drop(pool::Loan::take(loan));
                     if !idle {
                         let _ = shared.connector.cancel(target.0, target.1).await;
                     }

@@ -80,7 +80,7 @@ impl From<ConnectError> for End {
 
 /// The session's connection to the database: from the pool, or its own where nobody else may ever have it.
 enum Upstream {
-    Pooled(Box<Loan>),
+    Pooled(Loan),
     Own(Box<Connection>),
     /// None at the moment; what is written to this one fails.
     Away(Box<Connection>),

@@ -14,7 +14,7 @@ use crate::wire::answer;
 use futures::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a session keeps its connection between transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +50,21 @@ impl Pin {
             Self::Temporary => "temporary_table",
             Self::Prepared => "prepared",
         }
+    }
+}
+
+/// Since when a session has waited, if it had to.
+#[derive(Default)]
+struct Waiting(Option<Instant>);
+
+impl Waiting {
+    /// It waits from now on, unless it has waited before; how long it has.
+    fn begin(&mut self) -> Duration {
+        self.0.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    fn so_far(&self) -> Duration {
+        self.0.map_or(Duration::ZERO, |begun| begun.elapsed())
     }
 }
 
@@ -108,7 +123,7 @@ impl Session<'_> {
             self.mark = carried::mark_of(&self.settings);
             self.tell_parameters();
         }
-        let names: Vec<Box<str>> = self.state.stand_ins.drain().map(|(name, _)| name).collect();
+        let names: Vec<Box<str>> = std::mem::take(&mut self.state.stand_ins).into_keys().collect();
         if !names.is_empty() {
             self.back.close_statements(&names).await?;
         }
@@ -129,15 +144,15 @@ impl Session<'_> {
 
     /// Gets a connection for what the client is about to ask; gives the error that they get where there is none.
     pub(super) async fn take_up(&mut self) -> Result<Result<(), Refusal>, End> {
-        let begun = Instant::now();
-        let taken = match self.connection(begun).await {
+        let mut waiting = Waiting::default();
+        let taken = match self.connection(&mut waiting).await {
             Ok(connection) => connection,
             Err(refusal) => {
                 self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return Ok(Err(refusal));
             }
         };
-        self.shared.counters.took(begun.elapsed());
+        self.shared.counters.took(waiting.so_far());
         if let Upstream::Away(away) = std::mem::replace(&mut self.back, taken) {
             self.away = Some(away);
         }
@@ -148,7 +163,7 @@ impl Session<'_> {
 
     /// A connection on which this session's settings are in force. One on which they cannot be put in force is
     /// thrown away, and the next is tried.
-    async fn connection(&mut self, begun: Instant) -> Result<Upstream, Refusal> {
+    async fn connection(&mut self, waiting: &mut Waiting) -> Result<Upstream, Refusal> {
         let config = &self.shared.config.pool;
         let full = |what: &str| {
             Refusal::new(
@@ -160,6 +175,7 @@ impl Session<'_> {
             .hint("Try again, or ask the database administrator for a larger pool.")
         };
         if config.limits_shares() {
+            waiting.begin();
             let share = self.shared.shares.take(&self.state.who, config);
             self.share = match tokio::time::timeout(config.wait, Box::pin(share)).await {
                 Ok(share) => share,
@@ -172,7 +188,7 @@ impl Session<'_> {
             let loan = match self.shared.pool.get().now_or_never() {
                 Some(loan) => loan,
                 None => {
-                    let left = config.wait.saturating_sub(begun.elapsed());
+                    let left = config.wait.saturating_sub(waiting.begin());
                     match tokio::time::timeout(left, Box::pin(self.shared.pool.get())).await {
                         Ok(loan) => loan,
                         Err(_) => return Err(full("All connections of the pool")),
@@ -182,7 +198,7 @@ impl Session<'_> {
             let mut loan = loan.map_err(|e| pool::reason(e).refusal())?;
             loan.take_over(self.number);
             match self.prepare_connection(&mut loan).await {
-                Ok(()) => return Ok(Upstream::Pooled(Box::new(loan))),
+                Ok(()) => return Ok(Upstream::Pooled(loan)),
                 Err(error) => {
                     drop(pool::Loan::take(loan));
                     last = Some(error);

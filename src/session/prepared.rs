@@ -1,7 +1,7 @@
 //! A session's prepared statements by name, and what can be said of all of them at once.
 
 use super::judging::Text;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Prepared {
 /// All of them.
 #[derive(Default)]
 pub(super) struct Statements {
-    names: HashMap<String, Arc<Prepared>>,
+    names: BTreeMap<String, Arc<Prepared>>,
     /// Bytes of their texts.
     bytes: usize,
     /// How many were made by PREPARE.
@@ -69,7 +69,7 @@ impl Statements {
 }
 
 impl Deref for Statements {
-    type Target = HashMap<String, Arc<Prepared>>;
+    type Target = BTreeMap<String, Arc<Prepared>>;
 
     fn deref(&self) -> &Self::Target {
         &self.names

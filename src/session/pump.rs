@@ -39,7 +39,7 @@ impl Session<'_> {
             if self.may_let_go() {
                 self.let_go().await?;
             }
-            match self.take_client_message().await? {
+            match self.take_client_messages().await? {
                 Taken::Message => continue,
                 Taken::Nothing if self.client.ended() => {
                     self.break_off("the client is gone");
@@ -55,6 +55,15 @@ impl Session<'_> {
                 self.pump().await?;
             }
         }
+    }
+
+    /// Takes all that the client has sent, as long as there is room.
+    async fn take_client_messages(&mut self) -> Result<Taken, End> {
+        let first = self.take_client_message().await?;
+        if matches!(first, Taken::Message) {
+            while matches!(self.take_client_message().await?, Taken::Message) {}
+        }
+        Ok(first)
     }
 
     /// Takes the client's next message, if it is there whole and there is room for what it will cause.
@@ -81,6 +90,7 @@ impl Session<'_> {
         let Some(Header { tag, body }) = frame::whole(&self.client.input, limit).map_err(End::Malformed)? else {
             return Ok(Taken::Nothing);
         };
+        self.client.make_room();
         // read where it lies; what comes meanwhile goes behind what is left
         let mut input = std::mem::take(&mut self.client.input);
         input.advance(HEADER);
@@ -141,17 +151,20 @@ impl Session<'_> {
     async fn pump(&mut self) -> Result<(), End> {
         let bell = Arc::clone(&self.bell);
         let deadline = self.overflow.as_ref().and_then(|o| o.cancel_at());
-        let moved = poll_fn(|cx| {
+        let mut moved = poll_fn(|cx| {
             if bell.has_rung(cx, &mut self.heard.1) {
                 self.stay.look(self.shared, &bell)?;
                 self.still_in(&self.shared.world.current())?;
             }
             self.poll_move(cx)
         });
-        tokio::select! {
-            biased;
-            moved = moved => moved?,
-            () = at(deadline) => {}
+        match deadline {
+            None => moved.await?,
+            Some(deadline) => tokio::select! {
+                biased;
+                moved = &mut moved => moved?,
+                () = tokio::time::sleep_until(deadline) => {}
+            },
         }
         // also where there was always something to move
         self.cancel_overflow();
@@ -218,13 +231,6 @@ impl Session<'_> {
             Ok(_) => Ok(()),
             Err(error) => Err(broken(&error)),
         }
-    }
-}
-
-async fn at(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::gate::{Bound, Restriction, SessionView};
 use crate::identity::Principal;
 use crate::policy::RoleRights;
 use crate::world::World;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most prepared statements, and most portals, that one session may hold.
@@ -72,7 +72,7 @@ pub(super) struct State {
     /// Everything up to Sync is thrown away, after an error.
     pub skipping: bool,
     pub statements: Statements,
-    pub portals: HashMap<String, Portal>,
+    pub portals: BTreeMap<String, Portal>,
     /// Rows that the transaction has been given in portions, by the policy's tables that limit them; those of cursors
     /// that outlive their transactions among them.
     pub given: BTreeMap<String, u64>,
@@ -83,7 +83,7 @@ pub(super) struct State {
     /// Settings may not be what they were when the connection was taken.
     pub settings_touched: bool,
     /// Statements that stand on the connection under the client's own names.
-    pub stand_ins: HashMap<Box<str>, Digest>,
+    pub stand_ins: BTreeMap<Box<str>, Digest>,
     /// What the client asked for in its startup packet, judged.
     pub settings: Vec<(String, crate::gate::Verified)>,
     /// Those of them that a RESET has taken away.
@@ -121,12 +121,12 @@ impl State {
             executes: 0,
             skipping: false,
             statements: Statements::default(),
-            portals: HashMap::new(),
+            portals: BTreeMap::new(),
             given: BTreeMap::new(),
             bound: BTreeSet::new(),
             unlistens: false,
             settings_touched: false,
-            stand_ins: HashMap::new(),
+            stand_ins: BTreeMap::new(),
             settings: Vec::new(),
             settings_reset: Vec::new(),
         }

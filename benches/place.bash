@@ -125,6 +125,11 @@ TOML
 
 declare -A bouncer_port bouncer_pid
 
+bouncer_version() { "$bouncer" --version | sed -n 's/^PgBouncer //p'; }
+
+# before 1.21 PgBouncer has no prepared statements in transaction mode
+prepares() { printf '1.21\n%s\n' "$(bouncer_version)" | sort -CV; }
+
 bouncer() { # MODE
     local mode=$1 port
     port=$(free_port)
@@ -141,14 +146,15 @@ pool_mode = $mode
 default_pool_size = 50
 max_client_conn = 20000
 logfile = /dev/null
+$(prepares && echo max_prepared_statements = 200)
 INI
     echo '"postgres" "bench"' >"$place/bouncer/users"
     chmod 644 "$place/bouncer"/*
-    unprivileged pgbouncer -q "$place/bouncer/$mode.ini" >/dev/null 2>&1 &
+    unprivileged "$bouncer" -q "$place/bouncer/$mode.ini" >/dev/null 2>&1 &
     until_open "$port"
     bouncer_port[$mode]=$port
     # not runuser, which waits for it
-    bouncer_pid[$mode]=$(pgrep -f "^pgbouncer -q $place/bouncer/$mode.ini")
+    bouncer_pid[$mode]=$(pgrep -u "$([ "$(id -u)" = 0 ] && echo "$account" || id -un)" -f "$place/bouncer/$mode.ini" | tail -1)
     started+=("${bouncer_pid[$mode]}")
 }
 

@@ -38,19 +38,18 @@ relay() {
             for ((round = 0; round < rounds; round++)); do
                 shuf "$place/endpoints" >"$place/order"
                 while IFS='|' read -r name port login password process; do
-                    # PgBouncer before 1.21 has no prepared statements in transaction mode
-                    [ "$mode|$name" != "prepared|PgBouncer, transaction" ] || continue
-                    run "$port" "$login" "$password" "$process" "$mode" "$place/$text.sql" 8 "$seconds" \
+                    [ "$mode|$name" != "prepared|PgBouncer, transaction" ] || prepares || continue
+                    run "$port" "$login" "$password" "$process" "$mode" "$place/$text.sql" "$clients" "$seconds" \
                         >>"$place/run.$text.$mode.${name// /}" </dev/null
                 done <"$place/order"
             done
-            echo
-            echo "## $([ $text = account ] && echo 'pgbench -S' || echo 'Customer by key'), $mode, 8 clients"
-            echo
-            echo "| | CPU per query, µs | / PgBouncer | latency, ms | queries per second |"
-            echo "| --- | --- | --- | --- | --- |"
             base=transaction
-            [ "$mode" != prepared ] || base=session
+            [ "$mode" != prepared ] || prepares || base=session
+            echo
+            echo "## $([ $text = account ] && echo 'pgbench -S' || echo 'Customer by key'), $mode, $clients clients"
+            echo
+            echo "| | CPU per query, µs | / PgBouncer, $base | latency, ms | queries per second |"
+            echo "| --- | --- | --- | --- | --- |"
             base=$(cut -d' ' -f3 "$place/run.$text.$mode.PgBouncer,$base" | spread %.1f | cut -d' ' -f1)
             while IFS='|' read -r name _; do
                 list="$place/run.$text.$mode.${name// /}"

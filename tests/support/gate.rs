@@ -106,16 +106,24 @@ pub fn config(database: &Database, directory: &Path, more: &str) -> Config {
         more.replace("DIR", &directory.to_string_lossy()),
     );
     let mut config = Config::parse("test", &text, directory).unwrap_or_else(|e| panic!("{e:?}"));
-    if let Some(pool) = pool_wanted().filter(|_| !more.contains("[pool]")) {
-        config.pool = pool;
+    let wanted = |section, name| wanted(section, name).filter(|_| !more.contains(&format!("[{section}]")));
+    if let Some(wanted) = wanted("pool", "ROWGATE_POOL") {
+        config.pool = wanted.pool;
+    }
+    if let Some(wanted) = wanted("cache", "ROWGATE_CACHE") {
+        config.cache = wanted.cache;
     }
     config
 }
 
-/// Every suite can be run with shared connections: `ROWGATE_POOL` holds lines for the section `[pool]`.
+/// The connections that every suite shall share, if it is to be so.
 pub fn pool_wanted() -> Option<PoolConfig> {
-    let lines = std::env::var("ROWGATE_POOL").ok()?;
-    let text = format!("[upstream]\nhost = \"x\"\ndatabase = \"x\"\nuser = \"x\"\n[pool]\n{lines}\n");
-    let config = Config::parse("ROWGATE_POOL", &text, Path::new("")).unwrap_or_else(|e| panic!("{e:?}"));
-    Some(config.pool)
+    Some(wanted("pool", "ROWGATE_POOL")?.pool)
+}
+
+/// Every suite can be run with shared connections or another cache: these variables hold lines for the section.
+fn wanted(section: &str, name: &str) -> Option<Config> {
+    let lines = std::env::var(name).ok()?;
+    let text = format!("[upstream]\nhost = \"x\"\ndatabase = \"x\"\nuser = \"x\"\n[{section}]\n{lines}\n");
+    Some(Config::parse(name, &text, Path::new("")).unwrap_or_else(|e| panic!("{e:?}")))
 }

@@ -17,7 +17,8 @@ use rowgate::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
 use support::policies::{access, guard};
-use support::{Database, rows};
+use support::stages::{judge, person};
+use support::{Database, rows, shipped};
 
 async fn world(database: &Database) -> Arc<World> {
     let mut upstream = database.straight("rowgate");
@@ -221,4 +222,85 @@ async fn whoever_sees_much_of_a_table_gets_its_keys_hashed() {
     assert_eq!(counts[0], counts[2]);
     assert_eq!(counts[1], counts[3]);
     assert_ne!(counts[0].1, counts[1].1);
+}
+
+/// Statistics of a large CRM: by them other words are found for the same rows.
+const LARGE: &str = "
+    ALTER TABLE customers SET (autovacuum_enabled = off);
+    ALTER TABLE contacts SET (autovacuum_enabled = off);
+    ALTER TABLE customers ALTER owner_id SET (n_distinct = 48), ALTER team_id SET (n_distinct = 15);
+    ANALYZE customers;
+    UPDATE pg_class SET reltuples = 100000 WHERE oid = 'customers'::regclass;
+    UPDATE pg_class SET reltuples = 300000 WHERE oid = 'contacts'::regclass";
+
+/// Lists whose rows' parents are looked up one by one.
+const ROW_BY_ROW: &[&str] = &[
+    "SELECT id, name FROM contacts ORDER BY id DESC LIMIT 50",
+    "SELECT * FROM contacts k WHERE k.id > 3 ORDER BY k.id LIMIT 5 OFFSET 3",
+    "SELECT id, customer_id FROM contacts ORDER BY 2, 1 FETCH FIRST 5 ROWS ONLY",
+    "SELECT id AS number FROM contacts ORDER BY number DESC NULLS FIRST LIMIT 7::int",
+    "SELECT k.id, c.name FROM contacts k LEFT JOIN customers c ON c.id = k.customer_id ORDER BY 1 LIMIT 5",
+    "SELECT k.id, c.name FROM customers c JOIN contacts k ON c.id = k.customer_id ORDER BY k.id, c.name LIMIT 5",
+    "SELECT k.id FROM contacts k, customers c WHERE c.id = k.customer_id ORDER BY k.id LIMIT 5",
+    "SELECT * FROM (SELECT id, name FROM contacts ORDER BY id LIMIT 9) AS s WHERE name LIKE 'A%'",
+    "WITH w AS (SELECT id FROM contacts ORDER BY id LIMIT 4) SELECT sum(id) FROM w",
+    "SELECT count(*) FROM (SELECT id FROM contacts LIMIT 5) AS s",
+    "SELECT id, title FROM opportunities WHERE stage = 'won' ORDER BY id LIMIT 5",
+    "(SELECT id FROM contacts ORDER BY id LIMIT 3) UNION ALL SELECT 0 ORDER BY 1",
+    "SELECT 1 WHERE 10 < (SELECT id FROM contacts ORDER BY id LIMIT 1)",
+];
+
+/// Lists for which all of a table's rows may be looked at.
+const SETS: &[&str] = &[
+    "SELECT id, name FROM contacts ORDER BY id",
+    "SELECT id FROM contacts ORDER BY id LIMIT ALL",
+    "SELECT id FROM contacts ORDER BY id LIMIT 100000",
+    "SELECT id FROM contacts ORDER BY id LIMIT 5 OFFSET 100000",
+    "SELECT id FROM contacts ORDER BY title, id LIMIT 5",
+    "SELECT id FROM contacts ORDER BY id DESC NULLS LAST LIMIT 5",
+    "SELECT id FROM contacts ORDER BY -id LIMIT 5",
+    "SELECT DISTINCT id FROM contacts ORDER BY id LIMIT 5",
+    "SELECT id, count(*) OVER () FROM contacts ORDER BY id LIMIT 5",
+    "SELECT customer_id, count(*) FROM contacts GROUP BY 1 ORDER BY 1 LIMIT 5",
+    "SELECT count(*) FROM contacts LIMIT 5",
+    "SELECT c.id, (SELECT k.id FROM contacts k WHERE k.customer_id = c.id ORDER BY k.id LIMIT 1) FROM customers c ORDER BY 1",
+    "SELECT c.id, k.id FROM contacts k RIGHT JOIN customers c ON c.id = k.customer_id ORDER BY k.id, c.id LIMIT 5",
+    "SELECT id FROM contacts UNION SELECT 0 ORDER BY 1 LIMIT 5",
+];
+
+#[tokio::test]
+async fn whatever_the_words_the_rows_are_the_same() {
+    let database = Database::new().await;
+    let small = world(&database).await;
+    let client = database.superuser().await;
+    client.batch_execute(LARGE).await.unwrap();
+    let large = database.world_with(&shipped("policies")).await;
+    for login in ["bob", "lukas"] {
+        let text = |world: &World, sql: &str| {
+            let judged = judge(sql, &person(world, login), world).unwrap_or_else(|r| panic!("{sql}\n{r:?}"));
+            judged.text.text().to_owned()
+        };
+        for (list, row_by_row) in [(ROW_BY_ROW, true), (SETS, false)] {
+            for sql in list {
+                let (sets, words) = (text(&small, sql), text(&large, sql));
+                assert!(!sets.contains(" OFFSET 0)"), "{sql}\n{sets}");
+                assert_eq!(words.contains(" OFFSET 0)"), row_by_row, "{sql}\n{words}");
+                assert_eq!(
+                    rows(&client, &sets).await,
+                    rows(&client, &words).await,
+                    "{login}: {sql}"
+                );
+            }
+        }
+        for (sql, row_by_row) in [
+            ("SELECT id FROM contacts ORDER BY id LIMIT $1 OFFSET $2", true),
+            ("SELECT id FROM contacts ORDER BY id FOR UPDATE LIMIT 5", false),
+        ] {
+            assert_eq!(text(&large, sql).contains(" OFFSET 0)"), row_by_row, "{sql}");
+        }
+    }
+    // nobody knows how much a condition of the DBA's shows
+    let somebody = person(&large, "ewan");
+    let judged = judge(ROW_BY_ROW[0], &somebody, &large).unwrap();
+    assert!(!judged.text.text().contains(" OFFSET 0)"));
 }

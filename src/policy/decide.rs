@@ -4,7 +4,7 @@ use super::PolicySet;
 use super::bound::Cover;
 use super::columns::{self, Outcome, Say};
 use super::decision::{Access, ColumnView, MostRows, Rows, TableView};
-use super::scope::{Pred, Scopes};
+use super::scope::{Pred, Scopes, Wording};
 use super::written::{ColumnRule, OverMaxRows, RoleRule, RoleTable, Show, TableRule};
 use super::{generated, given, mask, print};
 use crate::catalog::{Catalog, Column, Relation};
@@ -71,20 +71,25 @@ impl PolicySet {
 
     fn guarded(&self, who: &Principal, table: &TableRule, relation: &Relation, catalog: &Catalog) -> Option<TableView> {
         let roles = self.roles_of(who);
-        let scopes = |by_key| Scopes {
+        let scopes = |wording| Scopes {
             written: &self.written,
             bound: &self.bound,
             catalog,
             who,
-            by_key,
+            wording,
             closed: &self.closed,
             roles: &roles,
         };
-        let mut view = self.view_of(&scopes(false), table, relation)?;
-        let by_key = self.view_of(&scopes(true), table, relation)?;
+        let mut view = self.view_of(&scopes(Wording::Sets), table, relation)?;
+        let by_key = self.view_of(&scopes(Wording::ByKey), table, relation)?;
         // verification tells the wordings apart by their rows
         if by_key.rows != view.rows {
             view.by_key = Some(Arc::new(by_key));
+            let most = scopes(Wording::Sets).most_row_by_row(table, relation);
+            if most > 0 {
+                let words = self.view_of(&scopes(Wording::RowByRow), table, relation)?;
+                view.row_by_row = Some((Arc::new(words), most));
+            }
         }
         Some(view)
     }
@@ -140,6 +145,7 @@ impl PolicySet {
             columns,
             because,
             by_key: None,
+            row_by_row: None,
         })
     }
 

@@ -40,6 +40,9 @@ pub struct TableView {
     /// The same view in words that cost less where few rows are looked at, if there are such: whether a row has a
     /// visible parent is looked up for it, instead of in a set of all visible parents.
     pub by_key: Option<Arc<TableView>>,
+    /// The same view in words that cost less where no more than so many rows of it are shown, and PostgreSQL stops there:
+    /// whether a row has a visible parent is looked up for it, whatever PostgreSQL expects.
+    pub row_by_row: Option<(Arc<TableView>, u32)>,
 }
 
 /// The most rows of a result.
@@ -85,9 +88,13 @@ pub enum ColumnView {
 }
 
 impl TableView {
-    /// In its own words and in those for few rows.
+    /// In its own words and in all others.
     pub fn wordings(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
-        std::iter::once(self).chain(&self.by_key)
+        let others = self
+            .by_key
+            .iter()
+            .chain(self.row_by_row.as_ref().map(|(words, _)| words));
+        std::iter::once(self).chain(others)
     }
 
     /// Is any row of the relation hidden from this person?

@@ -1,7 +1,7 @@
 //! What a new set of policies does to the rows that people reach: the statements that count it.
 
 use super::decision::Rows;
-use super::scope::Scopes;
+use super::scope::{Scopes, Wording};
 use super::written::RoleRule;
 use super::{PolicySet, print};
 use crate::catalog::Catalog;
@@ -178,7 +178,7 @@ fn rows((side, role): With<'_>, table: &str, login: &str) -> Rows {
         bound: &policies.bound,
         catalog: side.catalog,
         who,
-        by_key: false,
+        wording: Wording::Sets,
         closed: &BTreeSet::new(),
         roles: &[],
     };

@@ -96,14 +96,25 @@ impl Pred {
     }
 }
 
+/// How a scope that goes through other rows is put into words. All of them mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wording {
+    /// A set of these rows' keys, which is read before everything else.
+    Sets,
+    /// A look-up for each row that PostgreSQL may turn into a set, where it expects many rows.
+    ByKey,
+    /// A look-up for each row, whatever PostgreSQL expects: where a LIMIT ends the statement, it still counts on all rows.
+    RowByRow,
+}
+
 /// Everything that a scope's meaning depends on.
 pub(super) struct Scopes<'a> {
     pub written: &'a Written,
     pub bound: &'a Bound,
     pub catalog: &'a Catalog,
     pub who: &'a Principal,
-    /// Whether a row has its parent among the visible ones is looked up for each row, instead of in a set of them.
-    pub by_key: bool,
+    /// How it is asked whether a row has its parent among the visible ones.
+    pub wording: Wording,
     /// Tables that nobody gets at for the time being.
     pub closed: &'a BTreeSet<String>,
     /// The person's roles, with what they hold for a time.
@@ -211,7 +222,7 @@ impl<'a> Scopes<'a> {
             (self.relation(table)?, alias, &mine),
             (members, inner, &theirs),
             Some(&conditions.join(" OR ")),
-            false,
+            self.sees_many(table, self.relation(table)?),
         )
     }
 
@@ -283,7 +294,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// `outer columns = ANY (ARRAY(SELECT inner columns FROM inner relation WHERE condition))`: an InitPlan,
-    /// never a join, so that many guards in one statement do not make planning explode. By key, an EXISTS. `many`: a set that
+    /// never a join, so that many guards in one statement do not make planning explode. In other words, an EXISTS. `many`: a set that
     /// drives no index, but finds each of many rows at once, as PostgreSQL searches an array from one end to the other.
     fn in_array(
         &self,
@@ -306,16 +317,22 @@ impl<'a> Scopes<'a> {
             right.push((b, a_family, b_family));
         }
         let from = format!("{} AS {inner_alias}", inner.name.to_sql());
-        if self.by_key {
+        if self.wording != Wording::Sets {
             let mut tests: Vec<String> = left
                 .iter()
                 .zip(&right)
                 .map(|(a, (b, ..))| print::op(a, "=", b))
                 .collect();
             tests.extend(condition.map(|c| format!("({c})")));
+            // PostgreSQL makes no set of a query with OFFSET
+            let alone = if self.wording == Wording::RowByRow {
+                " OFFSET 0"
+            } else {
+                ""
+            };
             // as an operand of IS TRUE it is no semi-join either
             return Some(format!(
-                "((EXISTS (SELECT FROM {from} WHERE {})) IS TRUE)",
+                "((EXISTS (SELECT FROM {from} WHERE {}{alone})) IS TRUE)",
                 tests.join(" AND ")
             ));
         }

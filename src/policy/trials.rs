@@ -3,7 +3,7 @@
 use super::PolicySet;
 use super::bound::Place;
 use super::file::Spot;
-use super::scope::Scopes;
+use super::scope::{Scopes, Wording};
 use super::written::{MaskRule, Scope, Show};
 use super::{mask, print};
 use crate::catalog::Catalog;
@@ -96,7 +96,7 @@ impl PolicySet {
                 bound: &self.bound,
                 catalog,
                 who,
-                by_key: false,
+                wording: Wording::Sets,
                 closed: &self.closed,
                 roles: &[],
             };

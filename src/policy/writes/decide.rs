@@ -11,7 +11,7 @@ use crate::policy::PolicySet;
 use crate::policy::bound::Cover;
 use crate::policy::decision::{Access, ColumnView, Rows, TableView};
 use crate::policy::print::{self, Family};
-use crate::policy::scope::{Pred, Scopes};
+use crate::policy::scope::{Pred, Scopes, Wording};
 use crate::policy::written::{RoleRule, RoleTable, Scope, Show, TableRule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,21 +45,21 @@ impl PolicySet {
         };
         let table = self.written.tables.get(name)?;
         let roles = self.roles_of(who);
-        let in_words = |by_key: bool| {
+        let in_words = |wording: Wording| {
             let scopes = Scopes {
                 written: &self.written,
                 bound: &self.bound,
                 catalog,
                 who,
-                by_key,
+                wording,
                 closed: &self.closed,
                 roles: &roles,
             };
-            let few = view.by_key.as_ref().filter(|_| by_key);
+            let few = view.by_key.as_ref().filter(|_| wording == Wording::ByKey);
             self.writes_in_words(&scopes, table, relation, few.unwrap_or(&view), people)
         };
-        let mut writes = in_words(false);
-        let by_key = in_words(true);
+        let mut writes = in_words(Wording::Sets);
+        let by_key = in_words(Wording::ByKey);
         if by_key != writes {
             writes.by_key = Some(Arc::new(by_key));
         }

@@ -5,7 +5,7 @@ use crate::catalog::{ForeignKey, Relation};
 use crate::policy::PolicySet;
 use crate::policy::decision::{Access, Rows};
 use crate::policy::print;
-use crate::policy::scope::Scopes;
+use crate::policy::scope::{Scopes, Wording};
 use crate::sql::raise::Raise;
 
 impl PolicySet {
@@ -22,7 +22,13 @@ impl PolicySet {
         let target = scopes.catalog.relations.get(&key.target)?;
         self.bound.cover(key.target)?;
         let condition = match self.access(scopes.who, target, scopes.catalog) {
-            Access::Guarded(view) => match &view.by_key.as_ref().filter(|_| scopes.by_key).unwrap_or(&view).rows {
+            Access::Guarded(view) => match &view
+                .by_key
+                .as_ref()
+                .filter(|_| scopes.wording == Wording::ByKey)
+                .unwrap_or(&view)
+                .rows
+            {
                 Rows::All => return None,
                 Rows::None => "FALSE".to_owned(),
                 Rows::Where(sql) => sql.clone(),

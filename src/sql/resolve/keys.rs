@@ -69,7 +69,7 @@ impl Analysis<'_> {
 }
 
 /// The guard's column that a reference means.
-fn home(node: &Node, scope: &Scope<'_>) -> Option<Column> {
+pub(super) fn home(node: &Node, scope: &Scope<'_>) -> Option<Column> {
     let NodeEnum::ColumnRef(reference) = node.node.as_ref()? else {
         return None;
     };
@@ -100,7 +100,7 @@ fn is_given(node: &Node) -> bool {
 }
 
 /// The attribute number of a guard's column, and its table.
-fn attribute(guard: &Guard, index: usize) -> Option<(&crate::catalog::Relation, i16)> {
+pub(super) fn attribute(guard: &Guard, index: usize) -> Option<(&crate::catalog::Relation, i16)> {
     let (GuardSource::Table { relation, .. }
     | GuardSource::Target {
         relation,
@@ -120,6 +120,6 @@ fn is_unique(guard: &Guard, index: usize) -> bool {
     })
 }
 
-fn is_indexed(guard: &Guard, index: usize) -> bool {
+pub(super) fn is_indexed(guard: &Guard, index: usize) -> bool {
     attribute(guard, index).is_some_and(|(relation, number)| relation.leading_index_columns.contains(&number))
 }

@@ -5,6 +5,7 @@ mod columns;
 mod condition;
 mod expression;
 pub mod facts;
+mod first_rows;
 mod from;
 mod functions;
 mod json;
@@ -89,6 +90,8 @@ pub struct Analysis<'w> {
     pub guards: Vec<Guard>,
     /// Which columns of guards are given, so that few rows are looked at.
     pub keys: keys::Keys,
+    /// Guards of which PostgreSQL shows some rows and stops.
+    pub soon_over: BTreeSet<GuardId>,
     /// Columns of guards that were named at the level being read, where grouping matters.
     pub used: BTreeSet<(GuardId, usize)>,
     /// Columns of guards that were named anywhere: a guard shows no others.
@@ -161,6 +164,7 @@ impl<'w> Analysis<'w> {
             units: vec![unit],
             guards: Vec::new(),
             keys: keys::Keys::default(),
+            soon_over: BTreeSet::new(),
             used: BTreeSet::new(),
             named: BTreeSet::new(),
             seen: BTreeSet::new(),

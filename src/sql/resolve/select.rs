@@ -313,6 +313,7 @@ impl Analysis<'_> {
     }
 
     fn simple(&mut self, select: &SelectStmt, mut scope: Scope<'_>, outermost: bool) -> Result<Vec<Col>, Refusal> {
+        let asked_before = scope.parent.is_some_and(|p| p.asked.replace(false));
         self.from_clause(&select.from_clause, &mut scope)?;
         self.table_statement(select, &scope)?;
         if let Some(condition) = select.where_clause.as_deref() {
@@ -361,6 +362,13 @@ impl Analysis<'_> {
             self.guard_targets(&mut targets, plain, &scope)?;
         }
         self.used.extend(used_before);
+        // a query that looks at a level around runs once for each row there
+        let runs_often = scope
+            .parent
+            .is_some_and(|p| p.asked.replace(p.asked.get() || asked_before));
+        if !grouped && !runs_often {
+            self.note_soon_over(select, &scope, &targets);
+        }
         Ok(columns_of(targets, self.first_own))
     }
 

@@ -73,11 +73,14 @@ fn guard_text(analysis: &mut Analysis<'_>, id: GuardId, by_key: &BTreeSet<GuardI
                 ));
             }
             let named = |index: usize| guard.wants.all || analysis.named.contains(&(id, index));
-            let by_key = view
-                .by_key
-                .as_ref()
-                .filter(|_| !guard.wants.lock && by_key.contains(&id));
-            Ok(table_guard(id, guard, relation, by_key.unwrap_or(view), named))
+            let few = if guard.wants.lock {
+                None
+            } else if analysis.soon_over.contains(&id) {
+                view.row_by_row.as_ref().map(|(words, _)| words)
+            } else {
+                view.by_key.as_ref().filter(|_| by_key.contains(&id))
+            };
+            Ok(table_guard(id, guard, relation, few.unwrap_or(view), named))
         }
         GuardSource::Target { .. } => Err(lost()),
         GuardSource::View { relation, unit } => {

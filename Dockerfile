@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 
 FROM rust:1-bookworm AS build
-# libclang: pg_query is PostgreSQL's own C grammar, bound at build time
+# libclang: pg_query is PostgreSQL's own C grammar, bound at build time; whichever the release has will do
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libclang-dev \
     && rm -rf /var/lib/apt/lists/*

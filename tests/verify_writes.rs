@@ -12,8 +12,10 @@ mod support;
 
 use rowgate::sql::rewrite::splice::SpliceKind;
 use std::collections::BTreeMap;
+use std::path::Path;
+use support::gate::REPRESENTATIVES;
 use support::stages::{self, Rewritten};
-use support::{Database, shipped};
+use support::{Database, policies, shipped};
 
 /// Statements whose rewriting is broken, with who writes.
 const STATEMENTS: &[(&str, &str)] = &[
@@ -83,6 +85,63 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Where the policy fills in the owner, and rows that do not show are not in a source.
+const FILLED: &[(&str, &str)] = &[
+    (
+        "alice",
+        "INSERT INTO activities (customer_id, summary, happened_at) VALUES (5, 'x', '2024-01-01'), (6, 'y', '2024-01-01')",
+    ),
+    (
+        "alice",
+        "INSERT INTO activities (customer_id, owner_id, summary, happened_at) VALUES (5, DEFAULT, 'x', '2024-01-01'), (6, 36, 'y', '2024-01-01')",
+    ),
+    (
+        "alice",
+        "INSERT INTO activities (customer_id, summary, happened_at) SELECT 5, 'x', now() UNION ALL SELECT 6, 'y', now() RETURNING id",
+    ),
+    ("alice", "INSERT INTO activities DEFAULT VALUES"),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED THEN INSERT (customer_id, summary, happened_at) VALUES (s.id, 'x', '2024-01-01')",
+    ),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED AND s.id > 4 THEN INSERT (customer_id, owner_id, summary, happened_at) VALUES (s.id, DEFAULT, 'x', '2024-01-01')",
+    ),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED THEN INSERT DEFAULT VALUES",
+    ),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED BY SOURCE THEN DELETE",
+    ),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED BY SOURCE AND 1 / (t.id - 5) > 0 THEN UPDATE SET customer_id = 5, summary = 'x' WHEN MATCHED THEN DO NOTHING RETURNING t.summary, s.id",
+    ),
+    (
+        "alice",
+        "MERGE INTO activities AS t USING (VALUES (5)) AS s(id) ON t.id = s.id WHEN NOT MATCHED BY SOURCE AND 1 / (t.id - 5) > 0 THEN DO NOTHING WHEN NOT MATCHED BY SOURCE AND t.summary = 'x' THEN DELETE RETURNING t.*",
+    ),
+];
+
+/// Alice, number 36, sees and changes her own.
+const POLICY: &[(&str, &str)] = &[
+    (
+        "tables.toml",
+        "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n\
+         [activities]\nrelation = \"public.activities\"\nkey = \"id\"\nowner = \"owner_id\"\n",
+    ),
+    REPRESENTATIVES,
+    (
+        "roles/rep.toml",
+        "title = \"Representative\"\n\
+         [activities]\nview = [\"own\"]\ninsert = [\"own\"]\nedit = [\"own\"]\ndelete = [\"own\"]\n\
+         [activities.columns]\nowner_id = { default = \"own\" }\nsummary = { mask = \"partial\", keep = [1, 1], edit = true }\n",
+    ),
+];
+
 /// What a wrong rewriter might have printed instead of a part of a splice.
 const INSTEAD: &[(&str, &str, &str)] = &[
     ("a check that takes NULL", "IS NOT TRUE", "IS NULL"),
@@ -136,6 +195,13 @@ const INSTEAD: &[(&str, &str, &str)] = &[
     ),
     ("another column of the view", "\"title\"", "\"notes\""),
     ("no proposal", "excluded.\"owner_id\"", "NULL::pg_catalog.int4"),
+    ("another owner filled in", "('36'::", "('37'::"),
+    (
+        "rows that do not show",
+        "IS NOT TRUE THEN FALSE",
+        "IS NOT TRUE THEN TRUE",
+    ),
+    ("every row", "THEN FALSE WHEN", "THEN FALSE WHEN TRUE OR"),
     ("no alias", "AS \"rowgate:row\"", "AS \"row\""),
 ];
 
@@ -184,12 +250,22 @@ fn broken(sql: &str, whole: &Rewritten) -> Vec<(String, Rewritten)> {
 
 #[tokio::test]
 async fn verify_refuses_whatever_write_is_broken() {
+    refuses_whatever_is_broken(STATEMENTS, &shipped("policies")).await;
+}
+
+#[tokio::test]
+async fn verify_refuses_whatever_is_filled_in_wrongly() {
+    let place = policies::directory(POLICY);
+    refuses_whatever_is_broken(FILLED, place.path()).await;
+}
+
+async fn refuses_whatever_is_broken(statements: &[(&str, &str)], policies: &Path) {
     let database = Database::new().await;
-    let world = database.world_with(&shipped("policies")).await;
+    let world = database.world_with(policies).await;
     let superuser = database.superuser().await;
     let mut tried: BTreeMap<String, usize> = BTreeMap::new();
     let mut missed: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (login, sql) in STATEMENTS {
+    for (login, sql) in statements {
         let who = stages::person(&world, login);
         let whole = stages::rewrite(sql, &who, &world).unwrap_or_else(|r| panic!("{login}: {sql}: {r:?}"));
         whole

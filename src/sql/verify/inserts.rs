@@ -24,6 +24,9 @@ impl Check<'_> {
         (view, writes): (&TableView, &Writes),
     ) -> Result<BTreeSet<usize>, Refusal> {
         let select = match insert.select_stmt.as_ref().and_then(|s| s.node.as_ref()) {
+            None if writes.columns.iter().any(|c| c.default.is_some()) => {
+                return Err(broken("an INSERT of defaults that are not the policy's"));
+            }
             None => return Ok(BTreeSet::new()),
             Some(NodeEnum::SelectStmt(select)) => &**select,
             Some(_) => return Err(broken("an INSERT of no query")),

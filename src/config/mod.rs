@@ -2,20 +2,23 @@
 
 mod access;
 mod ldap;
+mod login;
 mod pool;
 mod proofs;
 mod read;
 mod rights;
+mod upstream;
 
+pub use login::{DEFAULT_AUTH_QUERY, Login, LoginMethod, Sessions};
 pub use pool::{PoolConfig, PoolMode};
 pub use proofs::{Proofs, TokenConfig};
 pub use read::ConfigError;
 pub use rights::RightsConfig;
+pub use upstream::{SslMode, Upstream};
 
 use crate::gate::cache::Bounds;
 use crate::login::Rules;
 use crate::login::ldap as ldap_login;
-use crate::login::lockout;
 use crate::login::passwords::PasswordRules;
 use read::{Section, Source};
 use std::collections::BTreeMap;
@@ -100,87 +103,6 @@ pub enum TlsMode {
     Require,
 }
 
-/// The database behind.
-#[derive(Debug, Clone)]
-pub struct Upstream {
-    /// `host`: a name, an address, or a directory that holds the unix socket.
-    pub host: String,
-    /// `port`: 5432 unless told.
-    pub port: u16,
-    /// `database`: its name, which clients give too.
-    pub database: String,
-    /// `user`: the role that every statement runs as; no superuser.
-    pub user: String,
-    /// `password` or the content of `password_file`.
-    pub password: Option<String>,
-    /// `sslmode`: `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`.
-    pub sslmode: SslMode,
-    /// `root_cert`: PEM file with the certificate authorities that `verify-ca` and `verify-full` trust.
-    pub root_cert: Option<PathBuf>,
-    /// `connect_timeout`: 10 s unless told.
-    pub connect_timeout: Duration,
-    /// `idle_timeout`: after how long an unused connection is closed; 5 min unless told.
-    pub idle_timeout: Duration,
-    /// `allow_table_owner`: the role may own protected tables; false unless told.
-    pub allow_table_owner: bool,
-}
-
-/// TLS towards the database, with libpq's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never.
-    Disable,
-    /// If the server can.
-    Prefer,
-    /// Always, but trust any certificate.
-    Require,
-    /// Always, with a certificate from `root_cert`.
-    VerifyCa,
-    /// And made for this host.
-    VerifyFull,
-}
-
-/// How people prove who they are.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// `method`
-    pub method: LoginMethod,
-    /// `auth_query`: for `upstream`: a query on the database with the login as `$1` that gives the login and its
-    /// SCRAM verifier.
-    pub auth_query: String,
-    /// `users_file`: for `users_file`: lines of `"login" "SCRAM-SHA-256$…"`.
-    pub users_file: Option<PathBuf>,
-    /// `scram_iterations`: as many as stored verifiers have (PostgreSQL's setting of that name), for those who are made up;
-    /// 4096 unless told.
-    pub scram_iterations: usize,
-    /// `attempts`: failures of one login at one address before it is locked there, 5 unless told;
-    /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
-    /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
-    pub lockout: lockout::Bounds,
-    /// `sessions`: what becomes of those whose token, certificate or access hours end; they end unless told.
-    pub sessions: Sessions,
-}
-
-/// What becomes of a session whose token or certificate ends, or whom no access rule lets in any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sessions {
-    /// It ends.
-    End,
-    /// It goes on: only logins are asked.
-    Keep,
-}
-
-/// Where SCRAM verifiers come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginMethod {
-    /// The database's own role passwords, by `auth_query`.
-    Upstream,
-    /// A file.
-    UsersFile,
-    /// The schema `rowgate`, where temporary rights are kept.
-    Rowgate,
-}
-
 /// What is recorded.
 #[derive(Debug, Clone)]
 pub struct AuditConfig {
@@ -221,10 +143,6 @@ pub struct Limits {
     /// `shutdown_timeout`: how long running statements may go on after SIGTERM; 30 s unless told.
     pub shutdown_timeout: Duration,
 }
-
-/// The auth query where the configuration names none.
-pub const DEFAULT_AUTH_QUERY: &str =
-    "SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename OPERATOR(pg_catalog.=) $1";
 
 /// A length of time above zero: `500ms`, `30s`, `5min` (or `5m`), `1h`.
 pub fn length_of_time(text: &str) -> Option<Duration> {
@@ -286,7 +204,7 @@ impl Config {
                 base.join(directory.as_deref().unwrap_or("policies"))
             },
             login,
-            passwords: read_passwords(root.section(&mut source, "passwords"), &mut source),
+            passwords: login::read_passwords(root.section(&mut source, "passwords"), &mut source),
             access: access::read(&mut root, &mut source, &leans),
             proofs,
             ldap,
@@ -353,120 +271,6 @@ impl ClientTls {
     }
 }
 
-impl Upstream {
-    /// How to connect to it, for what is no client's; whether TLS is spoken is said elsewhere.
-    pub fn to_config(&self) -> tokio_postgres::Config {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host(&self.host)
-            .port(self.port)
-            .dbname(&self.database)
-            .user(&self.user)
-            .connect_timeout(self.connect_timeout);
-        if let Some(password) = &self.password {
-            config.password(password);
-        }
-        config
-    }
-
-    fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path) -> Self {
-        let host = section.required(source, "host", "127.0.0.1");
-        let port = port(section.number(source, "port", 5432, 1..=65_535));
-        let database = section.required(source, "database", "crm");
-        let user = section.required(source, "user", "rowgate");
-        let mut password = section.spanned_text(source, "password").map(|(text, _)| text);
-        if let Some((path, span)) = section.spanned_text(source, "password_file") {
-            if password.is_some() {
-                source.error(
-                    span,
-                    "upstream has both password and password_file",
-                    "remove one of them",
-                );
-            } else {
-                match std::fs::read_to_string(base.join(&path)) {
-                    Ok(text) => password = Some(text.trim_end_matches(['\n', '\r']).to_owned()),
-                    Err(error) => source.error(
-                        span,
-                        format!("cannot read upstream.password_file: {error}"),
-                        "write the password into that file, readable by rowgate alone",
-                    ),
-                }
-            }
-        }
-        let words = [
-            ("disable", SslMode::Disable),
-            ("prefer", SslMode::Prefer),
-            ("require", SslMode::Require),
-            ("verify-ca", SslMode::VerifyCa),
-            ("verify-full", SslMode::VerifyFull),
-        ];
-        let sslmode = section.choice(source, "sslmode", &words, SslMode::Prefer);
-        let root_cert = if matches!(sslmode, SslMode::VerifyCa | SslMode::VerifyFull) {
-            Some(section.required(source, "root_cert", "root.crt"))
-        } else {
-            section.text(source, "root_cert")
-        };
-        let upstream = Self {
-            host,
-            port,
-            database,
-            user,
-            password,
-            sslmode,
-            root_cert: root_cert.map(|p| base.join(p)),
-            connect_timeout: section.duration(source, "connect_timeout", Duration::from_secs(10)),
-            idle_timeout: section.duration(source, "idle_timeout", Duration::from_secs(300)),
-            allow_table_owner: section.flag(source, "allow_table_owner", false),
-        };
-        section.finish(source);
-        upstream
-    }
-}
-
-impl Login {
-    fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path, has_rights: bool) -> Self {
-        let words = [
-            ("upstream", LoginMethod::Upstream),
-            ("users_file", LoginMethod::UsersFile),
-            ("rowgate", LoginMethod::Rowgate),
-        ];
-        let method = section.choice(source, "method", &words, LoginMethod::Upstream);
-        if method == LoginMethod::Rowgate && !has_rights {
-            source.error(
-                section.span_of("method"),
-                "login.method \"rowgate\" needs the schema that rights are kept in",
-                "write a section [rights] and run rowgate init",
-            );
-        }
-        let auth_query = section
-            .text(source, "auth_query")
-            .unwrap_or_else(|| DEFAULT_AUTH_QUERY.to_owned());
-        let users_file = match method {
-            LoginMethod::Upstream | LoginMethod::Rowgate => section.text(source, "users_file"),
-            LoginMethod::UsersFile => Some(section.required(source, "users_file", "users.txt")),
-        };
-        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let iterations = section.number(source, "scram_iterations", 4_096, 1..=10_000_000);
-        let lockout = lockout::Bounds {
-            attempts: count(section.number(source, "attempts", 5, 1..=1_000_000)),
-            per_address: count(section.number(source, "attempts_per_address", 100, 1..=1_000_000)),
-            lock: section.duration(source, "lock", Duration::from_secs(5)),
-            longest: section.duration(source, "longest_lock", Duration::from_secs(900)),
-        };
-        let words = [("end", Sessions::End), ("keep", Sessions::Keep)];
-        let sessions = section.choice(source, "sessions", &words, Sessions::End);
-        section.finish(source);
-        Self {
-            method,
-            auth_query,
-            users_file: users_file.map(|p| base.join(p)),
-            scram_iterations: usize::try_from(iterations).unwrap_or(4_096),
-            lockout,
-            sessions,
-        }
-    }
-}
-
 impl AuditConfig {
     fn read(mut section: Section<'_, '_>, source: &mut Source<'_>, base: &Path) -> Self {
         let words = [
@@ -506,19 +310,6 @@ impl Limits {
         section.finish(source);
         limits
     }
-}
-
-fn read_passwords(mut section: Section<'_, '_>, source: &mut Source<'_>) -> PasswordRules {
-    let known = PasswordRules::default();
-    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let rules = PasswordRules {
-        shortest: count(section.number(source, "shortest", 12, 1..=1_000)),
-        strength: u8::try_from(section.number(source, "strength", 3, 0..=4)).unwrap_or(known.strength),
-        history: count(section.number(source, "history", 5, 0..=100)),
-        days: section.number(source, "days", 0, 0..=36_500),
-    };
-    section.finish(source);
-    rules
 }
 
 /// `bytes`: of judgements that are kept, 64 MiB unless told; `entries`: how many, 100,000 unless told.

@@ -5,9 +5,8 @@ use crate::audit::Audit;
 use crate::backend::{Connector, pool};
 use crate::config::{Config, PoolMode};
 use crate::keeper::Source;
-use crate::login::Lockout;
-use crate::login::totp;
 use crate::login::used::Used;
+use crate::login::{Lockout, decoy, totp};
 use crate::net::Stream;
 use crate::session::{self, Cancels, Shared, prepare_socket};
 use crate::world::WorldHandle;
@@ -66,6 +65,7 @@ impl Server {
             }
         };
         let doors = session::Doors::open(&config, None).await?;
+        let mock_secret = decoy::secret(config.login.decoy_key.as_deref(), config.tls.key.as_deref())?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
@@ -79,7 +79,7 @@ impl Server {
             pool,
             connector,
             cancels: Cancels::default(),
-            mock_secret: rand::random(),
+            mock_secret,
             mock_totp: totp::new_secret(),
             stop: stopped,
             alarms: session::Alarms::default(),

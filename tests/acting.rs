@@ -13,6 +13,7 @@ mod support;
 
 use std::process::Command;
 use support::gate::Gate;
+use support::proofs::server_certificate;
 use support::raw::{Raw, command};
 use support::{Database, data, rows, shipped};
 
@@ -429,6 +430,74 @@ async fn as_superset_does() {
          own script SET SESSION AUTHORIZATION bob 42501\nafter own script 42501\n"
     );
     assert_eq!(said, expected);
+    gate.stop().await;
+}
+
+/// A program that logs in under people's names with its own password, as Superset does when it impersonates.
+#[tokio::test(flavor = "multi_thread")]
+async fn as_superset_does_by_itself() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    server_certificate(files.path());
+    let at = files.path().display();
+    let more = format!(
+        "[tls]\nmode = \"allow\"\ncert = \"{at}/server.crt\"\nkey = \"{at}/server.key\"\n[rights]\n\
+         [login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\nattempts = 3\nlock = \"1h\"\nlongest_lock = \"1h\"\n\
+         [[access]]\naddress = \"127.0.0.1\"\ntls = true\nprogram = \"grace\"\nmethod = \"scram\"\n[[access]]\nmethod = \"scram\"\n\
+         [audit]\noutput = \"file\"\nfile = \"DIR/audit.jsonl\"\n"
+    );
+    support::rights::prepared(&database).await;
+    let gate = gate(&database, ONCE, &more).await;
+    let script = shipped("tests/clients/superset_client.py");
+    let arguments = vec![script, data::password("alice").into()];
+    let said = client(&gate, &database, "/usr/bin/python3", arguments).await;
+    let (alice, bob) = (owned(&database, "alice").await, owned(&database, "bob").await);
+    let (alice, bob) = (&alice[2..], &bob[2..]);
+    let expected = format!(
+        "alice done {alice}\nbob done {bob}\nfiona permission denied to act for \"fiona\"\n\
+         nobody permission denied to act for \"nobody\"\ngrace done 42501\n\
+         names another 25001 {alice} 25001 {alice} 1\ntwo people permission denied to act for \"bob\"\n\
+         own password password authentication failed for user \"alice\"\n"
+    );
+    assert_eq!(said, expected);
+    // without TLS, and at another address, names are people's own
+    let plain = Raw::login(gate.port(), "alice", &data::password("grace"), &[]).await;
+    assert!(plain.err().unwrap().contains("28P01"));
+    let mut own = login(&gate, &database, "alice", &[]).await.unwrap();
+    assert_eq!(count(&mut own).await, format!("D {alice}"));
+    // nothing is given away at the desk
+    let psql = async |user: &str, password: &str, name: &str| {
+        let url = format!(
+            "host=127.0.0.1 port={} user={user} dbname={name} sslmode=require",
+            gate.port()
+        );
+        let mut psql = Command::new("psql");
+        psql.args([url.as_str(), "-X", "-At", "-w", "-c", "SHOW RIGHTS"]);
+        psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
+        let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
+            .await
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = psql("alice", &data::password("grace"), "rowgate").await;
+    assert!(said.contains("permission denied to act for \"alice\""), "{said}");
+    // guesses count for the program, whoever is named; once it is locked there, everybody is told the same
+    for guess in ["one", "two", "three"] {
+        psql(&format!("person_{guess}"), guess, &database.name).await;
+    }
+    let said = psql("alice", &data::password("grace"), &database.name).await;
+    assert!(
+        said.contains("password authentication failed for user \"alice\""),
+        "{said}"
+    );
+    let text = std::fs::read_to_string(gate.files.path().join("audit.jsonl")).unwrap();
+    let mut logins = text
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let both = logins.any(|l| {
+        l["event"] == "login" && l["decision"] == "allowed" && l["login"] == "alice" && l["through"] == "grace"
+    });
+    assert!(both, "{text}");
     gate.stop().await;
 }
 

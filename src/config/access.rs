@@ -39,7 +39,7 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
     let databases = names(section.texts(source, "database"));
     let logins = names(section.texts(source, "login"));
     let roles = names(section.texts(source, "role"));
-    let addresses = section.texts(source, "address").map(|all| {
+    let addresses: Option<Vec<Origin>> = section.texts(source, "address").map(|all| {
         let read = |(text, span): (String, Range<usize>)| origin(&text, span, source);
         all.into_iter().filter_map(read).collect()
     });
@@ -48,6 +48,15 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
     let line = section.line(source);
     let proof = method(&mut section, source);
     let certificate = section.flag(source, "certificate", false);
+    let program = section.spanned_text(source, "program");
+    let limited = proof == Proof::Scram && tls == Some(true) && addresses.is_some() && roles.is_none();
+    if let Some((_, span)) = program.as_ref().filter(|_| !limited) {
+        source.error(
+            span.clone(),
+            "access.program is for a program's own addresses, over TLS, by method \"scram\" and without role",
+            "name its addresses and write tls = true; may_act_for in its role says whose names it may use",
+        );
+    }
     for (lacks, what, help) in [
         (
             proof.needs_tls() && leans.tls == TlsMode::Off,
@@ -99,6 +108,7 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
         tls,
         hours,
         proof,
+        program: program.map(|(name, _)| name.into()),
         certificate,
     }
 }
@@ -246,6 +256,25 @@ mod tests {
                 "r.toml:18:13: access.time_zone \"Mars\" is not known | write \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock, which TZ names",
             ]
         );
+    }
+
+    #[test]
+    fn a_program_comes_from_its_own_place_over_tls() {
+        let tls = "[tls]\nmode = \"allow\"\ncert = \"c\"\nkey = \"k\"\n";
+        let errors = |rule: &str| {
+            let text = format!("{SMALL}{tls}[[access]]\nprogram = \"bi\"\n{rule}");
+            Config::parse("r.toml", &text, Path::new("")).map_or_else(|errors| errors.len(), |_| 0)
+        };
+        let place = "address = \"10.2.0.5\"\ntls = true\n";
+        assert_eq!(errors(&format!("{place}method = \"scram\"\n")), 0);
+        for wrong in [
+            "tls = true\nmethod = \"scram\"\n",
+            "address = \"10.2.0.5\"\nmethod = \"scram\"\n",
+            "address = \"10.2.0.5\"\ntls = true\nmethod = \"reject\"\n",
+            "address = \"10.2.0.5\"\ntls = true\nrole = \"rep\"\nmethod = \"scram\"\n",
+        ] {
+            assert_eq!(errors(wrong), 1, "{wrong}");
+        }
     }
 
     #[test]

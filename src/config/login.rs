@@ -23,6 +23,8 @@ pub struct Login {
     /// `scram_iterations`: as many as stored verifiers have (PostgreSQL's setting of that name), for those who are made up;
     /// 4096 unless told.
     pub scram_iterations: usize,
+    /// `decoy_key`: file with a secret that salts of unknown logins are made from; out of the key of `[tls]` unless told.
+    pub decoy_key: Option<PathBuf>,
     /// `attempts`: failures of one login at one address before it is locked there, 5 unless told;
     /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
     /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
@@ -81,6 +83,7 @@ impl Login {
             lock: section.duration(source, "lock", Duration::from_secs(5)),
             longest: section.duration(source, "longest_lock", Duration::from_secs(900)),
         };
+        let decoy_key = section.text(source, "decoy_key");
         let words = [("end", Sessions::End), ("keep", Sessions::Keep)];
         let sessions = section.choice(source, "sessions", &words, Sessions::End);
         section.finish(source);
@@ -89,6 +92,7 @@ impl Login {
             auth_query,
             users_file: users_file.map(|p| base.join(p)),
             scram_iterations: usize::try_from(iterations).unwrap_or(4_096),
+            decoy_key: decoy_key.map(|p| base.join(p)),
             lockout,
             sessions,
         }

@@ -4,6 +4,7 @@ use super::hours::Hours;
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What a login comes with, before it has proved anything.
 #[derive(Debug, Clone, Copy)]
@@ -93,12 +94,17 @@ impl Clear {
 }
 
 /// What is asked of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The proof.
     pub proof: Proof,
+    /// What whoever is refused is asked for all the same: that of the first rule that would fit them if they had every
+    /// role, so that nobody learns who has one.
+    pub guise: Proof,
     /// A client certificate beside it.
     pub certificate: bool,
+    /// The program that logs in under the person's name and proves who it is itself.
+    pub program: Option<Arc<str>>,
     /// The line of the rule that says so.
     pub line: Option<usize>,
     /// When the hours of a rule may make it another answer; never where no hours are asked.
@@ -136,6 +142,8 @@ pub struct Rule {
     pub hours: Option<Hours>,
     /// What it asks for.
     pub proof: Proof,
+    /// `program`: whoever comes is this program, and the login that they claim is the person for whom it acts.
+    pub program: Option<Arc<str>>,
     /// And, beside it, for a client certificate that stands for the login.
     pub certificate: bool,
 }
@@ -151,6 +159,12 @@ pub enum Origin {
 
 impl Rule {
     fn fits(&self, attempt: &Attempt<'_>) -> bool {
+        let holds_one = |roles: &Vec<String>| roles.iter().any(|role| attempt.roles.contains(role));
+        self.roles.as_ref().is_none_or(holds_one) && self.fits_whoever(attempt)
+    }
+
+    /// Does it fit but for roles?
+    fn fits_whoever(&self, attempt: &Attempt<'_>) -> bool {
         let named = |patterns: &Option<Vec<String>>, name: &str| {
             patterns
                 .as_ref()
@@ -158,7 +172,6 @@ impl Rule {
         };
         named(&self.databases, attempt.database)
             && named(&self.logins, attempt.login)
-            && (self.roles.as_ref()).is_none_or(|roles| roles.iter().any(|role| attempt.roles.contains(role)))
             && (self.addresses.as_ref()).is_none_or(|all| all.iter().any(|origin| origin.holds(attempt.address)))
             && self.tls.is_none_or(|tls| tls == attempt.tls)
             && self.hours.as_ref().is_none_or(|hours| hours.hold(attempt.now))
@@ -191,9 +204,13 @@ impl Rules {
         let changes = asked
             .filter_map(|rule| rule.hours.as_ref())
             .map(|h| h.change(attempt.now));
+        let asking = |rule: &&Rule| rule.proof != Proof::Reject && rule.fits_whoever(attempt);
+        let guise = self.0.iter().find(asking).map_or(Proof::Scram, |rule| rule.proof);
         Asked {
             proof: rule.map_or(fallback, |rule| rule.proof),
+            guise,
             certificate: rule.is_some_and(|rule| rule.certificate),
+            program: rule.and_then(|rule| rule.program.clone()),
             line: rule.map(|rule| rule.line),
             changes: changes.min(),
         }
@@ -257,6 +274,7 @@ mod tests {
             tls: None,
             hours: None,
             proof: Proof::Scram,
+            program: None,
             certificate: false,
         }
     }
@@ -321,10 +339,41 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_refused_is_asked_as_those_are_who_come_in() {
+        let of_role = |role: &str, proof| Rule {
+            roles: Some(vec![role.to_owned()]),
+            proof,
+            ..rule()
+        };
+        let rules = Rules(vec![
+            of_role("dba", Proof::Reject),
+            of_role("sales_rep", Proof::Ldap),
+            Rule {
+                tls: Some(false),
+                proof: Proof::Ldap,
+                ..rule()
+            },
+        ]);
+        for roles in [&[][..], &["dba".to_owned()], &["finance".to_owned()]] {
+            let asked = rules.decide(&Attempt {
+                database: "crm",
+                login: "x",
+                roles,
+                address: None,
+                tls: true,
+                now: DateTime::UNIX_EPOCH,
+            });
+            assert_eq!((asked.proof, asked.guise), (Proof::Reject, Proof::Ldap), "{roles:?}");
+        }
+    }
+
+    #[test]
     fn who_may_stay() {
         let asked = |proof, certificate| Asked {
             proof,
+            guise: proof,
             certificate,
+            program: None,
             line: None,
             changes: None,
         };

@@ -108,15 +108,16 @@ impl Directory {
         Ok(Self { settings, connection })
     }
 
-    /// Is this the login's password? Whoever is not there takes as long as whoever is.
-    pub async fn check(self: Arc<Self>, login: &str, password: &str) -> Result<(), No> {
+    /// Is this the login's password? The same is asked of the directory whoever is there. Where the answer is no anyway
+    /// (`closed`) a name is tried that nobody has, so that guesses lock nobody out there.
+    pub async fn check(self: Arc<Self>, login: &str, password: &str, closed: bool) -> Result<(), No> {
         // an empty one would be an anonymous bind, which succeeds
         if password.is_empty() {
             return Err(No::Wrong("empty-password"));
         }
         let (login, password, patience) = (login.to_owned(), password.to_owned(), self.settings.timeout);
         // by itself, as the library panics at answers that are no LDAP
-        let asking = AbortOnDropHandle::new(tokio::spawn(async move { self.ask(&login, &password).await }));
+        let asking = AbortOnDropHandle::new(tokio::spawn(async move { self.ask(&login, &password, closed).await }));
         match tokio::time::timeout(patience, asking).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(No::OutOfReach(format!("its answer cannot be read: {error}"))),
@@ -124,14 +125,17 @@ impl Directory {
         }
     }
 
-    async fn ask(&self, login: &str, password: &str) -> Result<(), No> {
-        let (name, known) = match &self.settings.names {
-            Names::Made { prefix, suffix } => (made(prefix, login, suffix)?, true),
-            Names::Found { base, searcher, filter } => match self.find(base, searcher.as_ref(), filter, login).await? {
-                Some(name) => (name, true),
-                // the same work for nobody
-                None => (format!("cn={:032x},{base}", rand::random::<u128>()), false),
-            },
+    async fn ask(&self, login: &str, password: &str, closed: bool) -> Result<(), No> {
+        let nobody = format!("{:032x}", rand::random::<u128>());
+        let found = match &self.settings.names {
+            Names::Made { prefix, suffix } => made(prefix, login, suffix).ok(),
+            Names::Found { base, searcher, filter } => self.find(base, searcher.as_ref(), filter, login).await?,
+        };
+        let (name, known) = match (found.filter(|_| !closed), &self.settings.names) {
+            (Some(name), _) => (name, true),
+            // the same work for nobody
+            (None, Names::Made { prefix, suffix }) => (made(prefix, &nobody, suffix)?, false),
+            (None, Names::Found { base, .. }) => (format!("cn={nobody},{base}"), false),
         };
         let mut line = self.connect().await?;
         let answer = line.ldap.simple_bind(&name, password).await?;
@@ -255,10 +259,10 @@ mod tests {
         };
         let directory = Arc::new(Directory::open(settings).unwrap());
         assert_eq!(
-            Arc::clone(&directory).check("alice", "").await,
+            Arc::clone(&directory).check("alice", "", false).await,
             Err(No::Wrong("empty-password"))
         );
-        let said = directory.check("alice", "x").await;
+        let said = directory.check("alice", "x", false).await;
         assert!(
             matches!(&said, Err(No::OutOfReach(why)) if why.starts_with("ldap://127.0.0.1:1: ")),
             "{said:?}"

@@ -120,7 +120,7 @@ impl Signer {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|e| format!("cannot read the token key {}: {e}", path.display()))
+    std::fs::read_to_string(path).map_err(|e| format!("cannot read the key {}: {e}", path.display()))
 }
 
 fn is_pem(text: &str) -> bool {
@@ -137,6 +137,12 @@ fn secret<'t>(path: &Path, text: &'t str) -> Result<&'t str, String> {
         ));
     }
     Ok(secret)
+}
+
+/// A file that holds one secret, as a key of tokens by HMAC does.
+pub fn private_secret(path: &Path) -> Result<String, String> {
+    let text = read(path)?;
+    secret(path, &text).map(str::to_owned)
 }
 
 /// A secret that everybody on the machine can read is none.

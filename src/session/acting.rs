@@ -80,6 +80,12 @@ pub(super) fn nobody(login: &str) -> Arc<Principal> {
     })
 }
 
+/// Somebody is named for whom this program may not act.
+pub(super) fn not_for(login: &str) -> Refusal {
+    let message = format!("permission denied to act for \"{login}\"");
+    Refusal::forbidden("acting-for-another", message)
+}
+
 /// May whoever has these rights act for this person? Never for one who bypasses the policy, nor for one who may act for
 /// others, themselves included.
 fn allows(world: &World, rights: &RoleRights, who: &Principal) -> bool {
@@ -115,7 +121,12 @@ impl Session<'_> {
                 .strip_suffix(behind)?;
             (!name.is_empty()).then(|| name.to_owned())
         };
-        let Some(whom) = named.or_else(by_application) else {
+        let by_login = self.stay.named().map(str::to_owned);
+        if let (Some(person), Some(other)) = (&by_login, named.as_ref().filter(|n| by_login.as_ref() != Some(*n))) {
+            tracing::info!(person, other, "a program names two people");
+            return Err(End::Fatal(not_for(other)));
+        }
+        let Some(whom) = by_login.or(named).or_else(by_application) else {
             return Ok(());
         };
         match self.act(Some(&whom), true).await? {
@@ -161,10 +172,7 @@ impl Session<'_> {
                     .principal(login)
                     .filter(|who| allows(&world, &rights, who));
                 let Some(who) = who else {
-                    let refusal = Refusal::forbidden(
-                        "acting-for-another",
-                        format!("permission denied to act for \"{login}\""),
-                    );
+                    let refusal = not_for(login);
                     self.record_act(Some(login), Decision::Refused, refusal.code);
                     return Ok(Err(Verdict::Refused(refusal)));
                 };

@@ -54,44 +54,55 @@ pub(super) async fn authenticate(
     shared: &Shared,
     channel: &mut Channel,
     startup: &Startup,
-    person: &Person,
+    person: &mut Person,
 ) -> Result<Stay, End> {
-    let login = person.login.as_str();
+    let login = person.login.clone();
     let address = person.client.parse::<SocketAddr>().ok().map(|a| a.ip());
     let shown = channel.stream().client_certificate();
     let names = shown.map(certificate::names).unwrap_or_default();
-    let certified = certificate::stand_for(&names, login, &shared.doors.load().certificates);
-    let certified_until = shown.filter(|_| certified).map(certificate::until);
+    let shown_until = shown.map(certificate::until);
     let mut stay = Stay {
-        database: startup.get("database").unwrap_or(login).to_owned(),
-        login: login.to_owned(),
+        database: startup.get("database").unwrap_or(&login).to_owned(),
+        login,
         address,
         tls: channel.stream().is_tls(),
         way: Proof::Reject,
-        certified,
+        program: None,
+        certified: false,
         until: None,
         doors: None,
     };
     let asked = stay.asked(shared, chrono::Utc::now());
-    let open = certified || !asked.certificate;
+    stay.program.clone_from(&asked.program);
+    person.through = stay.named().map(|_| stay.account().to_owned());
+    let account = stay.account().to_owned();
+    let login = account.as_str();
+    let certified = certificate::stand_for(&names, login, &shared.doors.load().certificates);
+    let certified_until = shown_until.filter(|_| certified);
+    stay.certified = certified;
+    let welcome = asked.proof != Proof::Reject;
+    let open = welcome && (certified || !asked.certificate);
+    let guise = if welcome { asked.proof } else { asked.guise };
     // what must not be read on its way is not asked for where it could be
-    let proof = match asked.proof {
-        Proof::Clear(_) | Proof::OAuth | Proof::Ldap if !stay.tls => Proof::Reject,
-        proof => proof,
-    };
+    let unsafe_here = matches!(guise, Proof::Clear(_) | Proof::OAuth | Proof::Ldap) && !stay.tls;
+    let proof = if unsafe_here { Proof::Reject } else { guise };
     let mut proved = match proof {
         Proof::Certificate => (certified.then(|| Proved::by(Proof::Certificate))).ok_or("wrong-certificate"),
         Proof::Clear(clear) => clear::by_token(shared, channel, login, clear).await?,
         Proof::OAuth => oauth::by_oauth(shared, channel, login).await?,
-        Proof::Ldap => ldap::by_ldap(shared, channel, login, Place::of(address)).await?,
+        Proof::Ldap => ldap::by_ldap(shared, channel, login, (Place::of(address), open)).await?,
         Proof::Scram => scram::by_scram(shared, channel, login, open).await?,
         Proof::Reject => scram::by_scram(shared, channel, login, false).await?,
     };
-    if !open {
-        proved = Err("wrong-certificate");
-    } else if matches!(proof, Proof::Reject) {
-        let known = matches!(asked.proof, Proof::Reject);
-        proved = Err(if known { "no-access-rule" } else { "no-tls" });
+    // a client that only asks about the provider has tried nothing, whoever it is
+    if !matches!(proved, Err(oauth::ASKED)) {
+        if !welcome {
+            proved = Err("no-access-rule");
+        } else if !open {
+            proved = Err("wrong-certificate");
+        } else if unsafe_here {
+            proved = Err("no-tls");
+        }
     }
     let tried = match &proved {
         // nothing was tried, or nobody can tell
@@ -112,11 +123,17 @@ pub(super) async fn authenticate(
             let rule = asked
                 .line
                 .map_or_else(|| "none".to_owned(), |line| format!("line {line}"));
-            tracing::info!(login, client = person.client, code, rule, "a login is refused");
+            tracing::info!(
+                login = person.login,
+                client = person.client,
+                code,
+                rule,
+                "a login is refused"
+            );
             if matches!(proof, Proof::OAuth) {
                 oauth::refuse(shared, channel).await?;
             }
-            return Err(End::Fatal(denied(code, proof, login)));
+            return Err(End::Fatal(denied(code, proof, &person.login)));
         }
     };
     if shared.world.people_outdated() {

@@ -39,17 +39,15 @@ pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: b
 /// A client that has proved who it is.
 struct LoggedIn {
     startup: Startup,
-    login: String,
     person: Person,
     stay: Stay,
 }
 
 async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: bool) -> Result<LoggedIn, End> {
     let startup = first_packets(shared, channel).await?;
-    let login = startup.get("user").unwrap_or("").to_owned();
-    let person = Person {
+    let mut person = Person {
         session: shared.next_session(),
-        login: login.clone(),
+        login: startup.get("user").unwrap_or("").to_owned(),
         roles: Vec::new(),
         through: None,
         client: address.to_owned(),
@@ -57,19 +55,14 @@ async fn log_in(shared: &Shared, channel: &mut Channel, address: &str, full: boo
     };
     let result = async {
         check_startup(shared, channel, &startup, full)?;
-        authenticate(shared, channel, &startup, &person).await
+        authenticate(shared, channel, &startup, &mut person).await
     }
     .await;
     if let Err(End::Fatal(refusal)) = &result {
         shared.counters.refused_login(refusal.code);
         record_login(shared, &person, Decision::Refused, refusal.code);
     }
-    result.map(|stay| LoggedIn {
-        startup,
-        login,
-        person,
-        stay,
-    })
+    result.map(|stay| LoggedIn { startup, person, stay })
 }
 
 /// Reads up to the StartupMessage; TLS is shaken on the way.
@@ -185,7 +178,6 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
 async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn) {
     let LoggedIn {
         startup,
-        login,
         mut person,
         mut stay,
     } = logged_in;
@@ -194,14 +186,22 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         return say_goodbye(client, &end).await;
     }
     let world = shared.world.current();
+    let login = stay.account().to_owned();
     let Some(who) = world.directory.principal(&login).cloned() else {
         return;
     };
-    if world.policies.rights(&who).may_act_for.is_empty() {
+    let acts = !world.policies.rights(&who).may_act_for.is_empty();
+    if !acts {
         person.roles = who.roles.clone();
     }
-    let database = startup.get("database").unwrap_or(&login);
-    if let Some(desk) = super::desk::of(shared, database) {
+    let database = startup.get("database").unwrap_or(&stay.login);
+    let desk = super::desk::of(shared, database);
+    if let Some(named) = stay.named().filter(|_| !acts || desk.is_some()) {
+        let refusal = super::acting::not_for(named);
+        record_login(shared, &person, Decision::Refused, refusal.code);
+        return say_goodbye(client, &End::Fatal(refusal)).await;
+    }
+    if let Some(desk) = desk {
         record_login(shared, &person, Decision::Allowed, "");
         let (client, person, end) = Box::pin(super::desk::serve(shared, desk, client, person, (stay, bell))).await;
         record(shared, &person, "logout", Decision::Allowed, "");

@@ -7,6 +7,7 @@ use crate::login::{Asked, Attempt, Proof};
 use crate::refusal::{Refusal, SqlState};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What somebody was let in by.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(super) struct Stay {
     pub tls: bool,
     /// How they have proved who they are.
     pub way: Proof,
+    /// The program that has logged in under this name, if it is none of the person's own.
+    pub program: Option<Arc<str>>,
     /// They have a certificate of this login.
     pub certified: bool,
     /// When that is over, in seconds since 1970.
@@ -30,6 +33,16 @@ pub(super) struct Stay {
 }
 
 impl Stay {
+    /// Whose password, certificate and lock-out it is: the program's where one comes under a person's name.
+    pub fn account(&self) -> &str {
+        self.program.as_deref().unwrap_or(&self.login)
+    }
+
+    /// The person under whose name a program has come.
+    pub fn named(&self) -> Option<&str> {
+        Some(self.login.as_str()).filter(|login| *login != self.account())
+    }
+
     /// What the access rules ask of them at this moment.
     pub fn asked(&self, shared: &Shared, now: DateTime<Utc>) -> Asked {
         let world = shared.world.current();
@@ -65,7 +78,7 @@ impl Stay {
             return Err(over("proof-over", what));
         }
         let asked = self.asked(shared, now);
-        if !asked.admits(self.way, self.certified) {
+        if !asked.admits(self.way, self.certified) || asked.program != self.program {
             return Err(over("access-over", "no access rule lets this login in any more"));
         }
         let changes = asked.changes.map(seconds);

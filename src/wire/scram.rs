@@ -66,6 +66,15 @@ impl Verifier {
         Some(all)
     }
 
+    /// The same to whoever asks, and no password fits: for those who are known and not let in from where they are.
+    pub fn closed(self, mock: Self) -> Self {
+        Self {
+            iterations: self.iterations,
+            salt: self.salt,
+            ..mock
+        }
+    }
+
     /// A verifier that no password fits: the same salt for the same login at every try, and as many iterations as
     /// those that exist have, so that nobody learns which logins do.
     pub fn mock(login: &str, secret: &[u8; 32], iterations: usize) -> Self {
@@ -188,6 +197,18 @@ mod tests {
         assert!(verifier("I\u{ad}X".as_bytes()).fits("IX"));
         assert!(verifier(b"a\x07b").fits("a\x07b"));
         assert!(!Verifier::mock("nobody", &[7; 32], 4096).fits("secret"));
+    }
+
+    #[test]
+    fn a_closed_one_shows_what_an_open_one_shows() {
+        let stored = postgres_protocol::password::scram_sha_256(b"secret");
+        let verifier = || Verifier::parse(&stored).unwrap();
+        let closed = || verifier().closed(Verifier::mock("alice", &[7; 32], 8192));
+        assert!(!attempt(closed(), b"secret"));
+        assert_eq!(
+            (closed().salt, closed().iterations),
+            (verifier().salt, verifier().iterations)
+        );
     }
 
     #[test]

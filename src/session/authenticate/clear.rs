@@ -44,7 +44,8 @@ pub(super) async fn by_token(
 async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
     let entry = shared.doors.load().users.get(login).cloned();
     let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
-    let verifier = stored.unwrap_or_else(|| mock(shared, login));
+    let mock = mock(shared, login);
+    let verifier = stored.unwrap_or(mock);
     let (password, code) = totp::split(secret).unwrap_or((secret, ""));
     let password = password.to_owned();
     let fits = tokio::task::spawn_blocking(move || verifier.fits(&password))

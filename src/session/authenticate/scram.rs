@@ -24,12 +24,13 @@ pub(super) fn mock(shared: &Shared, login: &str) -> scram::Verifier {
 /// to this client.
 pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str, open: bool) -> Result<Outcome, End> {
     let stored = stored(shared, login).await?;
-    let verifier = stored
-        .verifier
-        .as_deref()
-        .and_then(scram::Verifier::parse)
-        .filter(|_| open);
-    let verifier = verifier.unwrap_or_else(|| mock(shared, login));
+    let mock = mock(shared, login);
+    let verifier = match stored.verifier.as_deref().and_then(scram::Verifier::parse) {
+        Some(verifier) if open => verifier,
+        // another salt than from where they are let in would tell that there is one
+        Some(verifier) => verifier.closed(mock),
+        None => mock,
+    };
     let plain = ScramServerAuth::new();
     let doors = shared.doors.load_full();
     let server = match &doors.tls {

@@ -1,326 +1,16 @@
-//! Rights that change while the same sessions go on: grants, delegations, shares, suspensions, further roles and people who
-//! move, laid over the shipped roles by hand-written SQL, and D′ made anew after each change.
+//! Rights that change while the same sessions go on, and D′ made anew after each change.
 
 use crate::dprime::Person;
-use crate::dprime::roles::{self, Role, Table};
+use crate::given::{Now, PEOPLE, change, front, move_people, policies, settle, superuser};
 use crate::run::{Pair, Plan, Tally, run_on};
-use crate::stage::{READER, Stage, TEMPLATE, WHOLE, shipped_policies};
+use crate::stage::{READER, Stage, TEMPLATE, WHOLE};
 use crate::tape::Tape;
 use crate::wire::Address;
 use crate::witness::Witnesses;
 use crate::world::{Seat, World};
-use rowgate::config::Config;
 use rowgate::demo::data;
-use rowgate::demo::front::Front;
 use rowgate::rights::schema;
-use std::fmt::Write;
-use std::path::Path;
-use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_postgres::NoTls;
-
-/// Somebody whose rights change, with the roles that the directory gives them.
-struct Somebody {
-    login: &'static str,
-    roles: &'static [&'static str],
-}
-
-const PEOPLE: [Somebody; 3] = [
-    Somebody {
-        login: "alice",
-        roles: &["sales_rep"],
-    },
-    Somebody {
-        login: "ewan",
-        roles: &["sales_rep", "service_agent"],
-    },
-    Somebody {
-        login: "yun",
-        roles: &["sales_manager"],
-    },
-];
-
-/// People who may be away, by id.
-const COLLEAGUES: [(&str, u32); 3] = [("hao", 37), ("chloe", 38), ("isla", 56)];
-const SCOPES: [(&str, &str); 4] = [
-    ("own", "ROW.owner_id = :me"),
-    ("team", "ROW.team_id = :team"),
-    ("reports", "ROW.owner_id = ANY (:reports)"),
-    ("all", "true"),
-];
-const COLUMNS: [(&str, &str); 6] = [
-    ("customers", "credit_limit"),
-    ("customers", "tax_id"),
-    ("customers", "email"),
-    ("contacts", "phone"),
-    ("contacts", "birthday"),
-    ("contracts", "bank_account"),
-];
-
-/// What one person holds.
-#[derive(Debug, Default, Clone)]
-struct Held {
-    /// More customers, as a condition over ROW.
-    customers: Vec<String>,
-    /// More rows of other tables.
-    rows: Vec<(&'static str, String)>,
-    /// Customers of others that they may edit.
-    edits: Vec<String>,
-    columns: Vec<(&'static str, &'static str)>,
-    roles: Vec<&'static str>,
-}
-
-/// Everything that holds at the moment.
-#[derive(Debug, Default)]
-struct Now {
-    held: [Held; PEOPLE.len()],
-    no_roles: Vec<&'static str>,
-    no_tables: Vec<&'static str>,
-    /// What makes it so, in D.
-    rights: String,
-    /// Who people are, in D and its copy.
-    people: String,
-}
-
-impl Now {
-    fn drawn(tape: &mut Tape) -> Self {
-        let mut now = Self {
-            rights: "DELETE FROM rowgate.rights;".to_owned(),
-            ..Self::default()
-        };
-        for _ in 0..2 + tape.below(5) {
-            now.one(tape);
-        }
-        if tape.chance(60) {
-            let who = ["alice", "ewan", "hao"][tape.below(3)];
-            let team = [14, 18, 19, 11][tape.below(4)];
-            let _ = write!(
-                now.people,
-                "UPDATE crm.users SET team_id = {team}, manager_id = (ARRAY[15, 20])[{}] WHERE login = '{who}';",
-                1 + tape.below(2)
-            );
-        }
-        now
-    }
-
-    fn give(&mut self, columns: &str, values: &str) {
-        let _ = write!(
-            self.rights,
-            "INSERT INTO rowgate.rights ({columns}, until) VALUES ({values}, now() + '1 hour');"
-        );
-    }
-
-    fn one(&mut self, tape: &mut Tape) {
-        let at = tape.below(PEOPLE.len());
-        let login = PEOPLE[at].login;
-        match tape.below(10) {
-            0 | 1 => {
-                let (name, id) = COLLEAGUES[tape.below(COLLEAGUES.len())];
-                self.held[at].customers.push(format!("ROW.owner_id = {id}"));
-                self.held[at].edits.push(format!("ROW.owner_id = {id}"));
-                self.give("kind, login, delegator", &format!("'delegation', '{login}', '{name}'"));
-            }
-            2 | 3 => {
-                let (scope, sql) = SCOPES[tape.below(SCOPES.len())];
-                let table = ["customers", "customers", "opportunities", "contracts"][tape.below(4)];
-                match table {
-                    "customers" => self.held[at].customers.push(sql.to_owned()),
-                    other => self.held[at].rows.push((other, sql.to_owned())),
-                }
-                self.give(
-                    "kind, login, table_name, operations, scope",
-                    &format!("'grant', '{login}', '{table}', '{{view}}', '{scope}'"),
-                );
-            }
-            4 | 5 => {
-                let (table, column) = COLUMNS[tape.below(COLUMNS.len())];
-                self.held[at].columns.push((table, column));
-                self.give(
-                    "kind, login, table_name, columns",
-                    &format!("'grant', '{login}', '{table}', '{{{column}}}'"),
-                );
-            }
-            6 => {
-                let id = 1 + tape.below(60);
-                self.held[at].customers.push(format!("ROW.id = {id}"));
-                self.give(
-                    "kind, login, table_name, record",
-                    &format!("'share', '{login}', 'customers', '{{{id}}}'"),
-                );
-            }
-            7 => {
-                let role = ["finance", "service_agent"][tape.below(2)];
-                self.held[at].roles.push(role);
-                self.give("kind, login, role", &format!("'role', '{login}', '{role}'"));
-            }
-            8 => {
-                let role = ["sales_rep", "service_agent", "finance"][tape.below(3)];
-                self.no_roles.push(role);
-                self.give("kind, role", &format!("'suspension', '{role}'"));
-            }
-            _ => {
-                let table = ["opportunities", "contracts", "activities"][tape.below(3)];
-                self.no_tables.push(table);
-                self.give("kind, table_name", &format!("'suspension', '{table}'"));
-            }
-        }
-    }
-
-    /// A person of the oracle whose roles say what holds now.
-    fn person(&self, at: usize, round: u64) -> Person {
-        let somebody = &PEOPLE[at];
-        let held = &self.held[at];
-        let mut names: Vec<&'static str> = Vec::new();
-        let mut given: Vec<&'static str> = somebody.roles.to_vec();
-        for role in &held.roles {
-            if !given.contains(role) {
-                given.push(role);
-            }
-        }
-        for role in given {
-            if self.no_roles.contains(&role) {
-                continue;
-            }
-            // what was given shows as the first of their own roles shows its rows
-            let is_first = somebody.roles[0] == role;
-            let name = format!("{role} of {} in round {round}", somebody.login);
-            let name: &'static str = Box::leak(name.into_boxed_str());
-            roles::keep(self.changed(roles::role(role), name, is_first.then_some(held), held));
-            names.push(name);
-        }
-        Person {
-            login: somebody.login,
-            roles: Box::leak(names.into_boxed_slice()),
-        }
-    }
-
-    fn changed(&self, role: &Role, name: &'static str, rows: Option<&Held>, held: &Held) -> Role {
-        let more = rows.map(|h| h.customers.join(" OR ")).filter(|sql| !sql.is_empty());
-        // what is visible, or may be edited, with its customer
-        let through_parents = |condition: &str| -> &'static str {
-            let through = "p.id = ROW.customer_id AND (";
-            let more = more.as_ref().filter(|_| condition.contains("m.customer_id = p.id"));
-            let condition = more.map_or(condition.to_owned(), |more| {
-                condition.replace(through, &format!("{through}{} OR ", more.replace("ROW.", "p.")))
-            });
-            Box::leak(condition.into_boxed_str())
-        };
-        let tables: Vec<Table> = role
-            .tables
-            .iter()
-            .filter(|t| !self.no_tables.iter().any(|n| t.name == format!("public.{n}")))
-            .map(|t| {
-                let mut condition = through_parents(t.rows).to_owned();
-                if let Some(more) = more.as_ref().filter(|_| t.name == "public.customers") {
-                    condition = format!("{condition} OR {more}");
-                }
-                for (table, sql) in rows.iter().flat_map(|h| &h.rows) {
-                    if t.name == format!("public.{table}") {
-                        condition = format!("{condition} OR {sql}");
-                    }
-                }
-                let clear = |column: &str| {
-                    let is = |(table, c): &(&str, &str)| t.name == format!("public.{table}") && *c == column;
-                    held.columns.iter().any(is)
-                };
-                let columns: Vec<_> = t.columns.iter().filter(|(column, _)| !clear(column)).cloned().collect();
-                Table {
-                    name: t.name,
-                    rows: Box::leak(condition.into_boxed_str()),
-                    columns: Box::leak(columns.into_boxed_slice()),
-                }
-            })
-            .collect();
-        let edits = role.edits.iter();
-        let mut edits: Vec<_> = edits.map(|(table, sql)| (*table, through_parents(sql))).collect();
-        for sql in rows.iter().flat_map(|h| &h.edits) {
-            edits.push(("public.customers", Box::leak(sql.clone().into_boxed_str())));
-        }
-        Role {
-            name,
-            edits: Box::leak(edits.into_boxed_slice()),
-            tables: Box::leak(tables.into_boxed_slice()),
-            derived: role.derived,
-        }
-    }
-}
-
-/// The shipped policies, in which whoever stands in for somebody gets something by it.
-fn policies(to: &Path) {
-    let copied = std::process::Command::new("cp")
-        .arg("-r")
-        .arg(shipped_policies())
-        .arg(to)
-        .status();
-    assert!(copied.expect("cp").success());
-    for (name, before, after) in [
-        (
-            "sales_rep",
-            "view     = [\"own\", \"member\"]",
-            "view     = [\"own\", \"member\", \"delegated\"]",
-        ),
-        (
-            "sales_rep",
-            "edit     = [\"own\"]",
-            "edit     = [\"own\", \"delegated\"]",
-        ),
-        (
-            "sales_manager",
-            "\"member\", \"unassigned\"]",
-            "\"member\", \"unassigned\", \"delegated\"]",
-        ),
-        (
-            "sales_manager",
-            "edit     = [\"team_tree\", \"reports\"]",
-            "edit     = [\"team_tree\", \"reports\", \"delegated\"]",
-        ),
-    ] {
-        let path = to.join("roles").join(format!("{name}.toml"));
-        let text = std::fs::read_to_string(&path).expect("a role");
-        assert!(text.contains(before), "{name}: {before}");
-        std::fs::write(&path, text.replacen(before, after, 1)).expect("a role");
-    }
-}
-
-async fn superuser(stage: &Stage, database: &str) -> tokio_postgres::Client {
-    let at = &stage.superuser;
-    let text = format!(
-        "host={} port={} user={} password={} dbname={database}",
-        at.host, at.port, at.user, at.password
-    );
-    let (client, connection) = tokio_postgres::connect(&text, NoTls).await.expect("a superuser");
-    tokio::spawn(connection);
-    client
-}
-
-/// Rowgate before D with temporary rights, in this process.
-async fn front(stage: &Stage, files: &Path) -> Front {
-    let text = format!(
-        "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{WHOLE}\"\nuser = \"{READER}\"\n\
-         password = \"{}\"\nsslmode = \"disable\"\n[policies]\ndirectory = \"{}\"\n[login]\nmethod = \"upstream\"\n\
-         auth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n[audit]\noutput = \"off\"\n[rights]\n",
-        stage.superuser.port,
-        data::password(READER),
-        files.display(),
-    );
-    let config = Config::parse("changes", &text, files).unwrap_or_else(|e| panic!("{e:?}"));
-    Front::with_config(config).await.expect("rowgate")
-}
-
-/// Until rowgate has another world; a second is promised, more is waited for on a busy machine.
-async fn change(front: &Front, client: &tokio_postgres::Client, sql: &str) {
-    let mut generation = front.world().watch();
-    let before = front.world().current().generation;
-    client
-        .batch_execute(sql)
-        .await
-        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let changed = generation.wait_for(|g| *g > before);
-    tokio::time::timeout(Duration::from_secs(10), changed)
-        .await
-        .unwrap_or_else(|_| panic!("not in force: {sql}"))
-        .expect("a world");
-}
 
 /// So many changes, and after each the plan's cases by everybody, in the sessions of before.
 pub fn rounds(rounds: u64, plan: Plan) -> Tally {
@@ -336,13 +26,16 @@ pub fn rounds(rounds: u64, plan: Plan) -> Tally {
         });
     }
     settle(&runtime, &stage);
-    let front = runtime.block_on(front(&stage, &policies_at));
+    let front = runtime.block_on(front(&stage, WHOLE, &policies_at));
     let owner = runtime.block_on(superuser(&stage, WHOLE));
     let mut world = World::empty(&stage);
     let mut pairs: Vec<Option<Pair>> = PEOPLE.iter().map(|_| None).collect();
     let mut total = Tally::default();
     for round in 0..rounds {
-        let now = Now::drawn(&mut Tape::seeded(plan.seed.wrapping_mul(0x9e37).wrapping_add(round)));
+        let now = Now::drawn(
+            &mut Tape::seeded(plan.seed.wrapping_mul(0x9e37).wrapping_add(round)),
+            false,
+        );
         println!("round {round}: {} {}", now.rights, now.people);
         runtime.block_on(async {
             change(&front, &owner, &now.rights).await;
@@ -350,18 +43,7 @@ pub fn rounds(rounds: u64, plan: Plan) -> Tally {
                 let copy = superuser(&stage, TEMPLATE).await;
                 copy.batch_execute(&now.people).await.expect("people");
                 drop(copy);
-                let moved = owner.query(MOVED, &[]).await.expect("people");
-                owner.batch_execute(&now.people).await.expect("people");
-                if owner
-                    .query(MOVED, &[])
-                    .await
-                    .expect("people")
-                    .iter()
-                    .map(row)
-                    .ne(moved.iter().map(row))
-                {
-                    change(&front, &owner, "NOTIFY rowgate_directory").await;
-                }
+                move_people(&front, &owner, &now.people).await;
             }
         });
         settle(&runtime, &stage);
@@ -396,26 +78,4 @@ pub fn rounds(rounds: u64, plan: Plan) -> Tally {
     }
     runtime.block_on(front.stop());
     total
-}
-
-const MOVED: &str = "SELECT login, team_id, manager_id FROM crm.users ORDER BY user_id";
-
-fn row(row: &tokio_postgres::Row) -> (String, i32, Option<i32>) {
-    (row.get(0), row.get(1), row.get(2))
-}
-
-/// Until nobody is connected to what D′ is copied from.
-fn settle(runtime: &Runtime, stage: &Stage) {
-    runtime.block_on(async {
-        let client = superuser(stage, "postgres").await;
-        let busy = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'");
-        for _ in 0..200 {
-            let busy: i64 = client.query_one(&busy, &[]).await.expect("an answer").get(0);
-            if busy == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("somebody stays connected to {TEMPLATE}");
-    });
 }

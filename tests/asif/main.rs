@@ -14,6 +14,7 @@ mod compare;
 mod dprime;
 mod explain;
 mod generate;
+mod given;
 mod hashes;
 mod plans;
 mod run;

@@ -10,6 +10,7 @@
 )]
 
 mod again;
+mod changes;
 #[path = "../asif/compare.rs"]
 mod compare;
 mod concurrency;
@@ -17,6 +18,8 @@ mod concurrency;
 mod dprime;
 #[path = "../asif/generate/mod.rs"]
 mod generate;
+#[path = "../asif/given.rs"]
+mod given;
 mod judge;
 mod judged;
 mod make;
@@ -153,6 +156,21 @@ fn whatever_is_written_can_be_verified() {
 #[test]
 fn rowgate_writes_as_if_the_rest_did_not_exist() {
     writes(&people(), plan(5000), None, &[]);
+}
+
+/// The same while rights are given and taken and people move, in sessions that go on. `ASIF_ROUNDS` changes, and
+/// `ASIF_WRITES` statements after each.
+#[test]
+fn rights_that_change_change_what_is_written() {
+    let plan = run::Plan {
+        seed: env("ASIF_SEED").unwrap_or(3),
+        time: None,
+        ..plan(150)
+    };
+    let tally = changes::rounds(env("ASIF_ROUNDS").unwrap_or(4), plan);
+    tally.print(plan.seed);
+    assert!(tally.failures.is_empty(), "{} cases failed", tally.failures.len());
+    assert!(tally.changed > 0, "nothing was written");
 }
 
 /// The same beside seven others on two connections, with a cache that holds two judgements.

@@ -106,7 +106,7 @@ fn pattern(message: &str) -> String {
 }
 
 impl Tally {
-    fn merge(&mut self, other: Tally) {
+    pub fn merge(&mut self, other: Tally) {
         self.cases += other.cases;
         self.statements += other.statements;
         self.same += other.same;
@@ -606,8 +606,16 @@ fn put_back(bench: &mut Bench<'_>, whole: &[usize], guarded: &[usize]) {
     }
 }
 
+/// Sessions that go on from one run to the next, by login.
+pub type Kept = Mutex<BTreeMap<&'static str, Client>>;
+
 /// Runs the plan, every person on a thread of their own.
 pub fn run(yard: &Yard, gate: Gate<'_>, witness: Option<Witness<'_>>, plan: Plan) -> Tally {
+    run_on(yard, gate, witness, plan, &Kept::default())
+}
+
+/// The same in sessions that are there already, and stay.
+pub fn run_on(yard: &Yard, gate: Gate<'_>, witness: Option<Witness<'_>>, plan: Plan, kept: &Kept) -> Tally {
     let total = Mutex::new(Tally::default());
     let (done, found) = (AtomicU64::new(0), AtomicU64::new(0));
     let started = Instant::now();
@@ -618,6 +626,8 @@ pub fn run(yard: &Yard, gate: Gate<'_>, witness: Option<Witness<'_>>, plan: Plan
             scope.spawn(move || {
                 let address = gate(seat);
                 let mut bench = Bench::open(&address, seat, witness).expect("connections");
+                let before = kept.lock().expect("no thread panicked").remove(seat.person.login);
+                bench.gate = before.unwrap_or(bench.gate);
                 let mut tally = Tally::default();
                 for index in (at as u64..).step_by(seats as usize) {
                     let late = plan.time.is_some_and(|t| started.elapsed() > t);
@@ -643,6 +653,8 @@ pub fn run(yard: &Yard, gate: Gate<'_>, witness: Option<Witness<'_>>, plan: Plan
                     }
                 }
                 total.lock().expect("no thread panicked").merge(tally);
+                let mut kept = kept.lock().expect("no thread panicked");
+                kept.insert(seat.person.login, bench.gate);
             });
         }
     });

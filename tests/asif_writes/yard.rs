@@ -54,6 +54,8 @@ const STEWARD: [&str; 4] = [
 /// Everybody, and what the generator may name.
 pub struct Yard {
     pub whole: Schema,
+    /// Marks of D.
+    pub all: Marks,
     pub seats: Vec<Seat>,
 }
 
@@ -124,40 +126,9 @@ impl Yard {
             let template = template(person);
             let own = format!("wd_{}", person.login);
             create(&mut admin, &own, template);
-            let mut d = Client::connect(&at(&own)).expect("D");
-            let prime = build(&stage.superuser, template, person, READER);
-            let mut guarded = Client::connect(&at(&prime.database)).expect("D′");
-            prime::arm(&mut d, &mut guarded, person, false);
-            run(&mut guarded, "ANALYZE");
-            drop(guarded);
-            let reader = |database: &str| Address {
-                database: database.to_owned(),
-                ..stage.whole()
-            };
-            let mut client = Client::connect(&reader(&prime.database)).expect("D′");
-            let mut schema = Schema::read(&mut client, Some(&whole));
-            if schema.relations.is_empty() {
-                schema = whole.clone(); // somebody without rights asks for what there is
-            }
-            let seen = marks(&mut client, &schema);
-            let facts = Facts::read(&mut d, person.login);
-            let known = known(&mut d, &mut client, &facts);
-            seats.push(Seat {
-                person: person.clone(),
-                whole: reader(&own),
-                prime: reader(&prime.database),
-                superuser: stage.superuser.clone(),
-                schema,
-                hidden: all.difference(&seen).cloned().collect(),
-                exempt: Exempt {
-                    row_types: oids(&mut client, PARTIAL_ROW_TYPES),
-                    lasting: oids(&mut client, "SELECT oid FROM pg_class"),
-                },
-                known,
-                defaults: defaults(&mut d),
-            });
+            seats.push(Seat::made(stage, person, &whole, &all));
         }
-        Self { whole, seats }
+        Self { whole, all, seats }
     }
 }
 
@@ -264,6 +235,47 @@ fn known(d: &mut Client, prime: &mut Client, facts: &Facts) -> Known {
 }
 
 impl Seat {
+    /// A person's D′, made by what their roles say now, beside their D.
+    pub fn made(stage: &Stage, person: &Person, whole: &Schema, all: &Marks) -> Self {
+        let at = |database: &str| Address {
+            database: database.to_owned(),
+            ..stage.superuser.clone()
+        };
+        let (template, own) = (template(person), format!("wd_{}", person.login));
+        let mut d = Client::connect(&at(&own)).expect("D");
+        let prime = build(&stage.superuser, template, person, READER);
+        let mut guarded = Client::connect(&at(&prime.database)).expect("D′");
+        prime::arm(&mut d, &mut guarded, person, false);
+        run(&mut guarded, "ANALYZE");
+        drop(guarded);
+        let reader = |database: &str| Address {
+            database: database.to_owned(),
+            ..stage.whole()
+        };
+        let mut client = Client::connect(&reader(&prime.database)).expect("D′");
+        let mut schema = Schema::read(&mut client, Some(whole));
+        if schema.relations.is_empty() {
+            schema = whole.clone(); // somebody without rights asks for what there is
+        }
+        let seen = marks(&mut client, &schema);
+        let facts = Facts::read(&mut d, person.login);
+        let known = known(&mut d, &mut client, &facts);
+        Seat {
+            person: person.clone(),
+            whole: reader(&own),
+            prime: reader(&prime.database),
+            superuser: stage.superuser.clone(),
+            schema,
+            hidden: all.difference(&seen).cloned().collect(),
+            exempt: Exempt {
+                row_types: oids(&mut client, PARTIAL_ROW_TYPES),
+                lasting: oids(&mut client, "SELECT oid FROM pg_class"),
+            },
+            known,
+            defaults: defaults(&mut d),
+        }
+    }
+
     /// A superuser's watch over one of the person's databases.
     pub fn watch(&self, database: &Address) -> Watch {
         let address = Address {

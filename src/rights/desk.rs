@@ -1,11 +1,15 @@
 //! Carries out commands about temporary rights: reads them, asks who may, stores, and waits until it holds.
 
-use super::language::{self, Command, Name, Partner, Record, Target, Terms, Wrong};
+mod asking;
+mod sharing;
+
+use super::language::{self, Command, Name, Target, Terms, Wrong};
 use super::may::Teller;
 use super::schema::{self, SchemaError};
 use super::store::{Change, NewRight};
 use super::{Line, Watch, find, show, when};
 use crate::identity::Principal;
+use crate::policy::written::Scope;
 use crate::refusal::{Refusal, SqlState};
 use crate::world::{World, WorldHandle};
 use std::sync::Arc;
@@ -37,17 +41,13 @@ pub struct Answer {
 
 /// How long it may take until a change holds in this process.
 const IN_FORCE: Duration = Duration::from_secs(1);
-/// Records of one table that are shared with one person or team at most: they stand in every statement's text.
-const MOST_SHARED: usize = 1_000;
-/// Requests of one person that wait for a decision at most.
-const MOST_REQUESTS: i64 = 100;
 /// The longest that any right of an operator's lasts.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
 /// What a change came to.
 struct Done {
     tag: &'static str,
-    note: String,
+    notes: Vec<String>,
 }
 
 impl Desk {
@@ -69,7 +69,7 @@ impl Desk {
         }
         Ok(Answer {
             tag: done.tag.to_owned(),
-            notes: vec![done.note],
+            notes: done.notes,
             ..Answer::default()
         })
     }
@@ -112,10 +112,17 @@ impl Desk {
                 let to = find::person(teller, world, to)?;
                 find::what(world, what)?;
                 let end = needed_end(terms, now)?;
-                allow(
-                    teller.may_give(world, what, &to, left(end, now)),
-                    "give this to this person",
-                )?;
+                let length = left(end, now);
+                if !teller.may_give(world, what, &to, length) {
+                    let denied = if !teller.may_give_somebody(world, what) {
+                        "give this"
+                    } else if !teller.may_give(world, what, &to, Duration::ZERO) {
+                        "give this to this person"
+                    } else {
+                        "give this for so long"
+                    };
+                    return Err(forbidden(denied));
+                }
                 let right = NewRight::given(what, &to.login, end);
                 let number = self.give(teller, &reason, &right).await?;
                 Ok(done(
@@ -151,7 +158,9 @@ impl Desk {
                     from.login,
                     when::shown(end)
                 );
-                Ok(done("DELEGATE", note))
+                let mut done = done("DELEGATE", note);
+                done.notes.extend(gives_nothing(world, &to, table.as_ref()));
+                Ok(done)
             }
             Command::Suspend(target, terms) => {
                 find::target(teller, world, target)?;
@@ -167,7 +176,11 @@ impl Desk {
             Command::Resume(target, _) => {
                 allow(teller.may_suspend(world, target), "let this go on")?;
                 let ended = world.rights.rights.iter();
-                let ended = ended.filter(|r| r.subject.suspends(target)).map(|r| r.number).collect();
+                let ended: Vec<i64> = ended.filter(|r| r.subject.suspends(target)).map(|r| r.number).collect();
+                if ended.is_empty() {
+                    let refusal = Refusal::new("not-suspended", SqlState::UndefinedObject, "this is not suspended");
+                    return Err(refusal.at(target.name().at));
+                }
                 self.end(teller, &reason, ended, "RESUME").await
             }
             Command::Share(record, partner, terms) => self.share(teller, world, record, partner, terms, &reason).await,
@@ -181,27 +194,7 @@ impl Desk {
             }
             Command::Revoke(number, _) => self.revoke(teller, world, vec![*number], &reason, "REVOKE").await,
             Command::Raise(role, terms) => self.raise(teller, world, role.as_ref(), terms, &reason).await,
-            Command::Request(what, terms) => {
-                find::what(world, what)?;
-                let end = needed_end(terms, now)?;
-                if reason.is_empty() {
-                    return Err(invalid("a request needs a reason").hint("Add REASON '…'."));
-                }
-                allow(teller.may_request(world, what, left(end, now)), "ask for this")?;
-                let mut line = self.open().await?;
-                let change = Change::begin(line.client_mut(), &teller.name(), &reason)
-                    .await
-                    .map_err(failed)?;
-                if change.waiting(&teller.name()).await.map_err(failed)? >= MOST_REQUESTS {
-                    return Err(invalid("too many of your requests wait for a decision"));
-                }
-                let number = change.ask(&what.to_string(), end).await.map_err(failed)?;
-                change.commit().await.map_err(failed)?;
-                Ok(done(
-                    "REQUEST",
-                    format!("request {number}: {what} until {}", when::shown(end)),
-                ))
-            }
+            Command::Request(what, terms) => self.request(teller, world, what, terms, &reason).await,
             Command::Approve(number, _) => self.decide(teller, world, *number, &reason, true).await,
             Command::Reject(number, _) => self.decide(teller, world, *number, &reason, false).await,
             Command::Show(_) => Err(invalid("nothing is changed by SHOW")),
@@ -262,203 +255,26 @@ impl Desk {
         let numbers = numbers.into_iter().filter(known).collect();
         self.end(teller, reason, numbers, tag).await
     }
-
-    async fn share(
-        &self,
-        teller: &Teller,
-        world: &World,
-        record: &Record,
-        partner: &Partner,
-        terms: &Terms,
-        reason: &str,
-    ) -> Result<Done, Refusal> {
-        let now = SystemTime::now();
-        find::key(world, record)?;
-        let people = match partner {
-            Partner::Person(name) => vec![find::person(teller, world, name)?],
-            Partner::Team(name) => find::team(world, name)?,
-        };
-        let longest = world
-            .policies
-            .written()
-            .roles
-            .values()
-            .map(|r| r.temporary.longest)
-            .max();
-        let until = match (end(terms, now)?, teller) {
-            (None, Teller::Operator(_)) => None,
-            (None, Teller::Person(_)) => longest
-                .filter(|_| !people.is_empty())
-                .map(|_| now + shortest_share(teller, world, record, &people)),
-            (some, _) => some,
-        };
-        let length = until.map_or(LONGEST, |end| left(end, now));
-        allow(
-            teller.may_share(world, record, &people, length),
-            "share records of this table with them",
-        )?;
-        let rights = world.rights.rights.iter();
-        let shared = rights.filter(|r| r.subject.is_shared(&record.table, partner));
-        if shared.count() >= MOST_SHARED {
-            let refusal = invalid("too many records of this table are shared with them");
-            return Err(refusal.hint("Give them a scope instead."));
-        }
-        self.sees(teller, world, record).await?;
-        let right = NewRight {
-            kind: "share",
-            table: Some(record.table.text.clone()),
-            record: Some(record.key.iter().map(|k| k.text.clone()).collect()),
-            until,
-            login: match partner {
-                Partner::Person(name) => Some(name.text.clone()),
-                Partner::Team(_) => None,
-            },
-            team: match partner {
-                Partner::Team(name) => Some(name.text.clone()),
-                Partner::Person(_) => None,
-            },
-            ..NewRight::default()
-        };
-        let number = self.give(teller, reason, &right).await?;
-        Ok(done("SHARE", format!("right {number}: shared")))
-    }
-
-    /// The record has to be there, and whoever shares it has to see it by more than what they hold for a time.
-    async fn sees(&self, teller: &Teller, world: &World, record: &Record) -> Result<(), Refusal> {
-        let missing = || {
-            let at = record.key.first().map_or(0, |k| k.at);
-            Refusal::new("no-such-record", SqlState::UndefinedObject, "there is no such record").at(at)
-        };
-        let who = match teller {
-            Teller::Operator(_) => None,
-            Teller::Person(_) => Some(teller.lasting(world).ok_or_else(missing)?),
-        };
-        let sql = world
-            .policies
-            .record_query(&record.table.text, who.as_ref(), &world.catalog)
-            .ok_or_else(missing)?;
-        let line = self.upstream.open().await.map_err(failed)?;
-        let settings = "SET statement_timeout = '5s'; SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'";
-        line.client().batch_execute(settings).await.map_err(failed)?;
-        let keys: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = record
-            .key
-            .iter()
-            .map(|k| &k.text as &(dyn tokio_postgres::types::ToSql + Sync))
-            .collect();
-        match line.client().query_opt(&sql, &keys).await {
-            Ok(Some(_)) => Ok(()),
-            // what is no value of the key's type names no record
-            Ok(None) => Err(missing()),
-            Err(error) if error.as_db_error().is_some() => Err(missing()),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    async fn raise(
-        &self,
-        teller: &Teller,
-        world: &World,
-        role: Option<&Name>,
-        terms: &Terms,
-        reason: &str,
-    ) -> Result<Done, Refusal> {
-        let now = SystemTime::now();
-        let raises = teller.raises(world);
-        let named = |name: &str| role.is_none_or(|r| r.text == name);
-        let wanted = raises.iter().filter(|(name, _)| named(name)).max_by_key(|(_, l)| *l);
-        if role.is_none() && raises.iter().any(|(name, _)| Some(name) != wanted.map(|(w, _)| w)) {
-            let roles: Vec<&str> = raises.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(
-                invalid("there is more than one role to take").hint(format!("RAISE ROLE {} …", roles.join(" or ")))
-            );
-        }
-        let (Teller::Person(login), Some((role, longest))) = (teller, wanted) else {
-            return Err(forbidden("raise yourself"));
-        };
-        if reason.is_empty() {
-            return Err(invalid("whoever raises themselves says why").hint("Add REASON '…'."));
-        }
-        let end = end(terms, now)?.unwrap_or(now + *longest);
-        allow(left(end, now) <= *longest, "raise yourself for so long")?;
-        let right = NewRight {
-            kind: "raise",
-            login: Some(login.clone()),
-            role: Some(role.clone()),
-            until: Some(end),
-            ..NewRight::default()
-        };
-        let number = self.give(teller, reason, &right).await?;
-        tracing::warn!(
-            login,
-            role,
-            reason,
-            until = when::shown(end),
-            number,
-            "somebody has raised their own rights"
-        );
-        Ok(done(
-            "RAISE",
-            format!("right {number}: role {role} until {}", when::shown(end)),
-        ))
-    }
-
-    async fn decide(
-        &self,
-        teller: &Teller,
-        world: &World,
-        number: i64,
-        reason: &str,
-        approve: bool,
-    ) -> Result<Done, Refusal> {
-        let mut line = self.open().await?;
-        let change = Change::begin(line.client_mut(), &teller.name(), reason)
-            .await
-            .map_err(failed)?;
-        let missing = || {
-            Refusal::new(
-                "no-such-request",
-                SqlState::UndefinedObject,
-                "there is no such open request",
-            )
-        };
-        let (login, wanted, until) = change.request(number).await.map_err(failed)?.ok_or_else(missing)?;
-        let what = language::what(&wanted).map_err(|_| missing())?;
-        let length = if approve {
-            left(until, SystemTime::now())
-        } else {
-            Duration::ZERO
-        };
-        allow(
-            teller.may_decide(world, &login, &what, length),
-            "decide on this request",
-        )?;
-        if !approve {
-            change.decide(number, "rejected").await.map_err(failed)?;
-            change.commit().await.map_err(failed)?;
-            return Ok(done("REJECT", format!("request {number} is rejected")));
-        }
-        if until <= SystemTime::now() {
-            return Err(invalid("the time that was asked for is over"));
-        }
-        let right = change
-            .give(&NewRight::given(&what, &login, until))
-            .await
-            .map_err(failed)?;
-        change.decide(number, "approved").await.map_err(failed)?;
-        change.commit().await.map_err(failed)?;
-        let note = format!("right {right}: {what} to {login} until {}", when::shown(until));
-        Ok(done("APPROVE", note))
-    }
 }
 
-/// How long a share lasts where nothing is said: as long as the policy lets it.
-fn shortest_share(teller: &Teller, world: &World, record: &Record, people: &[Arc<Principal>]) -> Duration {
-    let roles = world.policies.written().roles.values();
-    let lengths = roles.map(|r| r.temporary.longest);
-    lengths
-        .filter(|length| teller.may_share(world, record, people, *length))
-        .max()
-        .unwrap_or(LONGEST)
+/// Whose roles name the scope `delegated` nowhere gets nothing by standing in for somebody.
+fn gives_nothing(world: &World, to: &Principal, table: Option<&Name>) -> Option<String> {
+    let rules = to
+        .roles
+        .iter()
+        .filter_map(|role| world.policies.written().roles.get(role));
+    let mut tables = rules.flat_map(|rule| &rule.tables);
+    let shows = tables.any(|(name, may)| {
+        let named = table.is_none_or(|table| table.text == *name);
+        named && may.view.iter().any(|word| word.scope == Scope::Delegated)
+    });
+    (!shows).then(|| {
+        let what = table.map_or_else(|| "any table".to_owned(), |table| table.text.clone());
+        format!(
+            "this gives {} nothing: none of their roles shows rows of {what} by the scope \"delegated\"",
+            to.login
+        )
+    })
 }
 
 fn of_target(target: &Target) -> NewRight {
@@ -488,7 +304,7 @@ fn left(end: SystemTime, now: SystemTime) -> Duration {
 }
 
 fn done(tag: &'static str, note: String) -> Done {
-    Done { tag, note }
+    Done { tag, notes: vec![note] }
 }
 
 fn allow(allowed: bool, what: &str) -> Result<(), Refusal> {

@@ -64,6 +64,13 @@ impl Teller {
         })
     }
 
+    /// May they give this to anybody at all?
+    pub fn may_give_somebody(&self, world: &World, what: &What) -> bool {
+        self.any(world, |_, rule| {
+            rule.give.iter().any(|pattern| covers(&pattern.what, what))
+        })
+    }
+
     /// May they have somebody stand in for somebody else?
     pub fn may_delegate(&self, world: &World, from: &Principal, to: &Principal, length: Duration) -> bool {
         self.any(world, |own, rule| {

@@ -188,7 +188,8 @@ async fn history(
     world: &World,
     about: Option<&About>,
 ) -> Result<Vec<Vec<Option<String>>>, Refusal> {
-    const SELECT: &str = "SELECT at, who, what, login, table_name, record, why, before::text, after::text, \
+    const SELECT: &str = "SELECT at, who, what, login, table_name, record, why, \
+        jsonb_strip_nulls(before)::text AS before, jsonb_strip_nulls(after)::text AS after, \
         coalesce(after, before) ->> 'delegator' AS delegator FROM rowgate.history \
         WHERE ($1::text IS NULL OR login = $1 OR coalesce(after, before) ->> 'delegator' = $1) \
         AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC LIMIT $4";

@@ -147,12 +147,22 @@ impl<'c> Change<'c> {
         self.transaction.query_one(SELECT, &[&login]).await?.try_get(0)
     }
 
-    /// An open request, which nobody else decides on meanwhile: who asks, for what, until when.
-    pub async fn request(&self, number: i64) -> Result<Option<(String, String, SystemTime)>, Error> {
+    /// Gives another reason for what follows.
+    pub fn because(&mut self, why: &str) {
+        self.why = why.to_owned();
+    }
+
+    /// An open request, which nobody else decides on meanwhile: who asks, for what, until when, why.
+    pub async fn request(&self, number: i64) -> Result<Option<(String, String, SystemTime, String)>, Error> {
         const SELECT: &str =
-            "SELECT login, wanted, until FROM rowgate.requests WHERE id = $1 AND state = 'open' FOR UPDATE";
+            "SELECT login, wanted, until, reason FROM rowgate.requests WHERE id = $1 AND state = 'open' FOR UPDATE";
         match self.transaction.query_opt(SELECT, &[&number]).await? {
-            Some(row) => Ok(Some((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))),
+            Some(row) => Ok(Some((
+                row.try_get(0)?,
+                row.try_get(1)?,
+                row.try_get(2)?,
+                row.try_get(3)?,
+            ))),
             None => Ok(None),
         }
     }

@@ -71,6 +71,15 @@ pub enum Target {
     Table(Name),
 }
 
+impl Target {
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        match self {
+            Self::Person(name) | Self::Role(name) | Self::Table(name) => name,
+        }
+    }
+}
+
 /// With whom a record is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Partner {

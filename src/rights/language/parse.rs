@@ -12,8 +12,33 @@ const COMMANDS: [&str; 12] = [
     "SHOW",
 ];
 
+/// What is said to databases, and looks like a command of here.
+const SQL: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER"];
+
+fn is_one(word: &str) -> bool {
+    COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(word))
+}
+
+fn is_sql(word: &str) -> bool {
+    SQL.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
 /// Reads one command.
 pub fn command(text: &str) -> Result<Command, Wrong> {
+    let word = text
+        .trim_start()
+        .split(|c: char| !c.is_alphabetic())
+        .next()
+        .unwrap_or("");
+    let nearest = did_you_mean(word, COMMANDS.iter().copied());
+    // statements of another language are not read word by word
+    if !word.is_empty() && !is_one(word) && (nearest.is_none() || is_sql(word)) {
+        let at = text.len() - text.trim_start().len();
+        let mut wrong = Wrong::at(at, "this is no command of rowgate".to_owned());
+        wrong.hint =
+            Some("SHOW HELP lists the commands; queries go to the database behind, by its own name.".to_owned());
+        return Err(wrong);
+    }
     let mut reader = Reader::new(text)?;
     let first = reader.keyword(&COMMANDS)?;
     let command = match first {

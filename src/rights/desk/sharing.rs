@@ -1,0 +1,122 @@
+//! Single records that people share.
+
+use super::{Desk, Done, LONGEST, allow, done, end, failed, invalid, left};
+use crate::identity::Principal;
+use crate::refusal::{Refusal, SqlState};
+use crate::rights::find;
+use crate::rights::language::{Partner, Record, Terms};
+use crate::rights::may::Teller;
+use crate::rights::store::NewRight;
+use crate::world::World;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Records of one table that are shared with one person or team at most: they stand in every statement's text.
+const MOST_SHARED: usize = 1_000;
+
+impl Desk {
+    pub(super) async fn share(
+        &self,
+        teller: &Teller,
+        world: &World,
+        record: &Record,
+        partner: &Partner,
+        terms: &Terms,
+        reason: &str,
+    ) -> Result<Done, Refusal> {
+        let now = SystemTime::now();
+        find::key(world, record)?;
+        let people = match partner {
+            Partner::Person(name) => vec![find::person(teller, world, name)?],
+            Partner::Team(name) => find::team(world, name)?,
+        };
+        let longest = world
+            .policies
+            .written()
+            .roles
+            .values()
+            .map(|r| r.temporary.longest)
+            .max();
+        let until = match (end(terms, now)?, teller) {
+            (None, Teller::Operator(_)) => None,
+            (None, Teller::Person(_)) => longest
+                .filter(|_| !people.is_empty())
+                .map(|_| now + shortest_share(teller, world, record, &people)),
+            (some, _) => some,
+        };
+        let length = until.map_or(LONGEST, |end| left(end, now));
+        allow(
+            teller.may_share(world, record, &people, length),
+            "share records of this table with them",
+        )?;
+        let rights = world.rights.rights.iter();
+        let shared = rights.filter(|r| r.subject.is_shared(&record.table, partner));
+        if shared.count() >= MOST_SHARED {
+            let refusal = invalid("too many records of this table are shared with them");
+            return Err(refusal.hint("Give them a scope instead."));
+        }
+        self.sees(teller, world, record).await?;
+        let right = NewRight {
+            kind: "share",
+            table: Some(record.table.text.clone()),
+            record: Some(record.key.iter().map(|k| k.text.clone()).collect()),
+            until,
+            login: match partner {
+                Partner::Person(name) => Some(name.text.clone()),
+                Partner::Team(_) => None,
+            },
+            team: match partner {
+                Partner::Team(name) => Some(name.text.clone()),
+                Partner::Person(_) => None,
+            },
+            ..NewRight::default()
+        };
+        let number = self.give(teller, reason, &right).await?;
+        Ok(done("SHARE", format!("right {number}: shared")))
+    }
+
+    /// The record has to be there, and whoever shares it has to see it by more than what they hold for a time.
+    async fn sees(&self, teller: &Teller, world: &World, record: &Record) -> Result<(), Refusal> {
+        let missing = || {
+            let at = record.key.first().map_or(0, |k| k.at);
+            let refusal = Refusal::new("no-such-record", SqlState::UndefinedObject, "there is no such record").at(at);
+            match teller {
+                Teller::Operator(_) => refusal,
+                Teller::Person(_) => refusal.hint("A record that you see for a time alone is not yours to share."),
+            }
+        };
+        let who = match teller {
+            Teller::Operator(_) => None,
+            Teller::Person(_) => Some(teller.lasting(world).ok_or_else(missing)?),
+        };
+        let sql = world
+            .policies
+            .record_query(&record.table.text, who.as_ref(), &world.catalog)
+            .ok_or_else(missing)?;
+        let line = self.upstream.open().await.map_err(failed)?;
+        let settings = "SET statement_timeout = '5s'; SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'";
+        line.client().batch_execute(settings).await.map_err(failed)?;
+        let keys: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = record
+            .key
+            .iter()
+            .map(|k| &k.text as &(dyn tokio_postgres::types::ToSql + Sync))
+            .collect();
+        match line.client().query_opt(&sql, &keys).await {
+            Ok(Some(_)) => Ok(()),
+            // what is no value of the key's type names no record
+            Ok(None) => Err(missing()),
+            Err(error) if error.as_db_error().is_some() => Err(missing()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// How long a share lasts where nothing is said: as long as the policy lets it.
+fn shortest_share(teller: &Teller, world: &World, record: &Record, people: &[Arc<Principal>]) -> Duration {
+    let roles = world.policies.written().roles.values();
+    let lengths = roles.map(|r| r.temporary.longest);
+    lengths
+        .filter(|length| teller.may_share(world, record, people, *length))
+        .max()
+        .unwrap_or(LONGEST)
+}

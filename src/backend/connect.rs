@@ -147,6 +147,16 @@ impl Connector {
             .map_err(|_| ConnectError::Timeout)?
     }
 
+    /// Ends one of the server's processes that serve rowgate's own role, with everything that was sent to it.
+    pub async fn terminate(&self, process: i32) -> Result<(), ConnectError> {
+        let mut connection = self.connect().await?;
+        let end = "SELECT pg_catalog.pg_terminate_backend($1::pg_catalog.int4)";
+        connection.run(end, &[&process.to_string()]).await?;
+        connection.terminate();
+        connection.drain().await?;
+        Ok(())
+    }
+
     async fn open(&self) -> Result<Stream, ConnectError> {
         let Upstream { host, port, .. } = &self.upstream;
         if host.starts_with('/') {

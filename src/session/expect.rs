@@ -158,6 +158,10 @@ impl Queue {
         self.entries.len()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Expect> {
+        self.entries.iter()
+    }
+
     pub fn front(&mut self) -> Option<&mut Expect> {
         self.entries.front_mut()
     }

@@ -242,6 +242,7 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         copying: false,
         enclosure: None,
         standing: None,
+        overtaken: None,
         registration,
         number: person.session,
         away: None,
@@ -322,6 +323,7 @@ impl Session<'_> {
     async fn end(self, end: End) {
         let idle =
             self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() && !self.state.segment_open;
+        let waits = self.queue.len() > 1;
         let target = self.back.key();
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
         let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));
@@ -337,7 +339,11 @@ impl Session<'_> {
         shared.counters.repinned(pinned, None);
         // whoever is put out does not have to read that before their statement ends
         if !idle && matches!(end, End::Fatal(_)) && !matches!(back, Upstream::Away(_)) {
-            let _ = shared.connector.cancel(target.0, target.1).await;
+            // what was sent behind it would run if it were cancelled alone
+            let ended = waits && shared.connector.terminate(target.0).await.is_ok();
+            if !ended {
+                let _ = shared.connector.cancel(target.0, target.1).await;
+            }
         }
         say_goodbye(client, &end).await;
         match back {

@@ -24,6 +24,7 @@ mod limits;
 mod login;
 mod naming;
 mod overflow;
+mod overtaken;
 mod pooling;
 mod prepared;
 mod probes;
@@ -144,6 +145,8 @@ struct Session<'s> {
     pinned: Option<Pin>,
     /// Its place among those who hold connections.
     share: Option<shares::Share>,
+    /// When statements that wait in the database are looked at again, since the world is another one.
+    overtaken: Option<tokio::time::Instant>,
     /// Until when it may go on.
     stay: stay::Stay,
     /// Rings when the world has changed or rowgate stops.

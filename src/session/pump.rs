@@ -150,11 +150,15 @@ impl Session<'_> {
     /// Moves bytes while something is under way. Who may not be here any more does not wait for its end.
     async fn pump(&mut self) -> Result<(), End> {
         let bell = Arc::clone(&self.bell);
-        let deadline = self.overflow.as_ref().and_then(|o| o.cancel_at());
+        let deadlines = [self.overflow.as_ref().and_then(|o| o.cancel_at()), self.overtaken];
+        let deadline = deadlines.into_iter().flatten().min();
         let mut moved = poll_fn(|cx| {
             if bell.has_rung(cx, &mut self.heard.1) {
                 self.stay.look(self.shared, &bell)?;
                 self.still_in(&self.shared.world.current())?;
+                if self.world_moved_on() {
+                    return Poll::Ready(Ok(()));
+                }
             }
             self.poll_move(cx)
         });
@@ -168,6 +172,9 @@ impl Session<'_> {
         }
         // also where there was always something to move
         self.cancel_overflow();
+        if self.overtaken.is_some() {
+            Box::pin(self.end_overtaken()).await?;
+        }
         Ok(())
     }
 

@@ -55,6 +55,33 @@ fn place(database: &Database, more: &str) -> tempfile::TempDir {
     place
 }
 
+/// What psql says to one command.
+async fn say(port: u16, at: &str, password: &str, command: &str, verbosity: &str) -> String {
+    let mut psql = Command::new("psql");
+    psql.arg(format!("host=localhost port={port} {at}"));
+    psql.args([
+        "-X",
+        "-At",
+        "-w",
+        "-v",
+        &format!("VERBOSITY={verbosity}"),
+        "-c",
+        command,
+    ]);
+    psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
+    let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    said.trim().to_owned()
+}
+
+/// The same over TLS, as somebody in a database: the error alone.
+fn psql_at(port: u16, database: &str, login: &str) -> impl AsyncFn(&str, &str) -> String + use<> {
+    let at = format!("user={login} dbname={database} sslmode=require");
+    async move |password: &str, command: &str| say(port, &at, password, command, "terse").await
+}
+
 fn denied(login: &str) -> String {
     format!("password authentication failed for user \"{login}\"")
 }
@@ -95,31 +122,9 @@ async fn set_and_changed() {
     assert_eq!(tls("grace", &data::password("grace")).await, denied("grace"));
 
     // her own, in the database of rights
-    let change = |password: &str, mode: &str, command: &str| {
-        let url = format!(
-            "host=localhost port={} user=alice dbname=rowgate sslmode={mode}",
-            gate.port()
-        );
-        let mut psql = Command::new("psql");
-        psql.args([
-            url.as_str(),
-            "-X",
-            "-At",
-            "-w",
-            "-v",
-            "VERBOSITY=verbose",
-            "-c",
-            command,
-        ]);
-        psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
-        async move {
-            let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
-                .await
-                .unwrap();
-            String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
-                .trim()
-                .to_owned()
-        }
+    let change = async |password: &str, mode: &str, command: &str| {
+        let at = format!("user=alice dbname=rowgate sslmode={mode}");
+        say(gate.port(), &at, password, command, "verbose").await
     };
     let to = |password: &str| format!("CHANGE PASSWORD TO '{password}'");
     let said = change(FIRST, "require", &to("short")).await;
@@ -232,33 +237,29 @@ async fn what_is_kept_is_asked_for_one_by_one() {
     assert_eq!(tls("alice", FIRST).await, "in");
     let said = tls("bob", SECOND).await;
     assert!(said.starts_with("the password of user \"bob\" has expired"), "{said}");
+    assert!(said.contains("CHANGE PASSWORD TO"), "{said}");
+    // nothing else is done with it, and only where rowgate itself answers
+    let desk = psql_at(gate.port(), "rowgate", "bob");
+    let refused = "ERROR:  permission denied: your password has expired";
+    assert!(desk(SECOND, "SHOW RIGHTS").await.starts_with(refused));
+    assert_eq!(
+        desk(SECOND, "CHANGE PASSWORD TO 'short'").await,
+        "ERROR:  the password must have at least 12 characters"
+    );
+    let change = format!("CHANGE PASSWORD TO '{THIRD}'");
+    assert_eq!(desk(SECOND, &change).await, "CHANGE PASSWORD");
+    assert_eq!(tls("bob", THIRD).await, "in");
+    assert_eq!(tls("bob", SECOND).await, denied("bob"));
+    assert_eq!(desk(THIRD, "SHOW REQUESTS").await, "");
     assert_eq!(tls("bob", FIRST).await, denied("bob"));
     // nobody's own SQL reaches them
-    let say = |login: &str, password: &str, sql: &str| {
-        let url = format!(
-            "host=localhost port={} user={login} dbname={} sslmode=require",
-            gate.port(),
-            database.name
-        );
-        let mut psql = Command::new("psql");
-        psql.args([url.as_str(), "-X", "-At", "-w", "-c", sql]);
-        psql.env("PGPASSWORD", password).env("PGSSLROOTCERT", "/nonexistent");
-        async move {
-            let output = tokio::task::spawn_blocking(move || psql.output().unwrap())
-                .await
-                .unwrap();
-            String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
-                .trim()
-                .to_owned()
-        }
-    };
     for sql in [
         "SELECT * FROM rowgate.passwords",
         "SELECT * FROM rowgate.passwords_of('bob', 9)",
         "SELECT rowgate.set_password('bob', 'x', 'y')",
         "SELECT rowgate.passwords_of('bob', 9)",
     ] {
-        let said = say("alice", FIRST, sql).await;
+        let said = psql_at(gate.port(), &database.name, "alice")(FIRST, sql).await;
         assert!(said.starts_with("ERROR"), "{sql}: {said}");
     }
     // the schema goes away: nobody comes in, and the reason is not the password

@@ -9,6 +9,7 @@ mod scram;
 use super::stay::Stay;
 use super::{End, Shared};
 use crate::audit::{Decision, Person};
+use crate::config::LoginMethod;
 use crate::login::claims::{Pass, Unfit};
 use crate::login::{Place, Proof, Tried, certificate};
 use crate::net::{Channel, Malformed, frame};
@@ -69,6 +70,7 @@ pub(super) async fn authenticate(
         way: Proof::Reject,
         program: None,
         certified: false,
+        must_change: false,
         until: None,
         doors: None,
     };
@@ -154,11 +156,18 @@ pub(super) async fn authenticate(
         ));
     }
     if last.is_over {
-        let message = format!("the password of user \"{login}\" has expired");
-        let refusal = Refusal::new("password-expired", SqlState::InvalidPassword, message);
-        return Err(End::Fatal(
-            refusal.hint("Ask the administrator of rowgate for a new one."),
-        ));
+        let desk = shared.desk.is_some() && shared.doors.load().login.method == LoginMethod::Rowgate;
+        let is_there = super::desk::of(shared, &stay.database).is_some() && stay.named().is_none();
+        if !(desk && is_there) {
+            let message = format!("the password of user \"{login}\" has expired");
+            let refusal = Refusal::new("password-expired", SqlState::InvalidPassword, message);
+            return Err(End::Fatal(refusal.hint(if desk {
+                "Connect to the database \"rowgate\" over TLS and say CHANGE PASSWORD TO '…'."
+            } else {
+                "Ask the administrator of rowgate for a new one."
+            })));
+        }
+        stay.must_change = true;
     }
     let by_certificate = matches!(last.way, Proof::Certificate) || asked.certificate;
     stay.way = last.way;

@@ -225,6 +225,11 @@ impl Talk<'_> {
         {
             None => return done(""),
             Some(first) if first.eq_ignore_ascii_case("change") => return self.change_password(text).await,
+            Some(_) if self.stay.must_change => {
+                let message = "permission denied: your password has expired";
+                let refusal = Refusal::forbidden("password-expired", message);
+                return Err(refusal.hint("Say CHANGE PASSWORD TO '…', and connect again."));
+            }
             // what drivers say at the beginning of every session; nothing here depends on settings
             Some(first) if first.eq_ignore_ascii_case("set") => return done("SET"),
             Some(_) => {}

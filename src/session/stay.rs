@@ -26,6 +26,8 @@ pub(super) struct Stay {
     pub program: Option<Arc<str>>,
     /// They have a certificate of this login.
     pub certified: bool,
+    /// By a password that has to be changed first.
+    pub must_change: bool,
     /// When that is over, in seconds since 1970.
     pub until: Option<u64>,
     /// Which doors it was looked at with.

@@ -274,7 +274,6 @@ async fn a_shared_record_counts_as_membership() {
 async fn suspensions_of_people_roles_and_tables() {
     let stage = Stage::new().await;
     let alice = stage.login("alice").await;
-    let hao = stage.login("hao").await;
     stage
         .give("kind, table_name, reason", "'suspension', 'customers', 'leak'")
         .await;
@@ -285,6 +284,13 @@ async fn suspensions_of_people_roles_and_tables() {
     stage.give("kind, role", "'suspension', 'sales_rep'").await;
     assert_eq!(failure(&alice, COUNT).await.0, "42501");
     stage.gate.change(&stage.owner, "DELETE FROM rowgate.rights").await;
+    // a person, until somebody lifts it
+    stage.give("kind, login", "'suspension', 'hao'").await;
+    let config = login_at(stage.gate.port(), "hao", &stage.database.name);
+    assert!(try_connect(&config).await.is_err());
+    stage.gate.change(&stage.owner, "DELETE FROM rowgate.rights").await;
+    assert!(try_connect(&config).await.is_ok());
+    let hao = stage.login("hao").await;
     // what somebody suspended has given rests as well
     let delegation = "'delegation', 'hao', 'alice', now() + '1 hour'";
     stage.give("kind, login, delegator, until", delegation).await;

@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 5] = [
     ),
     (
         "roles/sales_rep.toml",
-        "[customers]\nview = [\"own\", \"delegated\"]\n[customers.columns]\n\"*\" = \"clear\"\n",
+        "[customers]\nview = [\"own\", \"member\", \"delegated\"]\n[customers.columns]\n\"*\" = \"clear\"\n",
     ),
     (
         "roles/sales_manager.toml",
@@ -44,8 +44,21 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
+/// What somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Own,
+    /// And one record that is shared.
+    OneMore,
+    /// And those of a colleague.
+    Both,
+    All,
+    /// The table is closed.
+    Nothing,
+}
+
 /// What an answer must be, since when, and until when; `None` while that changes.
-type Known = Option<(bool, SystemTime, Option<SystemTime>)>;
+type Known = Option<(Seen, SystemTime, Option<SystemTime>)>;
 type Truth = Arc<Mutex<Known>>;
 
 #[derive(Clone)]
@@ -56,9 +69,14 @@ struct Race {
     wrong: Arc<Mutex<Vec<String>>>,
     /// The longest that an old answer was given after a change, in microseconds.
     latest: Arc<AtomicU64>,
-    narrow: String,
-    wide: String,
+    own: i64,
+    colleague: i64,
+    all: i64,
 }
+
+const CLOSED: &str = "closed";
+const OVERTAKEN: &str =
+    "E FATAL 57P01 terminating connection because your rights have changed while statements were waiting";
 
 impl Race {
     fn now(&self) -> Known {
@@ -68,10 +86,16 @@ impl Race {
 
     /// One answer to a question that was asked at a moment.
     fn check(&self, way: usize, asked: SystemTime, before: Known, answer: &str) {
-        let Some((is_wide, since, _)) = before.filter(|before| self.now() == Some(*before)) else {
+        let Some((seen, since, _)) = before.filter(|before| self.now() == Some(*before)) else {
             return;
         };
-        let right = if is_wide { &self.wide } else { &self.narrow };
+        let right = match seen {
+            Seen::Own => self.own.to_string(),
+            Seen::OneMore => (self.own + 1).to_string(),
+            Seen::Both => (self.own + self.colleague).to_string(),
+            Seen::All => self.all.to_string(),
+            Seen::Nothing => CLOSED.to_owned(),
+        };
         let Ok(after) = asked.duration_since(since) else { return };
         if answer != right {
             self.latest
@@ -87,8 +111,11 @@ impl Race {
         }
     }
 
-    async fn ask(self, mut raw: Raw, way: usize) {
-        const COUNT: &str = "select count(*) from customers";
+    async fn open(port: u16, database: &str, way: usize) -> Raw {
+        let more = [("database", database)];
+        let mut raw = Raw::login(port, "alice", &data::password("alice"), &more)
+            .await
+            .unwrap();
         raw.send(&[command(&format!("P s | {COUNT}")), command("S")].concat())
             .await;
         raw.until_ready(1).await;
@@ -96,6 +123,11 @@ impl Race {
             // PREPARE keeps a shared connection
             raw.query(&format!("prepare p as {COUNT}")).await;
         }
+        raw
+    }
+
+    async fn ask(self, port: u16, database: String, way: usize) {
+        let mut raw = Self::open(port, &database, way).await;
         while !self.over.load(Ordering::Relaxed) {
             let (asked, before) = (SystemTime::now(), self.now());
             let answers = match way % 4 {
@@ -113,51 +145,93 @@ impl Race {
                     raw.until_ready(1).await
                 }
             };
-            let rows: Vec<&String> = answers.iter().filter(|line| line.starts_with("D ")).collect();
             // rights that change between Bind and Execute end the portal
-            let ended = |line: &&String| line.starts_with("E 42501") && line.ends_with("since this cursor was opened");
-            let errors: Vec<&String> = answers.iter().filter(|line| line.starts_with("E ")).collect();
-            assert!(
-                !rows.is_empty() && errors.is_empty() || way % 4 > 1 && errors.iter().all(ended),
-                "way {way}: {answers:?}"
-            );
-            for row in rows {
-                self.check(way, asked, before, &row[2..]);
+            let ended = |line: &str| way % 4 > 1 && line.ends_with("since this cursor was opened");
+            let mut seen = 0;
+            for line in &answers {
+                if let Some(row) = line.strip_prefix("D ") {
+                    self.check(way, asked, before, row);
+                } else if line.starts_with("E 42501 permission denied for table customers") {
+                    self.check(way, asked, before, CLOSED);
+                } else if line.starts_with("E ") && !(way % 4 > 1 && line == OVERTAKEN) {
+                    assert!(line.starts_with("E 42501") && ended(line), "way {way}: {answers:?}");
+                } else if !line.starts_with("E ") {
+                    continue;
+                }
+                seen += 1;
+            }
+            assert!(seen > 0, "way {way}: {answers:?}");
+            if answers.iter().any(|line| line == OVERTAKEN) {
+                raw = Self::open(port, &database, way).await;
             }
         }
     }
 
     /// A change: nothing is known until it is committed.
-    async fn change(&self, owner: &Client, sql: &str, is_wide: bool) {
-        self.change_until(owner, sql, is_wide, None).await;
+    async fn change(&self, owner: &Client, sql: &str, seen: Seen) {
+        self.change_until(owner, sql, seen, None).await;
     }
 
-    async fn change_until(&self, owner: &Client, sql: &str, is_wide: bool, until: Option<SystemTime>) {
+    async fn change_until(&self, owner: &Client, sql: &str, seen: Seen, until: Option<SystemTime>) {
         *self.truth.lock().unwrap() = None;
         owner
             .batch_execute(sql)
             .await
             .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-        *self.truth.lock().unwrap() = Some((is_wide, SystemTime::now(), until));
+        *self.truth.lock().unwrap() = Some((seen, SystemTime::now(), until));
     }
 }
 
-const GIVEN: [&str; 3] = [
-    "INSERT INTO rowgate.rights (kind, login, table_name, operations, scope, until) VALUES ('grant', 'alice', 'customers', '{view}', 'all', now() + '1 h')",
-    "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', now() + '1 h')",
-    "UPDATE crm.users SET roles = '{sales_manager}' WHERE login = 'alice'; NOTIFY rowgate_directory",
+const COUNT: &str = "select count(*) from customers";
+const NONE: &str = "DELETE FROM rowgate.rights";
+
+/// What is given and what is seen by it, and how it is taken again.
+const CHANGES: [(&str, Seen, &str); 7] = [
+    (
+        "INSERT INTO rowgate.rights (kind, login, table_name, operations, scope, until) VALUES ('grant', 'alice', 'customers', '{view}', 'all', now() + '1 h')",
+        Seen::All,
+        NONE,
+    ),
+    (
+        "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', now() + '1 h')",
+        Seen::All,
+        "INSERT INTO rowgate.rights (kind, role) VALUES ('suspension', 'auditor')",
+    ),
+    (
+        "UPDATE crm.users SET roles = '{sales_manager}' WHERE login = 'alice'; NOTIFY rowgate_directory",
+        Seen::All,
+        "UPDATE crm.users SET roles = '{sales_rep}' WHERE login = 'alice'; NOTIFY rowgate_directory",
+    ),
+    // ends by itself
+    (
+        "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', to_timestamp(UNTIL))",
+        Seen::All,
+        "",
+    ),
+    (
+        "INSERT INTO rowgate.rights (kind, login, delegator, until) VALUES ('delegation', 'alice', 'hao', now() + '1 h')",
+        Seen::Both,
+        "INSERT INTO rowgate.rights (kind, login) VALUES ('suspension', 'hao')",
+    ),
+    (
+        "INSERT INTO rowgate.rights (kind, login, table_name, record) SELECT 'share', 'alice', 'customers', ARRAY[min(id)::text] FROM customers WHERE owner_id = 37",
+        Seen::OneMore,
+        NONE,
+    ),
+    (
+        "INSERT INTO rowgate.rights (kind, table_name) VALUES ('suspension', 'customers')",
+        Seen::Nothing,
+        NONE,
+    ),
 ];
-const TAKEN: [&str; 3] = [
-    "DELETE FROM rowgate.rights",
-    "INSERT INTO rowgate.rights (kind, role) VALUES ('suspension', 'auditor')",
-    "UPDATE crm.users SET roles = '{sales_rep}' WHERE login = 'alice'; NOTIFY rowgate_directory",
-];
-const EXPIRING: &str =
-    "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'auditor', to_timestamp(UNTIL))";
+
+async fn number(owner: &Client, sql: &str) -> i64 {
+    one(owner, sql).await.parse().unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
-    let changes: usize = std::env::var("ROWGATE_RACE").map_or(8, |n| n.parse().unwrap());
+    let changes: usize = std::env::var("ROWGATE_RACE").map_or(14, |n| n.parse().unwrap());
     let database = Database::new().await;
     let owner = support::rights::prepared(&database).await;
     // PREPARE keeps two connections of each for good, and the others share what is left
@@ -173,40 +247,38 @@ async fn one_second_after_a_change_nobody_sees_by_the_old_rights() {
         checked: Arc::default(),
         wrong: Arc::default(),
         latest: Arc::default(),
-        narrow: one(&owner, "SELECT count(*) FROM customers WHERE owner_id = 36").await,
-        wide: one(&owner, "SELECT count(*) FROM customers").await,
+        own: number(&owner, "SELECT count(*) FROM customers WHERE owner_id = 36").await,
+        colleague: number(&owner, "SELECT count(*) FROM customers WHERE owner_id = 37").await,
+        all: number(&owner, "SELECT count(*) FROM customers").await,
     };
-    race.change(&owner, "SELECT 1", false).await;
+    race.change(&owner, "SELECT 1", Seen::Own).await;
     let mut asking = Vec::new();
     for way in 0..CLIENTS {
-        let more = [("database", database.name.as_str())];
         let port = gates[way / 4 % 2].port();
-        let raw = Raw::login(port, "alice", &data::password("alice"), &more)
-            .await
-            .unwrap();
-        asking.push(tokio::spawn(race.clone().ask(raw, way)));
+        asking.push(tokio::spawn(race.clone().ask(port, database.name.clone(), way)));
     }
     // long enough that every client asks after the promise has come due
     let due = PROMISE + Duration::from_millis(250);
     for change in 0..changes.div_ceil(2) {
         tokio::time::sleep(due).await;
-        if change % 4 == 3 {
+        let (given, seen, taken) = CHANGES[change % CHANGES.len()];
+        if given.contains("UNTIL") {
             let until = SystemTime::now() + Duration::from_millis(1_500);
             let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
-            let sql = EXPIRING.replace("UNTIL", &format!("{seconds:.6}"));
-            race.change_until(&owner, &sql, true, Some(until)).await;
+            let sql = given.replace("UNTIL", &format!("{seconds:.6}"));
+            race.change_until(&owner, &sql, seen, Some(until)).await;
             // on a busy machine it may be over already
             tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap_or_default()).await;
-            *race.truth.lock().unwrap() = Some((false, until, None));
+            *race.truth.lock().unwrap() = Some((Seen::Own, until, None));
         } else {
-            race.change(&owner, GIVEN[change % 4], true).await;
+            race.change(&owner, given, seen).await;
             tokio::time::sleep(due).await;
-            race.change(&owner, TAKEN[change % 4], false).await;
+            race.change(&owner, taken, Seen::Own).await;
         }
-        if change % 4 == 1 {
+        if taken.contains("suspension") {
             // what is suspended and what was given end together, so that nothing shows meanwhile
             tokio::time::sleep(due).await;
-            race.change(&owner, "DELETE FROM rowgate.rights", false).await;
+            race.change(&owner, NONE, Seen::Own).await;
         }
     }
     tokio::time::sleep(due).await;

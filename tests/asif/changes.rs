@@ -1,7 +1,7 @@
 //! Rights that change while the same sessions go on, and D′ made anew after each change.
 
 use crate::dprime::Person;
-use crate::given::{Now, PEOPLE, change, front, move_people, policies, settle, superuser};
+use crate::given::{Now, PEOPLE, change, front, move_people, settle, superuser};
 use crate::run::{Pair, Plan, Tally, run_on};
 use crate::stage::{READER, Stage, TEMPLATE, WHOLE};
 use crate::tape::Tape;
@@ -16,9 +16,6 @@ use tokio::runtime::Runtime;
 pub fn rounds(rounds: u64, plan: Plan) -> Tally {
     let stage = Stage::set();
     let runtime = Runtime::new().expect("a runtime");
-    let files = tempfile::tempdir().expect("a directory");
-    let policies_at = files.path().join("policies");
-    policies(&policies_at);
     for database in [WHOLE, TEMPLATE] {
         runtime.block_on(async {
             let mut owner = superuser(&stage, database).await;
@@ -26,7 +23,7 @@ pub fn rounds(rounds: u64, plan: Plan) -> Tally {
         });
     }
     settle(&runtime, &stage);
-    let front = runtime.block_on(front(&stage, WHOLE, &policies_at));
+    let front = runtime.block_on(front(&stage, WHOLE));
     let owner = runtime.block_on(superuser(&stage, WHOLE));
     let mut world = World::empty(&stage);
     let mut pairs: Vec<Option<Pair>> = PEOPLE.iter().map(|_| None).collect();

@@ -9,7 +9,6 @@ use rowgate::config::Config;
 use rowgate::demo::data;
 use rowgate::demo::front::Front;
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 use tokio_postgres::NoTls;
 
@@ -276,43 +275,6 @@ pub fn through_parents(condition: &str, more: Option<&str>) -> &'static str {
     Box::leak(condition.into_boxed_str())
 }
 
-/// The shipped policies, in which whoever stands in for somebody gets something by it.
-pub fn policies(to: &Path) {
-    let copied = std::process::Command::new("cp")
-        .arg("-r")
-        .arg(shipped_policies())
-        .arg(to)
-        .status();
-    assert!(copied.expect("cp").success());
-    for (name, before, after) in [
-        (
-            "sales_rep",
-            "view     = [\"own\", \"member\"]",
-            "view     = [\"own\", \"member\", \"delegated\"]",
-        ),
-        (
-            "sales_rep",
-            "edit     = [\"own\"]",
-            "edit     = [\"own\", \"delegated\"]",
-        ),
-        (
-            "sales_manager",
-            "\"member\", \"unassigned\"]",
-            "\"member\", \"unassigned\", \"delegated\"]",
-        ),
-        (
-            "sales_manager",
-            "edit     = [\"team_tree\", \"reports\"]",
-            "edit     = [\"team_tree\", \"reports\", \"delegated\"]",
-        ),
-    ] {
-        let path = to.join("roles").join(format!("{name}.toml"));
-        let text = std::fs::read_to_string(&path).expect("a role");
-        assert!(text.contains(before), "{name}: {before}");
-        std::fs::write(&path, text.replacen(before, after, 1)).expect("a role");
-    }
-}
-
 pub async fn superuser(stage: &Stage, database: &str) -> tokio_postgres::Client {
     let at = &stage.superuser;
     let text = format!(
@@ -325,16 +287,17 @@ pub async fn superuser(stage: &Stage, database: &str) -> tokio_postgres::Client 
 }
 
 /// Rowgate before a database with temporary rights, in this process.
-pub async fn front(stage: &Stage, database: &str, files: &Path) -> Front {
+pub async fn front(stage: &Stage, database: &str) -> Front {
+    let policies = shipped_policies();
     let text = format!(
         "[listen]\nport = 0\n[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{database}\"\nuser = \"{READER}\"\n\
          password = \"{}\"\nsslmode = \"disable\"\n[policies]\ndirectory = \"{}\"\n[login]\nmethod = \"upstream\"\n\
          auth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n[audit]\noutput = \"off\"\n[rights]\n",
         stage.superuser.port,
         data::password(READER),
-        files.display(),
+        policies.display(),
     );
-    let config = Config::parse("changes", &text, files).unwrap_or_else(|e| panic!("{e:?}"));
+    let config = Config::parse("changes", &text, &policies).unwrap_or_else(|e| panic!("{e:?}"));
     Front::with_config(config).await.expect("rowgate")
 }
 

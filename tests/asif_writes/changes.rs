@@ -65,9 +65,6 @@ struct Place {
 pub fn rounds(rounds: u64, plan: Plan) -> Tally {
     let stage = Stage::set();
     let runtime = Runtime::new().expect("a runtime");
-    let files = tempfile::tempdir().expect("a directory");
-    let policies = files.path().join("policies");
-    given::policies(&policies);
     runtime.block_on(async {
         let mut owner = superuser(&stage, TEMPLATE).await;
         schema::prepare(&mut owner, READER, false).await.expect("the schema");
@@ -80,7 +77,7 @@ pub fn rounds(rounds: u64, plan: Plan) -> Tally {
             runtime.block_on(async {
                 let database = &seat.whole.database;
                 Place {
-                    front: given::front(&stage, database, &policies).await,
+                    front: given::front(&stage, database).await,
                     owner: superuser(&stage, database).await,
                 }
             })

@@ -189,15 +189,21 @@ impl Part {
 
     /// SQL over `ROW.`: may this column of this row be written?
     fn writable(&self, facts: &Facts, column: &str, pick: fn(&Right) -> &'static str) -> String {
-        let clear = self.shown(column).map_or("true", |c| c.clear.as_str());
+        // one role gives both, the row and the column
+        let clear = |r: &Right| {
+            let table = roles::role(r.role).tables.iter().find(|t| t.name == self.table);
+            match table.and_then(|t| t.columns.iter().find(|c| c.0 == column)) {
+                _ if r.in_clear.contains(&column) => "true",
+                None => "true",
+                Some((_, Column::Hidden)) => "false",
+                Some((_, Column::HiddenExcept(when) | Column::Mask(_, when))) => when,
+            }
+        };
         let ways: Vec<String> = self
             .rights
             .iter()
             .filter(|r| !pick(r).is_empty() && !r.read_only.contains(&column))
-            .map(|r| {
-                let clear = if r.in_clear.contains(&column) { "true" } else { clear };
-                format!("(({}) IS TRUE AND ({clear}))", pick(r))
-            })
+            .map(|r| format!("(({}) IS TRUE AND ({}) IS TRUE)", pick(r), clear(r)))
             .collect();
         facts.fill(&any(&ways))
     }

@@ -70,7 +70,6 @@ async fn a_copy_that_never_ends_does_not_keep_a_right() {
     let mut alice = login(&gate, &database, "alice").await;
     send(&mut alice, &["Q copy customers (name, owner_id) from stdin"]).await;
     assert!(alice.until_ready(1).await[0].starts_with('G'));
-    send(&mut alice, &["d mine\\t37\\n"]).await;
     gate.change(&owner, "DELETE FROM rowgate.rights").await;
     assert_eq!(alice.until_ready(1).await, [OUT, "closed"]);
     gate.stop().await;

@@ -261,7 +261,7 @@ impl Session<'_> {
         if let Some(acting) = &mut self.state.acting {
             acting.unclean = false;
         }
-        self.clean_up(true).await
+        Box::pin(self.clean_up(true)).await
     }
 
     /// Prepared statements stay and are judged anew when they are next used.

@@ -41,8 +41,7 @@ impl Session<'_> {
             }
             let source = match &statement.effect {
                 Effect::Execute { name } => Box::pin(self.executed(text, index, name)).await?.map(Some),
-                Effect::Fetch { name } => self
-                    .fetched(text, index, name)
+                Effect::Fetch { name } => Box::pin(self.fetched(text, index, name))
                     .await
                     .map(Some)
                     .map_err(Verdict::Refused),
@@ -94,14 +93,14 @@ impl Session<'_> {
     ) -> Result<Option<Verdict>, End> {
         if let Effect::Execute { name } | Effect::Deallocate(Some(name)) | Effect::Prepare { name, .. } =
             &statement.effect
-            && let Some(denied) = self.stand_in(name).await?
+            && let Some(denied) = Box::pin(self.stand_in(name)).await?
         {
             return Ok(Some(denied));
         }
         let source = source.and_then(|(_, source)| source.text.statement(source.statement));
         let asks = |s: &Judged| s.leaves.bound.contains(&Bound::Sequences);
         if asks(statement) || source.is_some_and(asks) {
-            return self.keep_sequences().await;
+            return Box::pin(self.keep_sequences()).await;
         }
         Ok(None)
     }

@@ -34,7 +34,7 @@ impl Session<'_> {
             Err(Unreadable::Refused(_)) if self.state.skipping => return Ok(()),
             Err(Unreadable::Refused(refusal)) => {
                 return if tag == b'Q' {
-                    self.refuse_query(&refusal, None).await
+                    Box::pin(self.refuse_query(&refusal, None)).await
                 } else {
                     self.refuse_extended(&refusal, None);
                     Ok(())
@@ -85,7 +85,7 @@ impl Session<'_> {
             ClientMessage::FunctionCall => {
                 let refusal = Refusal::unsupported("function-call", "the function call message is not supported")
                     .hint("Call the function with SELECT.");
-                self.refuse_query(&refusal, None).await
+                Box::pin(self.refuse_query(&refusal, None)).await
             }
         }
     }
@@ -96,18 +96,18 @@ impl Session<'_> {
         self.state.portals.remove("");
         let judged = match self.judge(text, &[]).await? {
             Verdict::Allowed(judged) => judged,
-            denied => return self.deny_query(denied, text, started).await,
+            denied => return Box::pin(self.deny_query(denied, text, started)).await,
         };
         let admitted = match self.admit(&judged, None).await? {
             Ok(admitted) => admitted,
-            Err(denied) => return self.deny_query(denied, text, started).await,
+            Err(denied) => return Box::pin(self.deny_query(denied, text, started)).await,
         };
         let run = self.run(judged, 0, admitted, started);
         if run.text.staged().is_some() {
-            return self.begin_staged(run).await;
+            return Box::pin(self.begin_staged(run)).await;
         }
         if let Some(refusal) = cannot_undo(&run) {
-            return self.deny_query(Verdict::Refused(refusal), text, started).await;
+            return Box::pin(self.deny_query(Verdict::Refused(refusal), text, started)).await;
         }
         if !self.enclose(&run).await? {
             return Ok(());
@@ -232,7 +232,7 @@ impl Session<'_> {
         if self.state.is_current(&prepared.text) || self.is_aborted().await? {
             return Ok(Some(prepared));
         }
-        match self.judge_again(name, &prepared).await? {
+        match Box::pin(self.judge_again(name, &prepared)).await? {
             Verdict::Allowed(_) => Ok(self.state.statements.get(name).cloned()),
             denied => {
                 self.deny_extended(denied, &prepared.text.client, Instant::now());
@@ -287,7 +287,7 @@ impl Session<'_> {
         run.portal = Some(name.to_owned());
         run.parameters = portal.parameters;
         if run.text.staged().is_some() {
-            return self.begin_staged(run).await;
+            return Box::pin(self.begin_staged(run)).await;
         }
         let max_rows = match run.returned() {
             // without rows of the client's there is nothing to stop at

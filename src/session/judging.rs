@@ -217,7 +217,7 @@ impl Session<'_> {
         }
         let outdated = self.state.stale || self.state.settings_lost() || self.state.limits_changed;
         if outdated && self.state.status != b'E' {
-            return self.reread().await;
+            return Box::pin(self.reread()).await;
         }
         Ok(None)
     }
@@ -339,7 +339,7 @@ impl Session<'_> {
                 Ok(known)
             }
             Err(shape) => {
-                let (judgement, asked) = judge_anew(&ask, &standing, &world).await?;
+                let (judgement, asked) = Box::pin(judge_anew(&ask, &standing, &world)).await?;
                 let judged = Arc::new(self.made(text, types, view, (judgement, Arc::default())));
                 cache.keep(&ask, &asked, &judged);
                 if let Some(shape) = shape {

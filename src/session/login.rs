@@ -24,16 +24,31 @@ const CLEANING: Duration = Duration::from_secs(10);
 
 /// Serves one client from its first byte to its last. `full` refuses it with 53300 once it has said who it is.
 pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: bool) {
-    let mut channel = Channel::new(stream);
-    let timeout = shared.config.limits.login_timeout;
     // what a login needs is given back once it is done
-    let log_in = Box::pin(log_in(&shared, &mut channel, &address, full));
-    let logged_in = match tokio::time::timeout(timeout, log_in).await {
-        Ok(Ok(logged_in)) => logged_in,
-        Ok(Err(end)) => return Box::pin(say_goodbye(channel, &end)).await,
-        Err(_) => return,
+    let Some(mut session) = Box::pin(begin(&shared, stream, address, full)).await else {
+        return;
     };
-    Box::pin(hold_session(&shared, channel, logged_in)).await;
+    shared.counters.logins.fetch_add(1, Ordering::Relaxed);
+    shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
+    let conversed = session.converse().await;
+    shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+    let end = conversed.err().unwrap_or(End::Client);
+    Box::pin(session.end(end)).await;
+}
+
+/// A session that is ready for the client's first statement; `None` where it has come to nothing, or was a talk with
+/// rowgate itself.
+async fn begin(shared: &Shared, stream: Stream, address: String, full: bool) -> Option<Box<Session<'_>>> {
+    let mut channel = Channel::new(stream);
+    let log_in = log_in(shared, &mut channel, &address, full);
+    match tokio::time::timeout(shared.config.limits.login_timeout, log_in).await {
+        Ok(Ok(logged_in)) => open(shared, channel, logged_in).await,
+        Ok(Err(end)) => {
+            say_goodbye(channel, &end).await;
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// A client that has proved who it is.
@@ -174,8 +189,8 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
     Err(End::Fatal(refusal))
 }
 
-/// Gets the session's connection, lets it converse, and cleans up behind it.
-async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn) {
+/// Gets the session's connection and puts its settings in force.
+async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn) -> Option<Box<Session<'_>>> {
     let LoggedIn {
         startup,
         mut person,
@@ -183,13 +198,12 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     } = logged_in;
     let bell = shared.alarms.bell();
     if let Err(end) = stay.look(shared, &bell) {
-        return say_goodbye(client, &end).await;
+        say_goodbye(client, &end).await;
+        return None;
     }
     let world = shared.world.current();
     let login = stay.account().to_owned();
-    let Some(who) = world.directory.principal(&login).cloned() else {
-        return;
-    };
+    let who = world.directory.principal(&login).cloned()?;
     let acts = !world.policies.rights(&who).may_act_for.is_empty();
     if !acts {
         person.roles = who.roles.clone();
@@ -199,13 +213,15 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
     if let Some(named) = stay.named().filter(|_| !acts || desk.is_some()) {
         let refusal = super::acting::not_for(named);
         record_login(shared, &person, Decision::Refused, refusal.code);
-        return say_goodbye(client, &End::Fatal(refusal)).await;
+        say_goodbye(client, &End::Fatal(refusal)).await;
+        return None;
     }
     if let Some(desk) = desk {
         record_login(shared, &person, Decision::Allowed, "");
         let (client, person, end) = Box::pin(super::desk::serve(shared, desk, client, person, (stay, bell))).await;
         record(shared, &person, "logout", Decision::Allowed, "");
-        return say_goodbye(client, &end).await;
+        say_goodbye(client, &end).await;
+        return None;
     }
     let connection = if database == shared.config.upstream.database {
         Box::pin(connect(shared, &who, person.session)).await
@@ -224,13 +240,14 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         Ok(back) => back,
         Err(end) => {
             record_login(shared, &person, Decision::Refused, "no-database");
-            return say_goodbye(client, &end).await;
+            say_goodbye(client, &end).await;
+            return None;
         }
     };
     let registration = shared.cancels.register(back.key());
     // the client may read on while the settings are put in force
     let _ = client.drain().await;
-    let mut session = Session {
+    let mut session = Box::new(Session {
         shared,
         client,
         state: State::new(login, world, who),
@@ -256,20 +273,13 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         stay,
         bell,
         heard: (0, 0),
-    };
+    });
     let setup = tokio::time::timeout(shared.config.limits.login_timeout, Box::pin(session.set_up(&startup))).await;
     let end = match setup {
         Ok(Ok(())) => {
             record_login(shared, &session.person, Decision::Allowed, "");
             session.greet();
-            shared.counters.logins.fetch_add(1, Ordering::Relaxed);
-            shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
-            let conversed = session.converse().await;
-            shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
-            match conversed {
-                Ok(()) => End::Client,
-                Err(end) => end,
-            }
+            return Some(session);
         }
         Ok(Err(end)) => {
             if let End::Fatal(refusal) = &end {
@@ -279,7 +289,8 @@ async fn hold_session(shared: &Shared, mut client: Channel, logged_in: LoggedIn)
         }
         Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
     };
-    Box::pin(session.end(end)).await;
+    session.end(end).await;
+    None
 }
 
 /// A session that shares its connections takes one up when it needs it.

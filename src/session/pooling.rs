@@ -197,7 +197,11 @@ impl Session<'_> {
             };
             let mut loan = loan.map_err(|e| pool::reason(e).refusal())?;
             loan.take_over(self.number);
-            match self.prepare_connection(&mut loan).await {
+            let prepared = match self.is_prepared(&loan) {
+                true => Ok(()),
+                false => Box::pin(self.prepare_connection(&mut loan)).await,
+            };
+            match prepared {
                 Ok(()) => return Ok(Upstream::Pooled(loan)),
                 Err(error) => {
                     drop(pool::Loan::take(loan));
@@ -206,6 +210,13 @@ impl Session<'_> {
             }
         }
         Err(last.map_or_else(|| full("All connections of the pool"), |error| error.refusal()))
+    }
+
+    /// Is nothing to be done before the session can use it?
+    fn is_prepared(&self, connection: &Connection) -> bool {
+        let carried = &connection.carried;
+        let forgets = carried.unknown && carried.mixed;
+        !forgets && Arc::ptr_eq(&carried.settings, &self.settings) && !carried.statements.has_obsolete()
     }
 
     async fn prepare_connection(&self, connection: &mut Connection) -> Result<(), ConnectError> {

@@ -9,6 +9,8 @@ use tokio::io::AsyncWrite;
 
 /// What a quiet connection reads at once.
 const SMALL_READ: usize = spare::ROOM;
+/// What does not keep the buffer that it was read into.
+const LITTLE: usize = 1 << 10;
 /// What a busy one reads at once.
 const LARGE_READ: usize = 64 << 10;
 
@@ -53,28 +55,37 @@ impl Channel {
         self.ended
     }
 
-    /// Reads once; `Ok(0)` is the end. While there is nothing to read, there is no room for it: a thousand clients who
-    /// wait hold no thousand empty buffers.
+    /// Reads once; `Ok(0)` is the end. While there is nothing to read, there is no room for it, and what is little gets
+    /// no more than it takes: a thousand clients who wait hold no thousand empty buffers.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < SMALL_READ / 2 {
+        let is_full = self.input.capacity() - self.input.len() < SMALL_READ / 2;
+        if is_full {
             ready!(self.stream.poll_readable(cx))?;
-            if self.input.capacity() == 0 && self.next_read == SMALL_READ {
-                self.input = spare::take();
-            } else {
+        }
+        let read = if self.input.capacity() == 0 && self.next_read == SMALL_READ {
+            ready!(self.poll_fill_empty(cx))?
+        } else {
+            if is_full {
                 self.input.reserve(self.next_read);
             }
-        }
-        let Poll::Ready(read) = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) else {
-            // what is encrypted could not tell before that there is nothing
-            if self.input.is_empty() {
-                spare::give_back(&mut self.input);
-            }
-            return Poll::Pending;
+            let stream = Pin::new(&mut self.stream);
+            ready!(tokio_util::io::poll_read_buf(stream, cx, &mut self.input))?
         };
-        let read = read?;
         self.ended = read == 0;
         self.next_read = if read >= SMALL_READ / 2 { LARGE_READ } else { SMALL_READ };
         Poll::Ready(Ok(read))
+    }
+
+    fn poll_fill_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = spare::take();
+        let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut room);
+        if room.len() > LITTLE {
+            self.input = room;
+        } else {
+            self.input.extend_from_slice(&room);
+            spare::give_back(&mut room);
+        }
+        read
     }
 
     /// Makes sure that something can go out without growing room for it bit by bit.
@@ -91,16 +102,13 @@ impl Channel {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            if written == self.output.len() {
-                self.output.clear();
-            } else {
-                self.output.advance(written);
-            }
+            self.output.advance(written);
             self.flushing = true;
         }
         if self.flushing {
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
             self.flushing = false;
+            spare::give_back(&mut self.output);
         }
         Poll::Ready(Ok(()))
     }
@@ -141,6 +149,7 @@ impl Channel {
         if other.output.is_empty() && count >= SMALL_READ / 2 {
             other.output = self.input.split_to(count);
         } else {
+            other.make_room();
             other.output.put_slice(self.input.get(..count).unwrap_or_default());
             self.input.advance(count);
         }

@@ -19,6 +19,9 @@ const LONGEST: usize = 64 << 20;
 impl Session<'_> {
     /// Takes every message of the database that has come, as long as the client keeps up.
     pub(super) fn read_upstream(&mut self) -> Result<(), End> {
+        if !self.back.input().is_empty() {
+            self.client.make_room();
+        }
         while self.client.output.len() < super::pump::HIGH {
             self.answer_known();
             if !self.pass()? {

@@ -90,7 +90,6 @@ impl Session<'_> {
         let Some(Header { tag, body }) = frame::whole(&self.client.input, limit).map_err(End::Malformed)? else {
             return Ok(Taken::Nothing);
         };
-        self.client.make_room();
         // read where it lies; what comes meanwhile goes behind what is left
         let mut input = std::mem::take(&mut self.client.input);
         input.advance(HEADER);
@@ -98,6 +97,8 @@ impl Session<'_> {
         input.advance(body);
         input.extend_from_slice(&self.client.input);
         self.client.input = input;
+        // who waits for an answer holds no empty buffer
+        self.client.shrink();
         Ok(Taken::Message)
     }
 

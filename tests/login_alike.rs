@@ -145,8 +145,8 @@ fn listening(to: u16) -> (u16, Arc<Mutex<Vec<&'static str>>>) {
                 let mut bytes = [0; 4096];
                 while let Ok(count) = client.read(&mut bytes)
                     && count > 0
-                    && server.write_all(&bytes[..count]).is_ok()
                 {
+                    // before it is passed on, so that it is written down when it is answered:
                     // SEQUENCE, its length, a number of one byte, and what is asked (RFC 4511)
                     heard.lock().unwrap().push(match bytes[5] {
                         0x60 => "bind",
@@ -154,6 +154,9 @@ fn listening(to: u16) -> (u16, Arc<Mutex<Vec<&'static str>>>) {
                         0x42 => "unbind",
                         other => panic!("{other:x}"),
                     });
+                    if server.write_all(&bytes[..count]).is_err() {
+                        return;
+                    }
                 }
             });
         }

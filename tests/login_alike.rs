@@ -21,7 +21,7 @@ use std::time::Instant;
 use support::gate::Gate;
 use support::proofs::{Secure, tls_gate, write};
 use support::raw::{print, sasl_initial, sasl_response, startup};
-use support::rights::prepared;
+use support::rights::{command, configured, prepared};
 use support::slapd::{SEARCHER, Slapd};
 use support::{Database, data};
 
@@ -246,6 +246,66 @@ async fn by_a_password_with_a_code() {
     assert_eq!(said[0], "SCRAM-SHA-256-PLUS SCRAM-SHA-256  ");
     assert_eq!(said[1..], ["a salt of 24 and 4096 rounds", denied]);
     gate.stop().await;
+}
+
+/// The same where the schema keeps second factors: behind passwords of the database, of the schema, and of a directory.
+#[tokio::test]
+async fn by_a_code_that_rowgate_keeps() {
+    let database = Database::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let owner = prepared(&database).await;
+    write(files.path(), "totp.key", "0123456789abcdef0123456789abcdef");
+    let verifier = postgres_protocol::password::scram_sha_256(b"tarn violet gasket");
+    for login in ["alice", "ruth", "bob", "grace"] {
+        let set = "SELECT rowgate.set_password($1, $2, 'dora')";
+        owner.execute(set, &[&login, &verifier]).await.unwrap();
+    }
+    let common = format!("totp_key = \"FILES/totp.key\"\n{MANY}[rights]\n");
+    let common = common.replace("FILES", &files.path().to_string_lossy());
+    let upstream = format!("[login]\nauth_query = \"SELECT login, verifier FROM rowgate.verifier($1)\"\n{common}");
+    let place = configured(&database, &upstream);
+    for login in ["alice", "bob"] {
+        assert!(command(place.path(), &["set-totp", login], "").0);
+    }
+    let people: Vec<(&str, &str)> = ["alice", "ruth", "bob", "grace"]
+        .map(|p| (p, "tarn violet gasket"))
+        .into();
+    let slapd = Slapd::start(&people, "");
+    let directory = format!(
+        "{upstream}[ldap]\nserver = \"127.0.0.1\"\nport = {}\nin_clear = true\nprefix = \"uid=\"\n\
+         suffix = \",ou=people,dc=example,dc=com\"\n{RULES}method = \"ldap+totp\"\n",
+        slapd.port
+    );
+    let kept = format!("[login]\nmethod = \"rowgate\"\n{common}{RULES}method = \"totp\"\n");
+    let upstream = format!("{upstream}{RULES}method = \"totp\"\n");
+    for (method, lines, with) in [
+        ("kept, with a code", kept, "tarn violet gasket"),
+        ("upstream, with a code", upstream, "alice"),
+        ("ldap, with a code", directory, "tarn violet gasket"),
+    ] {
+        let gate = tls_gate(&database, files.path(), &lines).await;
+        let own = |login: &str| match with {
+            "alice" => data::password(login),
+            same => same.to_owned(),
+        };
+        let mut tries = usual("a wrong one123456");
+        for (what, login, secret) in [
+            (
+                "the right password, a wrong code",
+                "alice",
+                format!("{}000000", own("alice")),
+            ),
+            ("the right password alone", "alice", own("alice")),
+            ("who has no authenticator", "grace", format!("{}123456", own("grace"))),
+            ("kept out, with the password", "bob", format!("{}123456", own("bob"))),
+            ("nothing", "alice", String::new()),
+        ] {
+            tries.push(of(what, login, &secret));
+        }
+        let said = alike(method, &gate, &database, files.path(), &tries).await;
+        assert_eq!(said[0], "a password");
+        gate.stop().await;
+    }
 }
 
 #[tokio::test]

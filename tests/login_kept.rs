@@ -10,11 +10,10 @@
 
 mod support;
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use support::proofs::{psql, tls_gate, write};
-use support::rights::prepared;
+use support::rights::{command, configured, prepared};
 use support::{Database, data};
 
 const FIRST: &str = "tarn violet gasket moor";
@@ -23,36 +22,12 @@ const THIRD: &str = "gravel heron ambit sedge";
 
 /// `rowgate set-password`, with the password on standard input.
 fn set_password(place: &Path, login: &str, password: &str) -> (bool, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rowgate"))
-        .current_dir(place)
-        .args(["set-password", login])
-        .env("USER", "dora")
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // whoever is refused before may not read it
-    let _ = writeln!(child.stdin.take().unwrap(), "{password}");
-    let done = child.wait_with_output().unwrap();
-    let said = [done.stdout, done.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    (done.status.success(), said.concat().trim().to_owned())
+    command(place, &["set-password", login], password)
 }
 
 /// A place with a configuration for commands.
 fn place(database: &Database, more: &str) -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    let text = format!(
-        "[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\npassword = \"{}\"\n\
-         [policies]\ndirectory = \"{}/policies\"\n[login]\nmethod = \"rowgate\"\n{more}",
-        database.cluster.port(),
-        database.name,
-        data::password("rowgate"),
-        env!("CARGO_MANIFEST_DIR")
-    );
-    std::fs::write(place.path().join("rowgate.toml"), text).unwrap();
-    place
+    configured(database, &format!("[login]\nmethod = \"rowgate\"\n{more}"))
 }
 
 /// What psql says to one command.

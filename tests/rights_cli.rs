@@ -66,20 +66,20 @@ async fn from_no_schema_to_a_list_of_rights() {
     let init = ["init", "--database", owner.as_str()];
     assert_eq!(
         run(&init),
-        (true, "the schema rowgate is made (version 3)\n".to_owned())
+        (true, "the schema rowgate is made (version 4)\n".to_owned())
     );
     assert_eq!(
         run(&init),
         (
             true,
-            "the schema rowgate is there and up to date (version 3)\n".to_owned()
+            "the schema rowgate is there and up to date (version 4)\n".to_owned()
         )
     );
     // what --print tells is the same, for psql
     let (good, script) = run(&["init", "--print"]);
     assert!(good, "{script}");
     let admin = database.superuser().await;
-    admin.batch_execute("DROP TABLE rowgate.state, rowgate.rights, rowgate.requests, rowgate.history, rowgate.policies, rowgate.passwords; DROP FUNCTION rowgate.keep_history, rowgate.tell, rowgate.only_append, rowgate.keep_policy, rowgate.passwords_of, rowgate.set_password").await.unwrap();
+    admin.batch_execute("DROP TABLE rowgate.state, rowgate.rights, rowgate.requests, rowgate.history, rowgate.policies, rowgate.passwords, rowgate.second_factors; DROP FUNCTION rowgate.keep_history, rowgate.tell, rowgate.only_append, rowgate.keep_policy, rowgate.passwords_of, rowgate.set_password, rowgate.second_factor_of, rowgate.take_code, rowgate.set_second_factor, rowgate.remove_second_factor").await.unwrap();
     admin.batch_execute(&script).await.unwrap();
     assert!(run(&["migrate", "--database", owner.as_str()]).0);
 

@@ -12,6 +12,7 @@ pub mod init;
 mod rights;
 pub mod serve;
 pub mod set_password;
+mod set_totp;
 pub mod test;
 pub mod token;
 
@@ -63,6 +64,8 @@ enum Command {
     HashPassword(hash_password::Arguments),
     /// Set the password of somebody whose login is kept in the schema `rowgate`.
     SetPassword(set_password::Arguments),
+    /// Give somebody another second factor, or take theirs away.
+    SetTotp(set_totp::Arguments),
     /// Make a short-lived token that is taken as somebody's password.
     Token(token::Arguments),
 }
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Rights(arguments) => rights::run(arguments, "rights"),
         Command::HashPassword(arguments) => hash_password::run(arguments),
         Command::SetPassword(arguments) => set_password::run(arguments),
+        Command::SetTotp(arguments) => set_totp::run(arguments),
         Command::Token(arguments) => token::run(arguments),
     }
 }

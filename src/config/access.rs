@@ -6,14 +6,15 @@ use crate::login::access::{Clear, Origin, Proof, Rule, Rules};
 use crate::login::hours::{self, Hours, Zone};
 use std::ops::Range;
 
-const PROOFS: [(&str, Proof); 8] = [
+const PROOFS: [(&str, Proof); 9] = [
     ("scram", Proof::Scram),
     ("cert", Proof::Certificate),
     ("token", Proof::Clear(Clear::TOKEN)),
     ("jwt", Proof::Clear(Clear::JWT)),
     ("totp", Proof::Clear(Clear::TOTP)),
     ("oauth", Proof::OAuth),
-    ("ldap", Proof::Ldap),
+    ("ldap", Proof::Ldap { totp: false }),
+    ("ldap+totp", Proof::Ldap { totp: true }),
     ("reject", Proof::Reject),
 ];
 
@@ -22,7 +23,7 @@ pub(super) struct Leans {
     pub tls: TlsMode,
     pub proofs: Proofs,
     pub client_ca: bool,
-    pub users_file: bool,
+    pub totp: bool,
     pub ldap: bool,
 }
 
@@ -79,9 +80,9 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
             "name its file: key under [token]",
         ),
         (
-            matches!(proof, Proof::Clear(Clear { totp: true, .. })) && !leans.users_file,
-            "access.method \"totp\" needs a users file, where the secrets are",
-            "set login.method = \"users_file\"",
+            proof.may_be_totp() && !leans.totp,
+            "access.method \"totp\" needs the key that second factors are made with",
+            "name its file: totp_key under [login]; or keep secrets in a file: login.method = \"users_file\"",
         ),
         (
             matches!(proof, Proof::Clear(Clear { jwt: true, .. }) | Proof::OAuth) && leans.proofs.jwt.is_none(),
@@ -89,7 +90,7 @@ fn rule(mut section: Section<'_, '_>, source: &mut Source<'_>, leans: &Leans) ->
             "write a section [jwt]",
         ),
         (
-            proof == Proof::Ldap && !leans.ldap,
+            matches!(proof, Proof::Ldap { .. }) && !leans.ldap,
             "access.method \"ldap\" needs a directory",
             "write a section [ldap]",
         ),
@@ -244,7 +245,7 @@ mod tests {
             [
                 "r.toml:8:12: access.address \"10.0.0.1/8\" has bits behind its mask | did you mean \"10.0.0.0/8\"?",
                 "r.toml:8:26: access.address \"x\" is no address | write a range such as \"10.0.0.0/8\", one address, or \"local\" for the unix socket",
-                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, totp, oauth, ldap, reject",
+                "r.toml:9:10: access.method cannot be \"md5\" | choose one of: scram, cert, token, jwt, totp, oauth, ldap, ldap+totp, reject",
                 "r.toml:10:1: access.hours and access.days need access.time_zone | add time_zone = \"UTC\", a distance such as \"+08:00\", or \"local\" for this machine's clock",
                 "r.toml:10:1: access.method is missing | add method = \"scram\" under [access]",
                 "r.toml:11:9: access.hours \"8-9\" is no span of time | write it as \"08:00-18:00\"; a span past midnight as \"22:00-06:00\"",

@@ -25,6 +25,8 @@ pub struct Login {
     pub scram_iterations: usize,
     /// `decoy_key`: file with a secret that salts of unknown logins are made from; out of the key of `[tls]` unless told.
     pub decoy_key: Option<PathBuf>,
+    /// `totp_key`: file with a secret that second factors are made with where no users file keeps them.
+    pub totp_key: Option<PathBuf>,
     /// `attempts`: failures of one login at one address before it is locked there, 5 unless told;
     /// `attempts_per_address`: failures at one address, whatever the login, 100 unless told; `lock`: the first lock,
     /// 5 s unless told, doubled by each further failure up to `longest_lock`, 15 min unless told.
@@ -84,6 +86,21 @@ impl Login {
             longest: section.duration(source, "longest_lock", Duration::from_secs(900)),
         };
         let decoy_key = section.text(source, "decoy_key");
+        let totp_key = section.text(source, "totp_key");
+        if totp_key.is_some() && !has_rights {
+            source.error(
+                section.span_of("totp_key"),
+                "login.totp_key needs the schema that rights are kept in",
+                "write a section [rights] and run rowgate init",
+            );
+        }
+        if totp_key.is_some() && method == LoginMethod::UsersFile {
+            source.error(
+                section.span_of("totp_key"),
+                "login.totp_key is for passwords of the database and of rowgate's schema",
+                "remove it: rowgate hash-password --totp writes second factors into the users file",
+            );
+        }
         let words = [("end", Sessions::End), ("keep", Sessions::Keep)];
         let sessions = section.choice(source, "sessions", &words, Sessions::End);
         section.finish(source);
@@ -93,6 +110,7 @@ impl Login {
             users_file: users_file.map(|p| base.join(p)),
             scram_iterations: usize::try_from(iterations).unwrap_or(4_096),
             decoy_key: decoy_key.map(|p| base.join(p)),
+            totp_key: totp_key.map(|p| base.join(p)),
             lockout,
             sessions,
         }

@@ -190,7 +190,7 @@ impl Config {
             tls: tls.mode,
             proofs: proofs.clone(),
             client_ca: tls.client_ca.is_some(),
-            users_file: login.method == LoginMethod::UsersFile,
+            totp: login.method == LoginMethod::UsersFile || login.totp_key.is_some(),
             ldap: ldap.is_some(),
         };
         let config = Self {

@@ -35,7 +35,10 @@ pub enum Proof {
     /// A token of the identity provider, by OAUTHBEARER, over TLS and nothing else.
     OAuth,
     /// A password that an LDAP directory knows, as it is, over TLS and nothing else.
-    Ldap,
+    Ldap {
+        /// With a one-time password behind it.
+        totp: bool,
+    },
     /// Not at all: whoever this rule fits is refused.
     Reject,
 }
@@ -44,8 +47,16 @@ impl Proof {
     /// Is it something that whoever reads it on its way could use?
     pub fn needs_tls(self) -> bool {
         match self {
-            Self::Certificate | Self::Clear(_) | Self::OAuth | Self::Ldap => true,
+            Self::Certificate | Self::Clear(_) | Self::OAuth | Self::Ldap { .. } => true,
             Self::Scram | Self::Reject => false,
+        }
+    }
+
+    /// Is a one-time password behind a password among what may be asked for?
+    pub fn may_be_totp(self) -> bool {
+        match self {
+            Self::Clear(Clear { totp, .. }) | Self::Ldap { totp } => totp,
+            Self::Scram | Self::Certificate | Self::OAuth | Self::Reject => false,
         }
     }
 }
@@ -347,10 +358,10 @@ mod tests {
         };
         let rules = Rules(vec![
             of_role("dba", Proof::Reject),
-            of_role("sales_rep", Proof::Ldap),
+            of_role("sales_rep", Proof::Ldap { totp: false }),
             Rule {
                 tls: Some(false),
-                proof: Proof::Ldap,
+                proof: Proof::Ldap { totp: false },
                 ..rule()
             },
         ]);
@@ -363,7 +374,11 @@ mod tests {
                 tls: true,
                 now: DateTime::UNIX_EPOCH,
             });
-            assert_eq!((asked.proof, asked.guise), (Proof::Reject, Proof::Ldap), "{roles:?}");
+            assert_eq!(
+                (asked.proof, asked.guise),
+                (Proof::Reject, Proof::Ldap { totp: false }),
+                "{roles:?}"
+            );
         }
     }
 

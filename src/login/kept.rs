@@ -19,6 +19,7 @@ const WAIT: Duration = Duration::from_secs(5);
 pub const ITERATIONS: usize = 4_096;
 
 /// Where they are.
+#[derive(Clone)]
 pub struct Kept {
     pool: Pool,
 }
@@ -39,7 +40,7 @@ pub enum KeptError {
     #[error("{0}")]
     Refused(String),
     /// The schema cannot be asked.
-    #[error("passwords cannot be reached: {0}")]
+    #[error("what logins are held to cannot be reached: {0}")]
     OutOfReach(String),
 }
 
@@ -71,9 +72,17 @@ impl Kept {
         Ok(Self { pool })
     }
 
-    async fn client(&self) -> Result<Object, KeptError> {
+    pub(super) async fn client(&self) -> Result<Object, KeptError> {
         let client = self.pool.get().await;
         client.map_err(|e| KeptError::OutOfReach(e.to_string()))
+    }
+
+    /// The same for a change: it tells where the schema is not the one that this rowgate knows.
+    pub(super) async fn fit_client(&self) -> Result<Object, KeptError> {
+        let client = self.client().await?;
+        let fits = schema::check(&client).await;
+        fits.map_err(|e| KeptError::OutOfReach(e.to_string()))?;
+        Ok(client)
     }
 
     /// The last passwords of one login, the one that counts first.
@@ -93,9 +102,7 @@ impl Kept {
 
     /// Sets a login's password if the rules take it.
     pub async fn change(&self, rules: PasswordRules, login: &str, password: &str, by: &str) -> Result<(), KeptError> {
-        let client = self.client().await?;
-        let fits = schema::check(&client).await;
-        fits.map_err(|e| KeptError::OutOfReach(e.to_string()))?;
+        let client = self.fit_client().await?;
         let former = self.last(login, rules.history).await?;
         let (whose, password) = (login.to_owned(), password.to_owned());
         // some ten milliseconds for each former one

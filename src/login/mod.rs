@@ -4,6 +4,7 @@ pub mod access;
 pub mod certificate;
 pub mod claims;
 pub mod decoy;
+pub mod factors;
 pub mod hours;
 pub mod jwt;
 pub mod kept;

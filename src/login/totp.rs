@@ -19,8 +19,12 @@ fn of(secret: &str) -> Option<Totp> {
 
 /// A new secret, in base 32.
 pub fn new_secret() -> String {
-    let bytes: Box<[u8]> = Box::new(rand::random::<[u8; 20]>());
-    Secret::new(bytes).to_base32()
+    in_base32(&rand::random::<[u8; 20]>())
+}
+
+/// A secret in base 32, as authenticators take it.
+pub fn in_base32(secret: &[u8]) -> String {
+    Secret::new(Box::from(secret)).to_base32()
 }
 
 /// What authenticators read, as a picture or typed in.

@@ -6,10 +6,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 /// What takes the schema from each version to the next; the first makes it.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
 ];
 
 /// The version that this rowgate reads and writes.
@@ -160,6 +161,7 @@ fn permissions(serving: &str) -> String {
          GRANT SELECT ON rowgate.state, rowgate.rights, rowgate.requests, rowgate.history, rowgate.policies TO {role};\n\
          GRANT INSERT, DELETE ON rowgate.rights TO {role};\n\
          GRANT INSERT, UPDATE (state, decided_by, decided_at) ON rowgate.requests TO {role};\n\
-         GRANT EXECUTE ON FUNCTION rowgate.keep_policy, rowgate.passwords_of, rowgate.set_password TO {role};\n"
+         GRANT EXECUTE ON FUNCTION rowgate.keep_policy, rowgate.passwords_of, rowgate.set_password, \
+         rowgate.second_factor_of, rowgate.take_code, rowgate.set_second_factor, rowgate.remove_second_factor TO {role};\n"
     )
 }

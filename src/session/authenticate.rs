@@ -2,6 +2,7 @@
 //! conversation and the same last word as whoever has a wrong password.
 
 mod clear;
+mod factor;
 mod ldap;
 mod oauth;
 mod scram;
@@ -86,13 +87,13 @@ pub(super) async fn authenticate(
     let open = welcome && (certified || !asked.certificate);
     let guise = if welcome { asked.proof } else { asked.guise };
     // what must not be read on its way is not asked for where it could be
-    let unsafe_here = matches!(guise, Proof::Clear(_) | Proof::OAuth | Proof::Ldap) && !stay.tls;
+    let unsafe_here = matches!(guise, Proof::Clear(_) | Proof::OAuth | Proof::Ldap { .. }) && !stay.tls;
     let proof = if unsafe_here { Proof::Reject } else { guise };
     let mut proved = match proof {
         Proof::Certificate => (certified.then(|| Proved::by(Proof::Certificate))).ok_or("wrong-certificate"),
         Proof::Clear(clear) => clear::by_token(shared, channel, login, clear).await?,
         Proof::OAuth => oauth::by_oauth(shared, channel, login).await?,
-        Proof::Ldap => ldap::by_ldap(shared, channel, login, (Place::of(address), open)).await?,
+        Proof::Ldap { totp } => ldap::by_ldap(shared, channel, login, (Place::of(address), open, totp)).await?,
         Proof::Scram => scram::by_scram(shared, channel, login, open).await?,
         Proof::Reject => scram::by_scram(shared, channel, login, false).await?,
     };
@@ -222,7 +223,7 @@ fn denied(code: &'static str, proof: Proof, login: &str) -> Refusal {
     let (method, sqlstate) = match proof {
         Proof::Certificate => ("certificate", SqlState::InvalidAuthorization),
         Proof::OAuth => ("OAuth bearer", SqlState::InvalidAuthorization),
-        Proof::Ldap => ("LDAP", SqlState::InvalidAuthorization),
+        Proof::Ldap { .. } => ("LDAP", SqlState::InvalidAuthorization),
         Proof::Scram | Proof::Clear(_) | Proof::Reject => ("password", SqlState::InvalidPassword),
     };
     let message = format!("{method} authentication failed for user \"{login}\"");

@@ -3,6 +3,7 @@
 use crate::config::{ClientTls, Config, Login, LoginMethod, TlsMode};
 use crate::keeper::Source;
 use crate::login::Rules;
+use crate::login::factors::Factors;
 use crate::login::jwt::{Keys, Provider};
 use crate::login::kept::Kept;
 use crate::login::keys::Issuer;
@@ -41,6 +42,8 @@ pub struct Doors {
     pub ldap: Option<Arc<Directory>>,
     /// Passwords that rowgate keeps, where logins come from there.
     pub kept: Option<Kept>,
+    /// Second factors that rowgate keeps, where they are not in the users file.
+    pub factors: Option<Factors>,
 }
 
 impl Doors {
@@ -62,8 +65,11 @@ impl Doors {
         };
         let ldap = config.ldap.clone().map(Directory::open).transpose()?;
         let rights = Source::from_config(config)?.rights;
-        let kept = rights.filter(|_| config.login.method == LoginMethod::Rowgate);
-        let kept = kept.as_ref().map(Kept::open).transpose()?;
+        let kept = rights.as_ref().map(Kept::open).transpose()?;
+        let factors = match (&kept, &config.login.totp_key) {
+            (Some(kept), Some(key)) => Some(Factors::open(kept.clone(), key)?),
+            _ => None,
+        };
         Ok(Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             tls_mode: config.tls.mode,
@@ -76,7 +82,8 @@ impl Doors {
             tokens,
             issuer,
             ldap: ldap.map(Arc::new),
-            kept,
+            kept: kept.filter(|_| config.login.method == LoginMethod::Rowgate),
+            factors,
         })
     }
 }

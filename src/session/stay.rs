@@ -3,7 +3,7 @@
 use super::alarm::Bell;
 use super::{End, Shared};
 use crate::config::Sessions;
-use crate::login::{Asked, Attempt, Proof};
+use crate::login::{Asked, Attempt, Clear, Proof};
 use crate::refusal::{Refusal, SqlState};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
@@ -74,8 +74,9 @@ impl Stay {
         let seconds = |at: DateTime<Utc>| u64::try_from(at.timestamp()).unwrap_or(0);
         if self.until.is_some_and(|until| seconds(now) >= until) {
             let what = match self.way {
+                Proof::Clear(Clear::TOTP) => "its certificate has expired",
                 Proof::Clear(_) | Proof::OAuth => "its token has expired",
-                Proof::Certificate | Proof::Scram | Proof::Ldap | Proof::Reject => "its certificate has expired",
+                Proof::Certificate | Proof::Scram | Proof::Ldap { .. } | Proof::Reject => "its certificate has expired",
             };
             return Err(over("proof-over", what));
         }

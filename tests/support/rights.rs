@@ -1,8 +1,11 @@
 //! Temporary rights in a test's database: the schema made by its owner, rights put there as any instance would.
 
-use super::Database;
 use super::gate::Gate;
+use super::{Database, data};
 use rowgate::rights::schema;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -11,6 +14,40 @@ pub async fn prepared(database: &Database) -> Client {
     let mut owner = database.superuser().await;
     schema::prepare(&mut owner, "rowgate", false).await.unwrap();
     owner
+}
+
+/// A place with a configuration for commands.
+pub fn configured(database: &Database, more: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[upstream]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = \"{}\"\nuser = \"rowgate\"\npassword = \"{}\"\n\
+         [policies]\ndirectory = \"{}/policies\"\n{more}",
+        database.cluster.port(),
+        database.name,
+        data::password("rowgate"),
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::write(place.path().join("rowgate.toml"), text).unwrap();
+    place
+}
+
+/// What a command of rowgate's says there, with a line on standard input: did it go well?
+pub fn command(place: &Path, arguments: &[&str], input: &str) -> (bool, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rowgate"))
+        .current_dir(place)
+        .args(arguments)
+        .env("USER", "dora")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // whoever is refused before may not read it
+    let _ = writeln!(child.stdin.take().unwrap(), "{input}");
+    let done = child.wait_with_output().unwrap();
+    let said = [done.stderr, done.stdout].map(|bytes| String::from_utf8(bytes).unwrap());
+    (done.status.success(), said.concat().trim().to_owned())
 }
 
 impl Gate {

@@ -1,7 +1,7 @@
 //! What is sent as it is in place of a password: tokens, and passwords with a one-time password behind them.
 
-use super::scram::mock;
-use super::{End, LONGEST_TOKEN, Outcome, Proved, Shared, now, of_pass, password_message};
+use super::scram::{mock, stored};
+use super::{End, LONGEST_TOKEN, Outcome, Proved, Shared, factor, now, of_pass, password_message};
 use crate::login::claims::Unfit;
 use crate::login::{Clear, Proof, totp};
 use crate::net::{Channel, Malformed};
@@ -35,37 +35,25 @@ pub(super) async fn by_token(
         found = issuer.check(secret, seconds).await;
     }
     if found.is_err() && clear.totp {
-        return by_one_time_password(shared, login, secret, now).await;
+        return by_one_time_password(shared, login, secret).await;
     }
     Ok(of_pass(found, login, Proof::Clear(way)))
 }
 
 /// The password with the code of an authenticator behind it; the same work whoever the login is.
-async fn by_one_time_password(shared: &Shared, login: &str, secret: &str, now: u64) -> Result<Outcome, End> {
-    let entry = shared.doors.load().users.get(login).cloned();
-    let stored = entry.as_ref().and_then(|e| scram::Verifier::parse(&e.verifier));
-    let mock = mock(shared, login);
-    let verifier = stored.unwrap_or(mock);
+async fn by_one_time_password(shared: &Shared, login: &str, secret: &str) -> Result<Outcome, End> {
+    let stored = stored(shared, login).await?;
+    let known = factor::known(shared, login).await?;
+    let verifier = stored.verifier.as_deref().and_then(scram::Verifier::parse);
+    let verifier = verifier.unwrap_or_else(|| mock(shared, login));
     let (password, code) = totp::split(secret).unwrap_or((secret, ""));
     let password = password.to_owned();
     let fits = tokio::task::spawn_blocking(move || verifier.fits(&password))
         .await
         .unwrap_or(false);
-    let no_secret = shared.mock_totp.as_str();
-    let known = entry.as_ref().and_then(|e| e.totp.as_deref());
-    let step = totp::check(known.unwrap_or(no_secret), code, now).filter(|_| known.is_some());
-    let Some((step, ends)) = step.filter(|_| fits) else {
-        return Ok(Err("wrong-password"));
-    };
-    let fresh = shared.used.first_time(format!("totp {step} {login}"), ends, now);
-    let changed = entry.as_ref().and_then(|e| e.changed);
-    let is_over = (shared.doors.load().passwords).is_over(changed, chrono::Utc::now().date_naive());
-    Ok(if fresh {
-        Ok(Proved {
-            is_over,
-            ..Proved::by(Proof::Clear(Clear::TOTP))
-        })
-    } else {
-        Err("code-used-before")
-    })
+    let judged = factor::judge(shared, login, &known, (fits, code)).await?;
+    Ok(judged.map(|()| Proved {
+        is_over: stored.is_over,
+        ..Proved::by(Proof::Clear(Clear::TOTP))
+    }))
 }

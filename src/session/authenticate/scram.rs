@@ -62,14 +62,15 @@ pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str
 
 /// What stands for a login's password.
 #[derive(Default)]
-struct Stored {
-    verifier: Option<String>,
+pub(super) struct Stored {
+    /// The verifier, as it is kept.
+    pub verifier: Option<String>,
     /// It has to be changed.
-    is_over: bool,
+    pub is_over: bool,
 }
 
 /// Looked up in the same way whoever the login is.
-async fn stored(shared: &Shared, login: &str) -> Result<Stored, End> {
+pub(super) async fn stored(shared: &Shared, login: &str) -> Result<Stored, End> {
     let doors = shared.doors.load_full();
     let kept = |verifier: String, changed| Stored {
         verifier: Some(verifier),
@@ -107,7 +108,8 @@ async fn stored(shared: &Shared, login: &str) -> Result<Stored, End> {
     Ok(stored)
 }
 
-fn out_of_reach() -> End {
+/// The answer to everybody while nobody can tell who has which password.
+pub(super) fn out_of_reach() -> End {
     let message = "nobody may log in now: passwords cannot be read";
     let refusal = Refusal::new("passwords-out-of-reach", SqlState::CannotConnectNow, message);
     End::Fatal(refusal.hint("Tell the database administrator."))

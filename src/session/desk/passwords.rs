@@ -2,8 +2,8 @@
 
 use super::Talk;
 use crate::audit::Decision;
-use crate::login::Proof;
 use crate::login::kept::KeptError;
+use crate::login::{Clear, Proof};
 use crate::refusal::{Refusal, SqlState};
 use crate::rights::desk::Answer;
 use crate::rights::language;
@@ -42,7 +42,7 @@ impl Talk<'_> {
             return Err(Refusal::new("no-tls", SqlState::ObjectNotInPrerequisiteState, message));
         }
         // who has found a token that is good for some minutes would have a password that is good for ever
-        if self.stay.way != Proof::Scram {
+        if !matches!(self.stay.way, Proof::Scram | Proof::Clear(Clear::TOTP)) {
             let message = "permission denied: a password is changed by whoever has logged in with the old one";
             return Err(Refusal::forbidden("not-by-password", message));
         }

@@ -1,7 +1,7 @@
 //! Building a world: catalogue, policies and directory read, checked and put together.
 
 use super::directory::Digest;
-use super::{Source, directory, files, trial};
+use super::{Source, directory, files, spread, trial};
 use crate::backend::introspect::{self, IntrospectError};
 use crate::catalog::Catalog;
 use crate::identity::directory::{Answer, Directory};
@@ -197,6 +197,8 @@ async fn make(client: &mut Client, basis: Basis<'_>) -> Result<Made, StartError>
             policies.with_constants(constants)
         }
     };
+    let spreads = spread::read(client, &policies.deciding_columns(&catalog)).await?;
+    let policies = policies.with_spreads(spreads);
     if try_out && !load::any_error(&problems) {
         problems.extend(trial::limits(client, &policies).await?);
         problems.extend(trial::run(client, &policies, &people, &catalog).await?);

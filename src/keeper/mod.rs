@@ -7,6 +7,7 @@ mod files;
 mod listen;
 mod record;
 mod report;
+mod spread;
 mod trial;
 mod watch;
 

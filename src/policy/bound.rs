@@ -1,5 +1,7 @@
 //! A policy tied to a catalogue: which relation each table is, and every expression of the DBA's qualified.
 
+use super::chance::Chance;
+use super::spread::{Spread, Spreads};
 use super::template::Template;
 use crate::catalog::{Catalog, Oid};
 use crate::name::QualifiedName;
@@ -26,6 +28,10 @@ pub(super) struct Bound {
     covers: HashMap<Oid, Cover>,
     /// Scopes of the DBA's, by table and scope.
     customs: BTreeMap<(String, String), Template>,
+    /// What the same conditions say of columns.
+    chances: BTreeMap<(String, String), Chance>,
+    /// The server's statistics of the columns that decide who sees what.
+    spreads: Spreads,
     /// `sql` masks by role, table and column.
     expressions: BTreeMap<Place, Template>,
     /// The constants of `fixed` masks by role, table and column, as the database prints them under settings
@@ -82,6 +88,30 @@ impl Bound {
         self.customs.get(&(table.to_owned(), scope.to_owned()))
     }
 
+    pub(super) fn chance(&self, table: &str, scope: &str) -> Option<&Chance> {
+        self.chances.get(&(table.to_owned(), scope.to_owned()))
+    }
+
+    /// The columns that conditions of the DBA's compare.
+    pub(super) fn chance_columns(&self) -> BTreeSet<(Oid, String)> {
+        let of = |((table, _), chance): (&(String, String), &Chance)| {
+            let relation = self.relation_of(table);
+            let columns: Vec<String> = chance.columns().into_iter().map(str::to_owned).collect();
+            relation
+                .into_iter()
+                .flat_map(move |oid| columns.clone().into_iter().map(move |c| (oid, c)))
+        };
+        self.chances.iter().flat_map(of).collect()
+    }
+
+    pub(super) fn spread_of(&self, relation: Oid, column: &str) -> Option<&Spread> {
+        self.spreads.get(&(relation, column.to_owned()))
+    }
+
+    pub(super) fn set_spreads(&mut self, spreads: Spreads) {
+        self.spreads = spreads;
+    }
+
     pub(super) fn expression(&self, role: &str, table: &str, column: &str) -> Option<&Template> {
         self.expressions
             .get(&(role.to_owned(), table.to_owned(), column.to_owned()))
@@ -109,7 +139,8 @@ impl Bound {
         self.broken.insert(table.to_owned());
     }
 
-    pub(super) fn add_custom(&mut self, table: &str, scope: &str, template: Template) {
+    pub(super) fn add_custom(&mut self, table: &str, scope: &str, template: Template, chance: Chance) {
+        self.chances.insert((table.to_owned(), scope.to_owned()), chance);
         self.customs.insert((table.to_owned(), scope.to_owned()), template);
     }
 

@@ -4,6 +4,7 @@
 //! catalogue) → `decide` (one person, one relation), with `scope` and `mask` as the vocabulary.
 
 mod bound;
+mod chance;
 pub mod check;
 mod columns;
 mod decide;
@@ -22,6 +23,7 @@ pub mod reach;
 mod scope;
 mod section;
 mod share;
+mod spread;
 mod template;
 pub mod temporary;
 mod trials;
@@ -31,6 +33,7 @@ pub mod written;
 pub use bound::Place;
 pub use decision::{Access, ColumnView, MostRows, RoleRights, Rows, TableView};
 pub use mask::HASH_KEY_DDL;
+pub use spread::{Spread, Spreads};
 pub use trials::{Constant, Trial};
 pub use writes::{Update, Writes};
 

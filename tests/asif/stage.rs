@@ -27,8 +27,10 @@ const VISITOR: &str = "INSERT INTO crm.users VALUES (61, 'visitor', 'Visitor Nob
 /// What statistics say of the tables through which others show is that of a large CRM, so that all the words that rowgate has
 /// for a scope are put to use: who sees much gets other ones, and so does a list with an end.
 const LARGE: &str = "ALTER TABLE customers SET (autovacuum_enabled = off); \
-    ALTER TABLE customers ALTER owner_id SET (n_distinct = 48), ALTER team_id SET (n_distinct = 15); ANALYZE customers; \
-    UPDATE pg_class SET reltuples = 100000 WHERE oid = 'customers'::regclass;";
+    ALTER TABLE customers ALTER owner_id SET (n_distinct = 48), ALTER team_id SET (n_distinct = 15); \
+    ALTER TABLE customer_members SET (autovacuum_enabled = off); ANALYZE customers, customer_members; \
+    UPDATE pg_class SET reltuples = 100000 WHERE oid = 'customers'::regclass; \
+    UPDATE pg_class SET reltuples = 30000 WHERE oid = 'customer_members'::regclass;";
 
 /// A server, its data, and what keeps it alive.
 pub struct Stage {

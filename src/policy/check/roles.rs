@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::catalog::{Column, Relation};
+use crate::policy::chance::Chance;
 use crate::policy::file::{Word, did_you_mean};
 use crate::policy::mask::OWN_SCHEMA;
 use crate::policy::written::{ColumnRule, MaskRule, RoleRule, RoleTable, Scope, ScopeWord, Show, TableRule};
@@ -198,7 +199,10 @@ impl<'a> Check<'a> {
         };
         self.attributes(&custom.condition);
         match qualify::template(&custom.condition.text, self.catalog, relation) {
-            Ok(template) => self.bound.add_custom(&table.name.text, word, template),
+            Ok(template) => {
+                let chance = Chance::of(&custom.condition.text);
+                self.bound.add_custom(&table.name.text, word, template, chance);
+            }
             Err(why) => self.problems.error(
                 &custom.condition.at,
                 format!(

@@ -32,6 +32,12 @@ pub(super) fn template(text: &str, catalog: &Catalog, relation: &Relation) -> Re
     Ok(pieces(&printer.expression(&node)?))
 }
 
+/// An expression's tree, and the attribute behind each of its parameters.
+pub(super) fn parsed(text: &str) -> Option<(Node, Vec<String>)> {
+    let (numbered, names) = attributes::number(text).ok()?;
+    Some((parse_expression(&numbered).ok()?, names))
+}
+
 /// A text with its attributes made parameters, so that PostgreSQL's grammar reads it.
 pub(super) fn numbered(text: &str) -> Option<String> {
     attributes::number(text).ok().map(|(numbered, _)| numbered)

@@ -2,7 +2,7 @@
 
 use crate::admin;
 use crate::audit::Audit;
-use crate::backend::{Connector, pool};
+use crate::backend::{Connector, Pool};
 use crate::config::{Config, PoolMode};
 use crate::keeper::Source;
 use crate::login::used::Used;
@@ -42,7 +42,7 @@ impl Server {
             PoolMode::Session => config.limits.max_connections as usize + SPARE_UPSTREAM,
             PoolMode::Transaction => config.pool.size,
         };
-        let pool = pool::pool(Arc::clone(&connector), size)?;
+        let pool = Pool::new(Arc::clone(&connector), size)?;
         let address = format!("{}:{}", config.listen.address, config.listen.port);
         let tcp = TcpListener::bind(&address)
             .await
@@ -119,7 +119,7 @@ impl Server {
     /// Serves until `stop` is done; then lets running statements end, within the configured time.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let idle = self.shared.config.upstream.idle_timeout;
-        let janitor = tokio::spawn(pool::close_idle(self.shared.pool.clone(), idle));
+        let janitor = tokio::spawn(self.shared.pool.clone().close_idle(idle));
         if let Some(listener) = self.side_door.take() {
             tokio::spawn(admin::serve(listener, Arc::clone(&self.shared)));
         }

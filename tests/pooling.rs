@@ -287,6 +287,44 @@ async fn waiting_has_an_end_and_the_session_goes_on() {
     gate.stop().await;
 }
 
+#[tokio::test]
+async fn a_connection_that_broke_while_nobody_held_it_is_given_to_nobody() {
+    let database = Database::new().await;
+    let gate = gate(&database, "size = 2").await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let pid = value(&mut alice, PID).await;
+    let admin = database.superuser().await;
+    let sql = "SELECT pg_terminate_backend($1::text::int, 10000)";
+    assert!(admin.query_one(sql, &[&pid]).await.unwrap().get::<_, bool>(0));
+    assert_ne!(value(&mut alice, PID).await, pid);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_closed_and_what_is_used_stays() {
+    let database = Database::new().await;
+    let config = "[pool]\nmode = \"transaction\"\nsize = 3\n";
+    let idle = std::time::Duration::from_secs(1);
+    let gate = Gate::with_changed(&database, &POLICY, config, |c| c.upstream.idle_timeout = idle).await;
+    let mut sessions = Vec::new();
+    for name in ["alice", "bob", "emma"] {
+        let mut raw = login(&gate, &database, name).await;
+        all_well(&mut raw, "begin").await;
+        sessions.push(raw);
+    }
+    for raw in &mut sessions {
+        all_well(raw, "commit").await;
+    }
+    assert_eq!(backends(&database).await, 3);
+    let pid = value(&mut sessions[0], PID).await;
+    // one connection is asked for all the time, and is the only one in the end
+    while backends(&database).await > 1 {
+        assert_eq!(value(&mut sessions[0], PID).await, pid);
+    }
+    assert_eq!(value(&mut sessions[0], PID).await, pid);
+    gate.stop().await;
+}
+
 #[rstest]
 #[case("per_login = 1")]
 #[case("per_role = { rep = 1 }")]

@@ -5,7 +5,7 @@ use super::pool::{self, Pool};
 
 /// The verifier of one login; `None` where there is no such role or it has no password.
 pub async fn verifier(pool: &Pool, query: &str, login: &str) -> Result<Option<String>, ConnectError> {
-    let mut connection = pool.get().await.map_err(pool::reason)?;
+    let mut connection = pool.get().await?;
     let fresh = connection.make_fresh().await;
     let rows = match fresh {
         Ok(()) => connection.run_text(query, &[login]).await,

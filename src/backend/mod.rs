@@ -1,5 +1,6 @@
 //! The database behind: connections, pool, cancel, introspection. It sends nothing for a client but `Verified` text.
 
+mod at_hand;
 pub mod auth_query;
 pub mod carried;
 pub mod connect;

@@ -1,12 +1,18 @@
 //! The pool of connections to the database: a connection goes back only clean, and dead ones are dropped.
 
+use super::at_hand::AtHand;
 use super::{ConnectError, Connection, Connector};
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A pool of raw connections.
-pub type Pool = managed::Pool<Manager>;
+/// Raw connections, and those among them that sessions hand on to each other.
+#[derive(Clone)]
+pub struct Pool {
+    all: managed::Pool<Manager>,
+    at_hand: Arc<AtHand>,
+}
+
 /// One of them, on loan: a pointer, as it changes hands with every transaction.
 pub type Loan = managed::Object<Manager>;
 
@@ -36,27 +42,70 @@ impl managed::Manager for Manager {
     }
 }
 
-/// A pool of at most `size` connections. The one that was used last is given first: most of what is asked for stands
-/// on it already.
-pub fn pool(connector: Arc<Connector>, size: usize) -> Result<Pool, String> {
-    Pool::builder(Manager { connector })
-        .max_size(size)
-        .queue_mode(managed::QueueMode::Lifo)
-        .runtime(deadpool::Runtime::Tokio1)
-        .build()
-        .map_err(|e| e.to_string())
-}
+impl Pool {
+    /// A pool of at most `size` connections. The one that was used last is given first: most of what is asked for
+    /// stands on it already.
+    pub fn new(connector: Arc<Connector>, size: usize) -> Result<Self, String> {
+        let all = managed::Pool::builder(Manager { connector })
+            .max_size(size)
+            .queue_mode(managed::QueueMode::Lifo)
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(|e| e.to_string())?;
+        Ok(Self {
+            all,
+            at_hand: Arc::default(),
+        })
+    }
 
-/// Closes connections that nobody has used for a while; runs as long as the pool is open.
-pub async fn close_idle(pool: Pool, after: Duration) {
-    while !pool.is_closed() {
-        tokio::time::sleep(after.min(Duration::from_secs(30))).await;
-        pool.retain(|_, metrics| metrics.last_used() < after);
+    /// A connection that a session has just handed on, if there is one.
+    pub fn at_hand(&self) -> Option<Loan> {
+        self.at_hand.take()
+    }
+
+    /// A connection: waits until one is free, or makes it.
+    pub async fn get(&self) -> Result<Loan, ConnectError> {
+        let _waiting = match self.at_hand.take_or_wait() {
+            Ok(loan) => return Ok(loan),
+            Err(waiting) => waiting,
+        };
+        self.all.get().await.map_err(reason)
+    }
+
+    /// Gives a connection that is clean to whoever asks next.
+    pub fn hand_on(&self, loan: Loan) {
+        self.at_hand.put(loan);
+    }
+
+    /// How many there are, and how many of them nobody holds.
+    pub fn status(&self) -> managed::Status {
+        let mut status = self.all.status();
+        status.available += self.at_hand.len();
+        status
+    }
+
+    /// Gives out no more connections.
+    pub fn close(&self) {
+        self.all.close();
+        self.at_hand.clear();
+    }
+
+    /// Closes connections that nobody has used for a while; runs as long as the pool is open.
+    pub async fn close_idle(self, after: Duration) {
+        let step = after.min(Duration::from_secs(30));
+        let mut looked = tokio::time::Instant::now();
+        while !self.all.is_closed() {
+            tokio::time::sleep(step).await;
+            self.all.retain(|_, metrics| metrics.last_used() < after);
+            if looked.elapsed() >= after {
+                looked = tokio::time::Instant::now();
+                self.at_hand.close_unused();
+            }
+        }
     }
 }
 
-/// What went wrong when a connection was asked for.
-pub fn reason(error: managed::PoolError<ConnectError>) -> ConnectError {
+fn reason(error: managed::PoolError<ConnectError>) -> ConnectError {
     match error {
         managed::PoolError::Backend(error) => error,
         managed::PoolError::Timeout(_) => ConnectError::Timeout,

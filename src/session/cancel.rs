@@ -2,12 +2,72 @@
 
 use crate::backend::Connector;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
-/// One session's target; empty once the session is over.
-type Slot = Arc<tokio::sync::Mutex<Option<(i32, i32)>>>;
+/// One session's target, which changes with every transaction where connections are shared.
+#[derive(Default)]
+struct Slot {
+    state: Mutex<State>,
+    arrived: Notify,
+}
 
-type Slots = Mutex<HashMap<(i32, i32), Slot>>;
+#[derive(Default)]
+struct State {
+    /// None once the session is over.
+    target: Option<(i32, i32)>,
+    /// Requests on their way to it.
+    under_way: usize,
+}
+
+/// A request on its way; dropped when it has arrived.
+struct UnderWay<'a>(&'a Slot);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
+        self.0.arrived.notify_waiters();
+    }
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `false` while a request is on its way to the target that it has.
+    fn try_set(&self, target: Option<(i32, i32)>) -> bool {
+        let mut state = self.state();
+        let is_free = state.under_way == 0;
+        if is_free {
+            state.target = target;
+        }
+        is_free
+    }
+
+    /// Waits until no request is on its way to the target that it has.
+    async fn set(&self, target: Option<(i32, i32)>) {
+        loop {
+            let arrived = self.arrived.notified();
+            tokio::pin!(arrived);
+            // whatever arrives from here on is told
+            arrived.as_mut().enable();
+            if self.try_set(target) {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
+    fn begin(&self) -> Option<((i32, i32), UnderWay<'_>)> {
+        let mut state = self.state();
+        let target = state.target?;
+        state.under_way += 1;
+        Some((target, UnderWay(self)))
+    }
+}
+
+type Slots = Mutex<HashMap<(i32, i32), Arc<Slot>>>;
 
 /// All sessions that can be cancelled.
 #[derive(Default)]
@@ -19,16 +79,15 @@ pub struct Cancels {
 pub(super) struct Registration {
     /// Process and secret as the client knows them.
     pub key: (i32, i32),
-    slot: Slot,
+    slot: Arc<Slot>,
     slots: Arc<Slots>,
 }
 
 impl Registration {
     /// The session has this connection now, or none. Waits until no request for the one it had is on its way.
     pub(super) async fn point_to(&self, target: Option<(i32, i32)>) {
-        match self.slot.try_lock() {
-            Ok(mut slot) => *slot = target,
-            Err(_) => *self.slot.lock().await = target,
+        if !self.slot.try_set(target) {
+            Box::pin(self.slot.set(target)).await;
         }
     }
 
@@ -36,7 +95,7 @@ impl Registration {
     pub(super) async fn end(self) {
         let slot = Arc::clone(&self.slot);
         drop(self);
-        slot.lock().await.take();
+        slot.set(None).await;
     }
 }
 
@@ -50,7 +109,8 @@ impl Drop for Registration {
 impl Cancels {
     /// Makes a key for a session whose database connection has this one.
     pub(super) fn register(&self, target: (i32, i32)) -> Registration {
-        let slot: Slot = Arc::new(tokio::sync::Mutex::new(Some(target)));
+        let slot = Arc::<Slot>::default();
+        slot.try_set(Some(target));
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let key = (rand::random_range(1..=i32::MAX), rand::random());
@@ -74,8 +134,7 @@ impl Cancels {
             .get(&key)
             .cloned();
         let Some(slot) = slot else { return };
-        let target = slot.lock().await;
-        if let Some((process, secret)) = *target
+        if let Some(((process, secret), _under_way)) = slot.begin()
             && let Err(error) = connector.cancel(process, secret).await
         {
             tracing::warn!(%error, "a cancel request could not be forwarded");

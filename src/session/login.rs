@@ -300,8 +300,7 @@ async fn connect(shared: &Shared, who: &Principal, session: u64) -> Result<Upstr
     } else if shared.config.pool.mode == PoolMode::Transaction {
         return Ok(Upstream::Away(Box::new(Connection::to_nobody())));
     } else {
-        let loan = shared.pool.get().await.map_err(pool::reason);
-        loan.map(|mut loan| {
+        shared.pool.get().await.map(|mut loan| {
             loan.take_over(session);
             Upstream::Pooled(loan)
         })

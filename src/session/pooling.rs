@@ -123,14 +123,15 @@ impl Session<'_> {
             self.mark = carried::mark_of(&self.settings);
             self.tell_parameters();
         }
-        let names: Vec<Box<str>> = std::mem::take(&mut self.state.stand_ins).into_keys().collect();
-        if !names.is_empty() {
+        if !self.state.stand_ins.is_empty() {
+            let names: Vec<Box<str>> = std::mem::take(&mut self.state.stand_ins).into_keys().collect();
             self.back.close_statements(&names).await?;
         }
         self.registration.point_to(None).await;
         let away = self.away.take().unwrap_or_else(|| Box::new(Connection::to_nobody()));
         if let Upstream::Pooled(mut loan) = std::mem::replace(&mut self.back, Upstream::Away(away)) {
             loan.let_go();
+            self.shared.pool.hand_on(loan);
         }
         self.share = None;
         Ok(())
@@ -185,7 +186,8 @@ impl Session<'_> {
         let mut last = None;
         for _ in 0..=config.size {
             // most of the time one is there; waiting for one, or making it, takes more room
-            let loan = match self.shared.pool.get().now_or_never() {
+            let at_hand = self.shared.pool.at_hand().map(Ok);
+            let mut loan = match at_hand.or_else(|| self.shared.pool.get().now_or_never()) {
                 Some(loan) => loan,
                 None => {
                     let left = config.wait.saturating_sub(waiting.begin());
@@ -194,8 +196,8 @@ impl Session<'_> {
                         Err(_) => return Err(full("All connections of the pool")),
                     }
                 }
-            };
-            let mut loan = loan.map_err(|e| pool::reason(e).refusal())?;
+            }
+            .map_err(|e| e.refusal())?;
             loan.take_over(self.number);
             let prepared = match self.is_prepared(&loan) {
                 true => Ok(()),

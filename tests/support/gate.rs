@@ -38,13 +38,24 @@ impl Gate {
 
     /// With more lines for the configuration; `DIR` in them stands for the directory of its files.
     pub async fn with(database: &Database, policies: &[(&str, &str)], more: &str) -> Self {
+        Self::with_changed(database, policies, more, |_| ()).await
+    }
+
+    /// With what stands in sections that every configuration has already.
+    pub async fn with_changed(
+        database: &Database,
+        policies: &[(&str, &str)],
+        more: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let files = tempfile::tempdir().unwrap();
         for (name, text) in policies {
             let path = files.path().join("policies").join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let config = config(database, files.path(), more);
+        let mut config = config(database, files.path(), more);
+        change(&mut config);
         Self {
             front: Front::with_config(config).await.unwrap(),
             files,

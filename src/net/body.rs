@@ -1,5 +1,7 @@
 //! A strict reader of one message's body: nothing is read past its end, and nothing may be left over.
 
+use std::ffi::CStr;
+
 /// A message that does not follow the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -54,14 +56,9 @@ impl<'a> Body<'a> {
 
     /// Bytes up to a zero, which is consumed.
     pub fn cstr_bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let end = self
-            .rest
-            .iter()
-            .position(|b| *b == 0)
-            .ok_or(Malformed("invalid string in message"))?;
-        let text = self.bytes(end)?;
-        self.bytes(1)?;
-        Ok(text)
+        let text = CStr::from_bytes_until_nul(self.rest).map_err(|_| Malformed("invalid string in message"))?;
+        self.bytes(text.count_bytes() + 1)?;
+        Ok(text.to_bytes())
     }
 
     /// What has not been read.

@@ -82,7 +82,7 @@ impl Channel {
         if room.len() > LITTLE {
             self.input = room;
         } else {
-            self.input.extend_from_slice(&room);
+            self.input = BytesMut::from(room.as_ref());
             spare::give_back(&mut room);
         }
         read
@@ -115,10 +115,11 @@ impl Channel {
 
     /// Gives back the room of buffers that are empty.
     pub fn shrink(&mut self) {
-        for buffer in [&mut self.input, &mut self.output] {
-            if buffer.is_empty() {
-                spare::give_back(buffer);
-            }
+        if self.input.is_empty() {
+            spare::give_back(&mut self.input);
+        }
+        if self.output.is_empty() && self.output.capacity() > 0 {
+            spare::give_back(&mut self.output);
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::expect::{Expect, Run, Source};
 use super::judging::Text;
+use super::overflow::Overflow;
+use super::portals::Portal;
 use super::prepared::Prepared;
-use super::state::Portal;
+use super::rows::is_row;
 use super::{End, Session};
 use crate::gate::{Bound, Effect, Returned};
-use crate::net::frame::{self, HEADER, Header};
+use crate::net::frame::{self, HEADER};
 use crate::net::{Fields, Malformed};
 use crate::wire::error_filter::{self, Statement};
 use crate::wire::row_description;
@@ -27,26 +29,51 @@ impl Session<'_> {
             if !self.pass()? {
                 return Ok(());
             }
-            if self.overflow.as_ref().is_some_and(super::overflow::Overflow::has_ended) || self.enclosed_has_ended() {
+            if self.has_ended_aside() {
                 return Ok(());
             }
             match self.has_rows()? {
                 None => return Ok(()),
                 Some(true) => self.rows()?,
                 Some(false) => {
-                    let Some(Header { tag, body }) = frame::whole(self.back.input(), |_| LONGEST).map_err(wrong)?
-                    else {
-                        return Ok(());
-                    };
+                    // read where they lie
                     let mut input = std::mem::take(self.back.input());
-                    input.advance(HEADER);
-                    self.upstream_message(tag, input.get(..body).unwrap_or_default())?;
-                    input.advance(body);
+                    let mut at = 0;
+                    let taken = self.upstream_messages(&input, &mut at);
+                    input.advance(at);
                     *self.back.input() = input;
+                    if !taken? {
+                        return Ok(());
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes the messages other than rows that are there whole, from the one that begins `at` on. `false` if there was
+    /// none.
+    fn upstream_messages(&mut self, input: &[u8], at: &mut usize) -> Result<bool, End> {
+        loop {
+            let rest = input.get(*at..).unwrap_or_default();
+            let Some(header) = frame::whole(rest, |_| LONGEST).map_err(wrong)? else {
+                return Ok(*at > 0);
+            };
+            let body = rest.get(HEADER..header.total()).unwrap_or_default();
+            self.upstream_message(header.tag, body)?;
+            *at += header.total();
+            self.answer_known();
+            let next = input.get(*at).copied();
+            let goes_on = self.client.output.len() < super::pump::HIGH && !self.has_ended_aside();
+            if !goes_on || next.is_none_or(is_row) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Has something ended whose end is to be seen to before anything else?
+    fn has_ended_aside(&self) -> bool {
+        self.overflow.as_ref().is_some_and(Overflow::has_ended) || self.enclosed_has_ended()
     }
 
     fn upstream_message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
@@ -363,7 +390,7 @@ impl Session<'_> {
         if self.state.status != b'I' {
             return;
         }
-        self.state.portals.retain(|_, portal| portal.is_held());
+        self.state.portals.retain(Portal::is_held);
         self.state.count_held();
         if self.queue.is_empty() && std::mem::take(&mut self.state.unlistens) {
             self.state.bound.remove(&Bound::Listen);

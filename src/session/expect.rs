@@ -1,9 +1,10 @@
 //! What the database still has to answer, in the order in which it was asked.
 
 use super::judging::Text;
+use super::portals::Portal;
 use super::prepared::Prepared;
 use super::shared::Counted;
-use super::state::{Portal, State};
+use super::state::State;
 use crate::backend::carried::Digest;
 use crate::gate::{Effect, Judged, Returned};
 use bytes::BytesMut;
@@ -74,7 +75,8 @@ pub(super) struct Run {
     pub portal: Option<String>,
     /// Its parameters, if the audit wants them.
     pub parameters: Option<Arc<Vec<Option<String>>>>,
-    pub started: Instant,
+    /// When it was asked for, if the audit wants to know.
+    pub started: Option<Instant>,
     /// Rows of the current statement that the client got.
     pub rows: u64,
     /// The client has had its error; nothing more of this run is relayed.

@@ -4,8 +4,9 @@ use super::admission::{Admitted, no_such_statement};
 use super::enclosure::cannot_undo;
 use super::expect::{Expect, Run};
 use super::judging::{Text, Verdict};
+use super::portals::Portal;
 use super::prepared::Prepared;
-use super::state::{MOST_BYTES, MOST_NAMES, Portal};
+use super::state::{MOST_BYTES, MOST_NAMES};
 use super::{End, Session};
 use crate::gate::{Effect, Judged, Returned};
 use crate::net::Fields;
@@ -91,7 +92,7 @@ impl Session<'_> {
     }
 
     async fn simple_query(&mut self, text: &str) -> Result<(), End> {
-        let started = Instant::now();
+        let started = self.clock();
         self.state.deallocate("");
         self.state.portals.remove("");
         let judged = match self.judge(text, &[]).await? {
@@ -121,7 +122,7 @@ impl Session<'_> {
     }
 
     async fn parse(&mut self, name: &str, text: &str, types: &[u32]) -> Result<(), End> {
-        let started = Instant::now();
+        let started = self.clock();
         if name.starts_with(crate::sql::parse::PRIVATE_PREFIX) {
             let refusal = Refusal::unsupported(
                 "private-name",
@@ -221,7 +222,7 @@ impl Session<'_> {
     /// the client has or will have its answer.
     async fn current_statement(&mut self, name: &str) -> Result<Option<Arc<Prepared>>, End> {
         if let Some(denied) = self.settle().await? {
-            self.deny_extended(denied, "", Instant::now());
+            self.deny_extended(denied, "", self.clock());
             return Ok(None);
         }
         let Some(prepared) = self.state.statements.get(name).cloned() else {
@@ -235,7 +236,7 @@ impl Session<'_> {
         match Box::pin(self.judge_again(name, &prepared)).await? {
             Verdict::Allowed(_) => Ok(self.state.statements.get(name).cloned()),
             denied => {
-                self.deny_extended(denied, &prepared.text.client, Instant::now());
+                self.deny_extended(denied, &prepared.text.client, self.clock());
                 Ok(None)
             }
         }
@@ -265,7 +266,7 @@ impl Session<'_> {
     }
 
     async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), End> {
-        let started = Instant::now();
+        let started = self.clock();
         self.renew_world()?;
         let Some(portal) = self.state.portals.get(name).cloned() else {
             self.refuse_extended(&no_such_portal(name), None);
@@ -357,7 +358,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn run(&self, text: Arc<Text>, statement: usize, admitted: Admitted, started: Instant) -> Run {
+    fn run(&self, text: Arc<Text>, statement: usize, admitted: Admitted, started: Option<Instant>) -> Run {
         let Admitted { through, counted } = admitted;
         let limit = |source: &super::expect::Source| {
             source
@@ -395,7 +396,7 @@ impl Session<'_> {
     }
 
     /// Answers a Query that does not run.
-    async fn deny_query(&mut self, verdict: Verdict, text: &str, started: Instant) -> Result<(), End> {
+    async fn deny_query(&mut self, verdict: Verdict, text: &str, started: Option<Instant>) -> Result<(), End> {
         match verdict {
             Verdict::Refused(refusal) => {
                 self.record_refusal(text, &refusal, started);
@@ -421,7 +422,7 @@ impl Session<'_> {
     }
 
     /// Answers a message of the extended protocol that does not go through.
-    fn deny_extended(&mut self, verdict: Verdict, text: &str, started: Instant) {
+    fn deny_extended(&mut self, verdict: Verdict, text: &str, started: Option<Instant>) {
         match verdict {
             Verdict::Refused(refusal) => {
                 self.record_refusal(text, &refusal, started);

@@ -165,7 +165,7 @@ impl State {
     pub fn close_cursors(&mut self, name: Option<&str>) {
         match name {
             Some(name) => drop(self.portals.remove(name)),
-            None => self.portals.retain(|_, portal| !portal.by_sql),
+            None => self.portals.retain(|portal| !portal.by_sql),
         }
     }
 }

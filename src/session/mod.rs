@@ -26,6 +26,7 @@ mod naming;
 mod overflow;
 mod overtaken;
 mod pooling;
+mod portals;
 mod prepared;
 mod probes;
 mod pump;

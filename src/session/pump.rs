@@ -1,7 +1,7 @@
 //! Moves bytes both ways at once, with bounds, and runs the session until it ends.
 
 use super::{End, Session};
-use crate::net::frame::{self, HEADER, Header};
+use crate::net::frame::{self, HEADER};
 use crate::refusal::{Refusal, SqlState};
 use crate::wire::message::body_limit;
 use bytes::Buf;
@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 
 /// Bytes that may wait for a slow client or a slow database before the other side is no longer read.
 pub(super) const HIGH: usize = 256 << 10;
+/// An answer of no more bytes is likely to be the whole one.
+const LITTLE: usize = 4 << 10;
 /// Messages that may wait for the database's answer.
 const LONGEST_QUEUE: usize = 4_096;
 
@@ -21,6 +23,16 @@ enum Taken {
     Nothing,
     /// What is under way has to become less first.
     NoRoom,
+}
+
+impl Taken {
+    /// What is to be said of all, if this is the last one's.
+    fn or(self, last: Self) -> Self {
+        match self {
+            Self::Message => self,
+            Self::Nothing | Self::NoRoom => last,
+        }
+    }
 }
 
 impl Session<'_> {
@@ -57,49 +69,60 @@ impl Session<'_> {
         }
     }
 
-    /// Takes all that the client has sent, as long as there is room.
+    /// Takes all that the client has sent, as long as there is room for what it will cause.
     async fn take_client_messages(&mut self) -> Result<Taken, End> {
-        let first = self.take_client_message().await?;
-        if matches!(first, Taken::Message) {
-            while matches!(self.take_client_message().await?, Taken::Message) {}
+        if self.copying && !self.is_full() {
+            self.pass_data(self.shared.config.limits.message_bytes)?;
         }
-        Ok(first)
+        // read where it lies; what comes meanwhile goes behind what is left
+        let mut input = std::mem::take(&mut self.client.input);
+        let mut at = 0;
+        let taken = self.take_from(&input, &mut at).await;
+        input.advance(at);
+        if !self.client.input.is_empty() {
+            input.extend_from_slice(&self.client.input);
+        }
+        self.client.input = input;
+        // who waits for an answer holds no empty buffer
+        self.client.shrink();
+        taken
     }
 
-    /// Takes the client's next message, if it is there whole and there is room for what it will cause.
-    async fn take_client_message(&mut self) -> Result<Taken, End> {
+    /// Takes the messages that are there whole, from the one that begins `at` on.
+    async fn take_from(&mut self, input: &[u8], at: &mut usize) -> Result<Taken, End> {
+        let limits = &self.shared.config.limits;
+        let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
+        let mut taken = Taken::Nothing;
+        loop {
+            if self.is_full() {
+                return Ok(taken.or(Taken::NoRoom));
+            }
+            let rest = input.get(*at..).unwrap_or_default();
+            let Some(header) = frame::whole(rest, limit).map_err(End::Malformed)? else {
+                return Ok(taken);
+            };
+            let body = rest.get(HEADER..header.total()).unwrap_or_default();
+            self.client_message(header.tag, body).await?;
+            *at += header.total();
+            taken = Taken::Message;
+            if self.copying {
+                // data goes by many at once
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Has what is under way to become less before the client's next message is taken?
+    fn is_full(&mut self) -> bool {
         if self.queue.len() >= LONGEST_QUEUE {
             // the server answers without a Sync only when asked to
             if !self.queue.flushed {
                 self.queue.flushed = true;
                 self.back.flush();
             }
-            return Ok(Taken::NoRoom);
+            return true;
         }
-        if self.back.backlog() >= HIGH || self.client.output.len() >= HIGH {
-            return Ok(Taken::NoRoom);
-        }
-        if self.waits_for_copy() {
-            return Ok(Taken::NoRoom);
-        }
-        let limits = &self.shared.config.limits;
-        if self.copying {
-            self.pass_data(limits.message_bytes)?;
-        }
-        let limit = |tag| body_limit(tag, limits.statement_bytes, limits.message_bytes);
-        let Some(Header { tag, body }) = frame::whole(&self.client.input, limit).map_err(End::Malformed)? else {
-            return Ok(Taken::Nothing);
-        };
-        // read where it lies; what comes meanwhile goes behind what is left
-        let mut input = std::mem::take(&mut self.client.input);
-        input.advance(HEADER);
-        self.client_message(tag, input.get(..body).unwrap_or_default()).await?;
-        input.advance(body);
-        input.extend_from_slice(&self.client.input);
-        self.client.input = input;
-        // who waits for an answer holds no empty buffer
-        self.client.shrink();
-        Ok(Taken::Message)
+        self.back.backlog() >= HIGH || self.client.output.len() >= HIGH || self.waits_for_copy()
     }
 
     /// Waits until everything that was forwarded is answered.
@@ -129,8 +152,9 @@ impl Session<'_> {
 
     /// Waits for the client while nothing is under way; also for the world and the operator.
     async fn idle(&mut self) -> Result<(), End> {
-        self.client.shrink();
-        self.back.shrink();
+        if !self.is_away() {
+            self.back.shrink();
+        }
         let bell = Arc::clone(&self.bell);
         let rung = poll_fn(|cx| {
             if bell.has_rung(cx, &mut self.heard.0) {
@@ -203,6 +227,8 @@ impl Session<'_> {
         if self.client.output.len() < HIGH {
             match self.back.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("it closed the connection".to_owned()))),
+                // an answer goes out before the client is asked for more
+                Poll::Ready(Ok(count)) if count <= LITTLE => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => news = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(&error))),
                 Poll::Pending => {}

@@ -10,8 +10,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Session<'_> {
+    /// The time, where a record is kept of how long statements take.
+    pub(super) fn clock(&self) -> Option<Instant> {
+        self.shared.audit.is_on().then(Instant::now)
+    }
+
     /// A text that was refused.
-    pub(super) fn record_refusal(&self, text: &str, refusal: &Refusal, started: Instant) {
+    pub(super) fn record_refusal(&self, text: &str, refusal: &Refusal, started: Option<Instant>) {
         if !self.shared.audit.is_on() {
             return;
         }
@@ -23,13 +28,12 @@ impl Session<'_> {
 
     /// A statement that has ended by itself.
     pub(super) fn record_end(&self, run: &Run) {
-        self.record_run(run, "", outcome(None, run.rows, run.started));
+        self.record_run(run, "", None);
     }
 
     /// A statement that the database ended by an error; `code` where that was a refusal.
     pub(super) fn record_error(&self, run: &Run, code: Option<&str>, fields: &Fields) {
-        let outcome = outcome(Some(fields.sqlstate()), run.rows, run.started);
-        self.record_run(run, code.unwrap_or(""), outcome);
+        self.record_run(run, code.unwrap_or(""), Some(fields.sqlstate()));
     }
 
     /// A constraint has told somebody that a key exists, or does not: too often means that they are asking.
@@ -58,8 +62,7 @@ impl Session<'_> {
 
     /// A statement whose result was cut off.
     pub(super) fn record_cut(&self, run: &Run, refusal: &Refusal) {
-        let outcome = outcome(Some(refusal.sqlstate.code()), run.rows, run.started);
-        self.record_run(run, refusal.code, outcome);
+        self.record_run(run, refusal.code, Some(refusal.sqlstate.code()));
     }
 
     /// A Parse that the database refused: nothing was executed, but the attempt is seen.
@@ -79,11 +82,11 @@ impl Session<'_> {
             Some(&shown),
             Some((text, 0)),
             None,
-            outcome(Some(sqlstate), 0, Instant::now()),
+            outcome(Some(sqlstate), 0, None),
         );
     }
 
-    fn record_run(&self, run: &Run, code: &str, outcome: Outcome) {
+    fn record_run(&self, run: &Run, code: &str, sqlstate: Option<&str>) {
         if !self.shared.audit.is_on() {
             return;
         }
@@ -101,7 +104,7 @@ impl Session<'_> {
             Some(&shown),
             Some((source, statement)),
             parameters,
-            outcome,
+            outcome(sqlstate, run.rows, run.started),
         );
     }
 
@@ -133,10 +136,10 @@ impl Session<'_> {
     }
 }
 
-fn outcome(sqlstate: Option<&str>, rows: u64, started: Instant) -> Outcome {
+fn outcome(sqlstate: Option<&str>, rows: u64, started: Option<Instant>) -> Outcome {
     Outcome {
         sqlstate: sqlstate.map(str::to_owned),
         rows,
-        duration_ms: started.elapsed().as_secs_f64() * 1_000.0,
+        duration_ms: started.map_or(0.0, |started| started.elapsed().as_secs_f64() * 1_000.0),
     }
 }

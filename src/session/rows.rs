@@ -108,7 +108,7 @@ impl Session<'_> {
         let (mut at, mut full) = (0, false);
         let input = self.back.input();
         while let Some(Ok(Some(header))) = input.get(at..).map(frame::header) {
-            if !matches!(header.tag, b'D' | b'd') {
+            if !is_row(header.tag) {
                 break;
             }
             if most.is_some_and(|most| *rows >= most) {
@@ -172,7 +172,7 @@ impl Session<'_> {
         let Some(header) = frame::header(self.back.input()).map_err(wrong)? else {
             return Ok(None);
         };
-        if !matches!(header.tag, b'D' | b'd') {
+        if !is_row(header.tag) {
             return Ok(Some(false));
         }
         let (filtered, returned) = match self.queue.front() {
@@ -188,6 +188,11 @@ impl Session<'_> {
         let whole = HEADER + header.body <= self.back.input().len();
         Ok((whole || !filtered).then_some(true))
     }
+}
+
+/// Is this the type of DataRow or CopyData?
+pub(super) fn is_row(tag: u8) -> bool {
+    matches!(tag, b'D' | b'd')
 }
 
 fn is_filtered(run: &Run) -> bool {

@@ -2,6 +2,7 @@
 
 use super::acting::{Acting, nobody};
 use super::judging::Text;
+use super::portals::Portals;
 use super::prepared::{Prepared, Statements};
 use crate::backend::carried::Digest;
 use crate::catalog::Relation;
@@ -16,31 +17,6 @@ use std::sync::Arc;
 pub(super) const MOST_NAMES: usize = 10_000;
 /// Bytes that the texts of its prepared statements may have together.
 pub(super) const MOST_BYTES: usize = 32 << 20;
-
-/// A portal or cursor: they share their names.
-#[derive(Clone)]
-pub(super) struct Portal {
-    /// The judged text it was made from.
-    pub text: Arc<Text>,
-    /// Which statement of the text.
-    pub statement: usize,
-    /// Rows that it has given.
-    pub rows: u64,
-    /// They count with those of others: it is a cursor, or gives its rows in portions.
-    pub in_portions: bool,
-    /// Made by DECLARE, so that it may outlive its transaction.
-    pub by_sql: bool,
-    /// Parameters for the audit.
-    pub parameters: Option<Arc<Vec<Option<String>>>>,
-}
-
-impl Portal {
-    /// Does it outlive its transaction?
-    pub fn is_held(&self) -> bool {
-        let statement = self.text.statement(self.statement);
-        self.by_sql && statement.is_none_or(|s| s.leaves.bound.contains(&Bound::HeldCursor))
-    }
-}
 
 /// The state.
 pub(super) struct State {
@@ -72,7 +48,7 @@ pub(super) struct State {
     /// Everything up to Sync is thrown away, after an error.
     pub skipping: bool,
     pub statements: Statements,
-    pub portals: BTreeMap<String, Portal>,
+    pub portals: Portals,
     /// Rows that the transaction has been given in portions, by the policy's tables that limit them; those of cursors
     /// that outlive their transactions among them.
     pub given: BTreeMap<String, u64>,
@@ -121,7 +97,7 @@ impl State {
             executes: 0,
             skipping: false,
             statements: Statements::default(),
-            portals: BTreeMap::new(),
+            portals: Portals::default(),
             given: BTreeMap::new(),
             bound: BTreeSet::new(),
             unlistens: false,

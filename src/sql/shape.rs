@@ -100,6 +100,10 @@ impl Shape {
         };
         let (mut at, mut done) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
+            if is_plain(byte) {
+                at += 1;
+                continue;
+            }
             let next = bytes.get(at + 1).copied();
             match byte {
                 b'\'' | b'0'..=b'9' => {
@@ -121,7 +125,7 @@ impl Shape {
                     shape.literals.push(literal);
                 }
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
-                    at = run(bytes, at, |b| b.is_ascii_alphanumeric() || b == b'_');
+                    at = run(bytes, at, is_word);
                     // what else could belong to the word or make a prefix of it
                     if matches!(bytes.get(at), Some(b'$' | b'\'' | b'"' | 0x80..)) {
                         return None;
@@ -147,9 +151,7 @@ impl Shape {
                     }
                     at += 1;
                 }
-                b'(' | b')' | b',' | b'.' | b'[' | b']' | b':' | b'+' | b'-' | b'*' | b'/' | b'<' | b'>' | b'='
-                | b'~' | b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'|' => at += 1,
-                other if is_space(other) => at += 1,
+                b'-' | b'/' | b'&' | b'.' => at += 1,
                 _ => return None,
             }
         }
@@ -166,6 +168,52 @@ impl Shape {
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
+
+/// Does the byte stand for itself, whatever follows it?
+fn is_plain(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b'\r'
+            | b'('
+            | b')'
+            | b','
+            | b'['
+            | b']'
+            | b':'
+            | b'+'
+            | b'*'
+            | b'<'
+            | b'>'
+            | b'='
+            | b'~'
+            | b'!'
+            | b'@'
+            | b'#'
+            | b'%'
+            | b'^'
+            | b'|'
+    )
+}
+
+/// May the byte stand within a word?
+fn is_word(byte: u8) -> bool {
+    WORD.get(usize::from(byte)).is_some_and(|word| *word)
+}
+
+/// Most of a text's bytes are asked about: a look is cheaper than comparisons.
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut rest: &mut [bool] = &mut word;
+    let mut byte = 0_u8;
+    while let Some((first, others)) = rest.split_first_mut() {
+        *first = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    word
+};
 
 /// Does a literal that begins here begin for sure: does nothing before it belong to it? Of a number a minus may stand
 /// before it, which is a token of its own if it is the first sign of an operator.

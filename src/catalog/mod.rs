@@ -226,6 +226,10 @@ pub struct Type {
     pub relation: Oid,
     /// Has a default btree or hash equality (may it stand in GROUP BY)?
     pub has_equality: bool,
+    /// Do its values have a collation?
+    pub collatable: bool,
+    /// The collation of its values where that is not the default, as for `name`.
+    pub collation: Option<QualifiedName>,
 }
 
 /// `pg_proc.provolatile`

@@ -12,7 +12,8 @@ pub(super) const SCHEMAS: &str = "
 SELECT nspname::text, oid FROM pg_catalog.pg_namespace
 WHERE nspname !~ '^pg_(toast_)?temp_' AND nspname <> 'pg_toast'";
 
-/// Types, with whether they have a default equality of their own, and whether a domain has constraints of its own.
+/// Types, with whether they have a default equality of their own, whether a domain has constraints of its own, and
+/// the collation of their values (100 is the database's default).
 pub(super) const TYPES: &str = "
 SELECT t.oid, n.nspname::text, t.typname::text, t.typtype::text, t.typcategory::text,
        CASE WHEN t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc THEN t.typelem ELSE 0::oid END,
@@ -22,8 +23,11 @@ SELECT t.oid, n.nspname::text, t.typname::text, t.typtype::text, t.typcategory::
        t.typtype = 'd' AND (t.typnotnull OR EXISTS (
            SELECT 1 FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid)),
        COALESCE((SELECT pg_catalog.array_agg(k.casttarget) FROM pg_catalog.pg_cast k
-                 WHERE k.castsource = t.oid AND k.castmethod = 'b' AND k.castcontext = 'i'), '{}')
+                 WHERE k.castsource = t.oid AND k.castmethod = 'b' AND k.castcontext = 'i'), '{}'),
+       t.typcollation <> 0, cn.nspname::text, CASE WHEN cn.nspname IS NOT NULL THEN co.collname::text END
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+     LEFT JOIN pg_catalog.pg_collation co ON co.oid = t.typcollation AND co.oid <> 100
+     LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
 WHERE n.nspname !~ '^pg_(toast_)?temp_' AND n.nspname <> 'pg_toast'";
 
 /// Functions, aggregates, procedures.

@@ -46,6 +46,14 @@ pub(super) fn read_into(catalog: &mut Catalog, rows: &[Row]) -> Result<(), Intro
             base,
             relation: row.try_get(8)?,
             has_equality: direct.contains(&oid),
+            collatable: row.try_get(12)?,
+            collation: match (
+                row.try_get::<_, Option<String>>(13)?,
+                row.try_get::<_, Option<String>>(14)?,
+            ) {
+                (Some(schema), Some(name)) => Some(QualifiedName::new(schema, name)),
+                _ => None,
+            },
         };
         catalog.type_names.insert(name, oid);
         catalog.types.insert(oid, Arc::new(read));

@@ -275,6 +275,19 @@ fn number_format_is_plain(format: &str) -> bool {
         && body.contains(['9', '0'])
 }
 
+/// Is a constant, read as a date or time, within some thousand years of today? (No year of five digits, no compact date, no
+/// number of a day, nothing before the year 1.)
+pub fn moment_is_near(text: &str) -> bool {
+    let mut run = 0;
+    for byte in text.bytes() {
+        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
+        if run > 4 {
+            return false;
+        }
+    }
+    !text.to_ascii_lowercase().contains("bc")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

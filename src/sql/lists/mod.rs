@@ -20,10 +20,13 @@ mod totality;
 mod types;
 
 pub use casts::{cast_is_total, constant_cast_is_early, constant_survives_cast};
-pub use constants::{ArgumentCheck, interval_is_moderate, time_zone_is_known};
+pub use constants::{ArgumentCheck, interval_is_moderate, moment_is_near, time_zone_is_known};
 pub use functions::{FunctionRule, binds, function};
 pub use oids::{ANY_ENUM, UNKNOWN};
-pub use operators::{MOST_GROWING, growing_constant_is_short, operator_is_growing, operator_is_total};
+pub use operators::{
+    MOST_GROWING, convert_alike, growing_constant_is_short, has_exponent, is_moment, is_small, operator_is_growing,
+    operator_is_total,
+};
 pub use patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe};
 pub use relations::catalog_relation_is_open;
 pub use settings::{Limit, Setting, setting, setting_is_readable, unreadable_settings};

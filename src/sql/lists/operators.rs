@@ -85,6 +85,17 @@ fn joins(oid: Oid) -> bool {
     cast_is_total(oid, TEXT, false) && !matches!(oid, CHAR | OIDVECTOR)
 }
 
+/// Is a constant's text a number with an exponent, which can be great in few characters?
+pub fn has_exponent(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E' | b'_' | b' ');
+    text.contains(['e', 'E']) && text.bytes().any(|b| b.is_ascii_digit()) && text.trim().bytes().all(is_part)
+}
+
+/// Do the values of a type take a few bytes, whatever they are?
+pub fn is_small(oid: Oid) -> bool {
+    is_integer(oid) || is_moment(oid) || matches!(oid, BOOL | FLOAT4 | FLOAT8 | OID | UUID)
+}
+
 fn prefix_is_total(symbol: &str, operand: Oid) -> bool {
     match symbol {
         "+" => is_number(operand),
@@ -140,6 +151,17 @@ fn is_string(oid: Oid) -> bool {
     is_text(oid) || matches!(oid, BPCHAR | NAME)
 }
 
+/// Can values of these types all become the one type that PostgreSQL finds for them without fail? What is stored as a date
+/// could lie too far for a timestamp, a numeric for a float, an int8 for an object's number.
+pub fn convert_alike(types: &[Oid]) -> bool {
+    let all = |is: fn(Oid) -> bool| types.iter().all(|&ty| is(ty));
+    all(|ty| is_integer(ty) || ty == NUMERIC)
+        || all(|ty| is_integer(ty) || matches!(ty, FLOAT4 | FLOAT8))
+        || all(is_string)
+        || all(is_network)
+        || all(|ty| matches!(ty, BIT | VARBIT))
+}
+
 fn is_integer(oid: Oid) -> bool {
     matches!(oid, INT2 | INT4 | INT8)
 }
@@ -153,7 +175,7 @@ fn is_network(oid: Oid) -> bool {
 }
 
 /// Date and both timestamps: their cross-type comparisons allow for overflow.
-fn is_moment(oid: Oid) -> bool {
+pub fn is_moment(oid: Oid) -> bool {
     matches!(oid, DATE | TIMESTAMP | TIMESTAMPTZ)
 }
 

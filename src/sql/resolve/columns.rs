@@ -113,6 +113,8 @@ impl Analysis<'_> {
             )),
             Found::Opaque => Ok(Meaning::Value(Facts {
                 columns: true,
+                distant: true,
+                bulky: true,
                 ..Facts::default()
             })),
             Found::Ambiguous => Err(self.place(
@@ -173,6 +175,12 @@ impl Analysis<'_> {
         self.used.extend(&column.within);
         self.seen.extend(column.reach.direct.iter().map(|&g| (g, true)));
         self.seen.extend(column.reach.indirect.iter().map(|&g| (g, false)));
+        self.facts_of_column(column)
+    }
+
+    /// The facts of a column that nothing names.
+    pub fn facts_of_column(&self, column: &Col) -> Facts {
+        let collatable = self.type_of(column.ty).is_none_or(|t| t.collatable);
         Facts {
             ty: column.ty,
             typmod: column.typmod,
@@ -180,9 +188,10 @@ impl Analysis<'_> {
             origin: column.origin,
             home: column.home,
             origin_lost: column.origin_lost,
-            bulky: column.origin.is_none(),
+            bulky: column.origin.is_none() || column.distant,
+            distant: column.distant,
             columns: true,
-            collations: column.collation.iter().cloned().collect(),
+            collations: column.collation.iter().filter(|_| collatable).cloned().collect(),
             ..Facts::default()
         }
     }
@@ -330,6 +339,8 @@ impl Analysis<'_> {
     pub fn row_facts(&mut self, item: &Item) -> Result<Facts, Refusal> {
         let mut facts = Facts {
             columns: true,
+            distant: true,
+            bulky: true,
             ..Facts::default()
         };
         for column in &item.columns {

@@ -72,8 +72,8 @@ impl Analysis<'_> {
             if clause == Clause::Where && matches!(term.node.as_ref(), Some(NodeEnum::SubLink(_))) {
                 facts.joins_unsafe = false;
             }
-            if !facts.total && !facts.columns && clause != Clause::Having {
-                // it names no row, but whether it runs depends on the rows of this level
+            if !facts.total && (!facts.columns || facts.volatile) && clause != Clause::Having {
+                // it names no row or not all that matter, but whether it runs depends on the rows of this level
                 facts.reach.direct.extend(self.hiding_guards(scope));
             }
             whole.absorb(&facts);

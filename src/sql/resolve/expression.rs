@@ -6,12 +6,13 @@ use super::scope::{Item, Scope, Source};
 use super::{Analysis, lost, name_parts, oid, string_of, unsupported};
 use crate::name::QualifiedName;
 use crate::refusal::Refusal;
+use crate::sql::census::census_of_node;
 use crate::sql::lists;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AIndirection, CaseExpr, ColumnRef, FuncCall, Node, RowExpr, SelectStmt, SqlValueFunctionOp, SubLink,
-    SubLinkType, Token, a_const::Val,
+    AConst, AIndirection, CaseExpr, ColumnRef, Node, RowExpr, SqlValueFunctionOp, SubLink, SubLinkType, Token,
+    a_const::Val,
 };
 use std::collections::BTreeSet;
 
@@ -19,7 +20,11 @@ impl Analysis<'_> {
     /// Reads an expression: resolves its names, checks its functions, operators and types, and tells its facts.
     pub fn expression(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
         crate::sql::patience::check()?;
-        stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || self.expression_here(node, scope))
+        let mut facts = stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || self.expression_here(node, scope))?;
+        if let Some(collation) = self.type_of(facts.ty).and_then(|t| t.collation.clone()) {
+            facts.collations.insert(collation);
+        }
+        Ok(facts)
     }
 
     fn expression_here(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Facts, Refusal> {
@@ -32,6 +37,7 @@ impl Analysis<'_> {
                 Ok(Facts {
                     untyped: ty.is_none(),
                     bulky: true,
+                    distant: true,
                     ..Facts::of(ty)
                 })
             }
@@ -71,13 +77,13 @@ impl Analysis<'_> {
             NodeEnum::CoalesceExpr(coalesce) => self.alike(&coalesce.args, scope, "COALESCE of different types"),
             NodeEnum::MinMaxExpr(extreme) => {
                 let mut facts = self.alike(&extreme.args, scope, "GREATEST or LEAST of different types")?;
-                self.require_comparable(&mut facts);
+                self.require_comparable(&mut facts, "GREATEST or LEAST");
                 Ok(facts)
             }
             NodeEnum::RowExpr(row) => self.row(row, scope),
             NodeEnum::AArrayExpr(array) => {
                 let mut facts = self.alike(&array.elements, scope, "an array of different types")?;
-                facts.ty = facts.ty.and_then(|t| self.array_of(t));
+                facts.ty = self.array_over(facts.ty, &mut facts);
                 facts.typmod = -1;
                 Ok(facts)
             }
@@ -417,16 +423,19 @@ impl Analysis<'_> {
         scope.asked.set(asked_before || correlated);
         let raises = self.raises;
         self.raises |= raises_before;
+        let one_row = self.one_row;
         let mut facts = Facts {
             columns: correlated,
             ..Facts::default()
         };
-        if raises {
-            let joins = link.sub_link_type() == SubLinkType::AnySublink && !correlated;
-            facts.joins_unsafe = joins;
-            if !joins {
-                facts.not_total(|| "a subquery that may raise".to_owned());
-            }
+        if let Some(column) = columns
+            .first()
+            .filter(|_| link.sub_link_type() != SubLinkType::ExistsSublink)
+        {
+            let value = self.facts_of_column(column);
+            facts.collations = value.collations;
+            facts.distant = value.distant;
+            facts.bulky = value.bulky && !value.ty.is_some_and(lists::is_small);
         }
         // what the subquery sees of relations outside it; its own are filtered before it yields a value
         for (id, direct) in self.seen.iter().filter(|(id, _)| *id < first_guard) {
@@ -438,10 +447,17 @@ impl Analysis<'_> {
             set.insert(*id);
         }
         self.seen.extend(before);
+        let mut joins = false;
         match link.sub_link_type() {
             SubLinkType::ExistsSublink => facts.ty = Some(oid::BOOL),
             SubLinkType::AnySublink | SubLinkType::AllSublink => {
-                let test = self.expression(link.testexpr.as_deref().ok_or_else(lost)?, scope)?;
+                let written = link.testexpr.as_deref().ok_or_else(lost)?;
+                let test = self.expression(written, scope)?;
+                // `convert_ANY_sublink_to_join` in subselect.c
+                joins = link.sub_link_type() == SubLinkType::AnySublink
+                    && !correlated
+                    && !test.volatile
+                    && scope.names_own_column(&census_of_node(written));
                 let names = if link.oper_name.is_empty() {
                     vec!["="]
                 } else {
@@ -456,6 +472,7 @@ impl Analysis<'_> {
                 let mut right = Facts::of(ty);
                 for column in &columns {
                     right.reach.merge(&column.reach.from_outside());
+                    right.collations.extend(self.facts_of_column(column).collations);
                 }
                 let compared = self.operator_facts(&names, Some(&test), &right, link.location)?;
                 facts.absorb(&compared);
@@ -463,19 +480,35 @@ impl Analysis<'_> {
             }
             SubLinkType::ExprSublink => {
                 facts.ty = columns.first().and_then(|c| c.ty);
-                if !single_row(select) {
+                if !one_row {
                     facts.not_total(|| "a subquery that may yield several rows".to_owned());
                 }
             }
             SubLinkType::ArraySublink => {
-                facts.ty = columns.first().and_then(|c| c.ty).and_then(|t| self.array_of(t));
+                facts.ty = self.array_over(columns.first().and_then(|c| c.ty), &mut facts);
             }
             SubLinkType::Undefined
             | SubLinkType::RowcompareSublink
             | SubLinkType::MultiexprSublink
             | SubLinkType::CteSublink => return Err(unsupported("this kind of subquery")),
         }
+        if raises {
+            facts.joins_unsafe = joins;
+            if !joins {
+                facts.not_total(|| "a subquery that may raise".to_owned());
+            }
+        }
         Ok(facts)
+    }
+
+    /// The type of an array over elements of a type. Of elements that are arrays themselves one fits beside another only by
+    /// its dimensions.
+    fn array_over(&self, element: Option<u32>, facts: &mut Facts) -> Option<u32> {
+        let plain = element.is_some_and(|ty| self.element_of(self.list_type(ty)).is_none());
+        if !plain {
+            facts.not_total(|| "an array of arrays or of an unknown type".to_owned());
+        }
+        element.and_then(|ty| self.array_of(ty))
     }
 
     /// The facts of named values (`xmlforest`, `xmlattributes`).
@@ -489,51 +522,6 @@ impl Analysis<'_> {
         }
         Ok(facts)
     }
-}
-
-/// Can a query yield one row at most, by its form?
-fn single_row(select: &SelectStmt) -> bool {
-    use pg_query::protobuf::SetOperation;
-    if select.op() != SetOperation::SetopNone {
-        return false;
-    }
-    let limited = matches!(
-        select.limit_count.as_ref().and_then(|l| l.node.as_ref()),
-        Some(NodeEnum::AConst(AConst { val: Some(Val::Ival(n)), .. })) if n.ival <= 1
-    ) && select.limit_option() != pg_query::protobuf::LimitOption::WithTies;
-    let aggregated = select.group_clause.is_empty()
-        && select.target_list.iter().all(|t| match t.node.as_ref() {
-            Some(NodeEnum::ResTarget(target)) => matches!(
-                target.val.as_ref().and_then(|v| v.node.as_ref()),
-                Some(NodeEnum::FuncCall(call)) if call.over.is_none() && is_plain_aggregate(call)
-            ),
-            Some(_) | None => false,
-        })
-        && !select.target_list.is_empty();
-    limited || aggregated
-}
-
-/// The aggregates that everybody writes; a user's function of the same name could not be called without a schema.
-fn is_plain_aggregate(call: &FuncCall) -> bool {
-    matches!(
-        name_parts(&call.funcname).as_deref(),
-        Some(
-            ["count" | "sum" | "min" | "max" | "avg" | "bool_and" | "bool_or" | "every" | "array_agg" | "string_agg"]
-                | [
-                    "pg_catalog",
-                    "count"
-                        | "sum"
-                        | "min"
-                        | "max"
-                        | "avg"
-                        | "bool_and"
-                        | "bool_or"
-                        | "every"
-                        | "array_agg"
-                        | "string_agg"
-                ]
-        )
-    )
 }
 
 fn constant_facts(constant: &AConst) -> Facts {
@@ -556,7 +544,8 @@ fn constant_facts(constant: &AConst) -> Facts {
         Some(Val::Boolval(_)) => facts.ty = Some(oid::BOOL),
         Some(Val::Sval(s)) => {
             facts.untyped = true;
-            facts.bulky = s.sval.len() > 1_000;
+            facts.bulky = s.sval.len() > 1_000 || lists::has_exponent(&s.sval);
+            facts.distant = !lists::moment_is_near(&s.sval);
             facts.literal = Some(s.sval.clone());
         }
         Some(Val::Bsval(_)) => facts.ty = Some(1560),

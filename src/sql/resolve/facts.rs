@@ -69,14 +69,18 @@ pub struct Facts {
     pub bulky: bool,
     /// How many operators and functions in it fail only by the size of their result.
     pub growing: usize,
+    /// May it hold a date or time that the client made up, at the very end of what the type can hold?
+    pub distant: bool,
+    /// Does it call a volatile function? PostgreSQL treats such an expression otherwise than one that is not.
+    pub volatile: bool,
     /// Is it the present moment, or what is cut from it?
     pub now: bool,
     /// Collations in it beside the default.
     pub collations: BTreeSet<QualifiedName>,
     /// Does it name any column?
     pub columns: bool,
-    /// Is it `IN` over a query that may raise and sees nothing outside itself? PostgreSQL joins with such a query where
-    /// the test is a condition of its own, and anywhere else runs it on rows that are not filtered yet.
+    /// Is it `column IN` over a query that may raise and sees nothing outside itself? PostgreSQL joins with such a query
+    /// where the test is a condition of its own, and anywhere else runs it on rows that are not filtered yet.
     pub joins_unsafe: bool,
     /// What hidden rows it can see.
     pub reach: Reach,
@@ -96,6 +100,19 @@ pub struct Facts {
     pub why: Option<String>,
 }
 
+/// Stands for a collation that is not known, or for several at once: nothing compares by it without fail.
+pub fn several_collations() -> QualifiedName {
+    QualifiedName::new("", "several")
+}
+
+/// The collation of a column that comes from either of two.
+pub fn either_collation(one: Option<&QualifiedName>, other: Option<&QualifiedName>) -> Option<QualifiedName> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Some(several_collations()),
+        (one, other) => one.or(other).cloned(),
+    }
+}
+
 impl Default for Facts {
     fn default() -> Self {
         Self {
@@ -107,6 +124,8 @@ impl Default for Facts {
             total: true,
             bulky: false,
             growing: 0,
+            distant: false,
+            volatile: false,
             now: false,
             collations: BTreeSet::new(),
             columns: false,
@@ -134,6 +153,8 @@ impl Facts {
         self.total &= part.total && !part.joins_unsafe;
         self.columns |= part.columns;
         self.bulky |= part.bulky;
+        self.distant |= part.distant;
+        self.volatile |= part.volatile;
         self.growing += part.growing;
         self.collations.extend(part.collations.iter().cloned());
         self.reach.merge(&part.reach);
@@ -157,6 +178,19 @@ impl Facts {
     pub fn may_grow(&mut self) -> bool {
         self.growing += 1;
         !self.bulky && self.growing <= lists::MOST_GROWING
+    }
+
+    /// The collation of a column that this is the expression of; several at once are none that compares without fail.
+    pub fn collation(&self) -> Option<QualifiedName> {
+        match self.collations.len() {
+            0 | 1 => self.collations.first().cloned(),
+            _ => Some(several_collations()),
+        }
+    }
+
+    /// Is it a whole number that is not negative, written as such?
+    pub fn is_count(&self) -> bool {
+        self.total && self.integer.is_some_and(|n| n >= 0)
     }
 
     /// Do its strings compare without fail: at most one collation beside the default, and a deterministic one?

@@ -1,7 +1,7 @@
 //! FROM: relations, subqueries, functions and joins become items with columns.
 
 use super::condition::Clause;
-use super::facts::Reach;
+use super::facts::{Reach, either_collation, several_collations};
 use super::relation::Written;
 use super::scope::{Col, Item, Scope, Source};
 use super::{Analysis, lost, name_parts, string_of, unsupported};
@@ -165,6 +165,8 @@ impl Analysis<'_> {
         ) {
             return Err(unsupported(&format!("tablesample method {}", method.join("."))));
         }
+        // a share that is none raises, and so does no seed
+        self.raises = true;
         let empty = Scope::default();
         for argument in sample.args.iter().chain(sample.repeatable.as_deref()) {
             self.expression(argument, &empty)?;
@@ -266,6 +268,7 @@ impl Analysis<'_> {
                 columns.push(Col {
                     name: def.colname.clone(),
                     ty,
+                    collation: def.coll_clause.as_ref().map(|_| several_collations()),
                     ..Col::default()
                 });
             }
@@ -489,7 +492,11 @@ impl Analysis<'_> {
             ),
             typmod,
             ty: if l.ty == r.ty { l.ty } else { None },
-            collation: plain.unwrap_or(side).collation.clone(),
+            collation: match plain {
+                Some(column) => column.collation.clone(),
+                None => either_collation(l.collation.as_ref(), r.collation.as_ref()),
+            },
+            distant: l.distant || r.distant,
             origin: plain.and_then(|c| c.origin),
             origin_lost: plain.is_some_and(|c| c.origin_lost),
             reach,

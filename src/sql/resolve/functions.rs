@@ -3,11 +3,11 @@
 use super::facts::Facts;
 use super::scope::{Col, GuardId, Scope, Source};
 use super::{Analysis, lost, name_parts, oid};
-use crate::catalog::{Function, FunctionKind, Oid, TypeKind};
+use crate::catalog::{Function, FunctionKind, Oid, TypeKind, Volatility};
 use crate::name::{QualifiedName, quote_literal};
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::census_of_call;
-use crate::sql::lists::{self, FunctionRule, Setting, Totality};
+use crate::sql::lists::{self, ArgumentCheck, FunctionRule, Setting, Totality};
 use crate::sql::raise::Raise;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::NodeEnum;
@@ -18,20 +18,11 @@ use std::sync::Arc;
 /// its own where it takes none. One that holds a subquery is not told apart, and counts as none.
 fn belongs_here(call: &FuncCall, scope: &Scope<'_>) -> bool {
     let inside = census_of_call(call);
-    if inside.queries > 0 {
-        return false;
-    }
-    let here = Scope {
-        items: scope.items.clone(),
-        ..Scope::default()
-    };
-    inside.columns.is_empty()
-        || inside.columns.iter().any(|column| match column.parts.as_slice() {
-            [name] => here.column(name).is_some() || here.item(None, name).is_some(),
-            [.., table, _] => here.item(None, table).is_some(),
-            [] => false,
-        })
+    inside.queries == 0 && (inside.columns.is_empty() || scope.names_own_column(&inside))
 }
+
+/// A window frame by values (`FRAMEOPTION_RANGE` in parsenodes.h).
+const FRAMEOPTION_RANGE: i32 = 0x0002;
 
 /// Is it a parameter, or one cast to text?
 fn is_text_parameter(argument: &Node) -> bool {
@@ -76,6 +67,11 @@ impl Analysis<'_> {
         let mut facts = Facts::default();
         for argument in &arguments {
             facts.absorb(argument);
+            if call.agg_distinct {
+                let mut key = argument.clone();
+                self.require_comparable(&mut key, "DISTINCT");
+                facts.absorb(&key);
+            }
         }
         let order = self.all(&call.agg_order, scope)?;
         facts.absorb(&order);
@@ -126,13 +122,23 @@ impl Analysis<'_> {
             .map(|a| a.literal.clone().or_else(|| a.integer.map(|i| i.to_string())))
             .collect();
         let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+        facts.volatile |= place == Place::Named || candidates.iter().any(|f| f.volatility == Volatility::Volatile);
+        let is_named = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::NamedArgExpr(_)));
+        let takes_moment = known.iter().flatten().any(|&ty| lists::is_moment(ty));
         let total = place == Place::Builtin
             && !call.func_variadic
+            // how often it runs tells how many rows there are
+            && !facts.volatile
+            // by name arguments may stand in another order
+            && !call.args.iter().any(is_named)
+            && !(takes_moment && facts.distant && !is_aggregate)
             && facts.collates()
             && match lists::totality(name, &known) {
                 Totality::Total => true,
                 Totality::Growing => facts.may_grow(),
-                Totality::WithConstant(check) => check.accepts(&texts),
+                Totality::WithConstant(check) => {
+                    check.accepts(&texts) && (!matches!(check, ArgumentCheck::Scale) || facts.may_grow())
+                }
                 Totality::No => self.is_leakproof(&candidates, &types),
             };
         facts.now = place == Place::Builtin
@@ -443,6 +449,13 @@ impl Analysis<'_> {
         let column = |name: &str, ty: Option<Oid>| Col {
             name: name.to_owned(),
             ty,
+            collation: facts.collation(),
+            ..Col::default()
+        };
+        // a field's own collation is not known here
+        let field = |name: &str, ty: Option<Oid>| Col {
+            name: name.to_owned(),
+            ty,
             ..Col::default()
         };
         let Some(NodeEnum::FuncCall(call)) = call.node.as_ref() else {
@@ -484,7 +497,7 @@ impl Analysis<'_> {
         match ty.map(|t| t.kind) {
             Some(TypeKind::Composite) => {
                 let relation = ty.and_then(|t| self.world.catalog.relations.get(&t.relation));
-                Ok(relation.map(|r| r.columns.iter().map(|c| column(&c.name, Some(c.type_oid))).collect()))
+                Ok(relation.map(|r| r.columns.iter().map(|c| field(&c.name, Some(c.type_oid))).collect()))
             }
             Some(TypeKind::Pseudo) if first.result == oid::RECORD => Ok(None),
             Some(_) | None => Ok(Some(vec![column(scalar, facts.ty)])),
@@ -502,21 +515,30 @@ impl Analysis<'_> {
                 return Err(super::unsupported("ORDER BY … USING this operator"));
             }
         }
-        self.expression(sort.node.as_deref().ok_or_else(lost)?, scope)
+        let mut facts = self.expression(sort.node.as_deref().ok_or_else(lost)?, scope)?;
+        self.require_comparable(&mut facts, "ORDER BY");
+        Ok(facts)
     }
 
     /// Reads a window definition.
     pub fn window(&mut self, window: &WindowDef, scope: &Scope<'_>) -> Result<Facts, Refusal> {
-        let mut facts = self.all(&window.partition_clause, scope)?;
+        let mut facts = Facts::default();
+        for key in &window.partition_clause {
+            let mut key = self.expression(key, scope)?;
+            self.require_comparable(&mut key, "PARTITION BY");
+            facts.absorb(&key);
+        }
         facts.absorb(&self.all(&window.order_clause, scope)?);
         for offset in [window.start_offset.as_deref(), window.end_offset.as_deref()]
             .into_iter()
             .flatten()
         {
-            let mut offset = self.expression(offset, scope)?;
-            // a negative offset raises whatever it is computed from
-            offset.total &= offset.reach.is_empty();
+            let offset = self.expression(offset, scope)?;
             facts.absorb(&offset);
+            // a negative offset raises, and one of a range where it leads past the end of the type
+            if window.frame_options & FRAMEOPTION_RANGE != 0 || !offset.is_count() {
+                facts.not_total(|| "a window frame".to_owned());
+            }
         }
         Ok(facts)
     }

@@ -76,6 +76,7 @@ impl Analysis<'_> {
         Ok(Col {
             name: column.name.clone(),
             ty,
+            collation: None,
             ..Col::default()
         })
     }

@@ -101,6 +101,8 @@ pub struct Analysis<'w> {
     /// Has an expression been read that may raise, guarded or not? Harmless where its query is run once; where a
     /// condition runs it as a subquery, whether it raises tells which rows were tried.
     pub raises: bool,
+    /// Does the query that was read last yield one row at most, by its form?
+    pub one_row: bool,
     /// What is read, for the audit.
     pub reads: Vec<Read>,
     /// How many rows a result may have, because of all relations read.
@@ -169,6 +171,7 @@ impl<'w> Analysis<'w> {
             named: BTreeSet::new(),
             seen: BTreeSet::new(),
             raises: false,
+            one_row: false,
             reads: Vec::new(),
             row_limit: None,
             not_exportable: None,

@@ -60,7 +60,13 @@ impl Analysis<'_> {
                 let Some(NodeEnum::List(list)) = right.node.as_ref() else {
                     return Err(lost());
                 };
-                self.each(&["="], left.as_ref(), &list.items, scope, at)
+                let mut types = left.iter().filter(|f| !f.untyped).map(|f| f.ty).collect::<Vec<_>>();
+                let mut facts = self.each(&["="], left.as_ref(), &list.items, &mut types, (scope, at))?;
+                // what stands in it is brought to one type first
+                if !self.convert_alike(&types) {
+                    facts.not_total(|| "IN over different types".to_owned());
+                }
+                Ok(facts)
             }
             AExprKind::AexprLike | AExprKind::AexprIlike => {
                 let right = self.expression(right, scope)?;
@@ -83,7 +89,7 @@ impl Analysis<'_> {
                 let Some(NodeEnum::List(list)) = right.node.as_ref() else {
                     return Err(lost());
                 };
-                self.each(&["<="], left.as_ref(), &list.items, scope, at)
+                self.each(&["<="], left.as_ref(), &list.items, &mut Vec::new(), (scope, at))
             }
             AExprKind::Undefined => Err(unsupported("this operation")),
         }
@@ -94,12 +100,15 @@ impl Analysis<'_> {
         names: &[&str],
         left: Option<&Facts>,
         items: &[Node],
-        scope: &Scope<'_>,
-        at: i32,
+        types: &mut Vec<Option<Oid>>,
+        (scope, at): (&Scope<'_>, i32),
     ) -> Result<Facts, Refusal> {
         let mut whole = Facts::of(Some(oid::BOOL));
         for item in items {
             let right = self.expression(item, scope)?;
+            if !right.untyped {
+                types.push(right.ty);
+            }
             let facts = self.operator_facts(names, left, &right, at)?;
             whole.absorb(&facts);
         }
@@ -147,6 +156,7 @@ impl Analysis<'_> {
             })
         };
         facts.now = shifts_now(symbol, left, right);
+        facts.volatile |= !ours;
         let mut total = ours && (listed || leakproof()) && facts.collates();
         if total && is_pattern(symbol) {
             total = right.literal.as_deref().is_some_and(|pattern| {
@@ -245,26 +255,46 @@ impl Analysis<'_> {
 
     /// USING and NATURAL compare with `=`: of types of their own schema it needs the policy's word.
     pub fn merge_operator(&mut self, left: &Col, right: &Col) -> Result<(), Refusal> {
-        let side = |c: &Col| Facts {
-            ty: c.ty,
-            reach: c.reach.clone(),
-            ..Facts::default()
-        };
-        let facts = self.operator_facts(&["="], Some(&side(left)), &side(right), -1)?;
+        let (one, other) = (self.facts_of_column(left), self.facts_of_column(right));
+        let mut facts = self.operator_facts(&["="], Some(&one), &other, -1)?;
+        if !self.convert_alike(&[left.ty, right.ty]) {
+            facts.not_total(|| "a merged column of different types".to_owned());
+        }
+        self.note(&facts);
         if facts.leaks() {
             return self.fence(&facts.reach.all(), "a merged column whose comparison may raise");
         }
         Ok(())
     }
 
-    /// GREATEST and LEAST compare their arguments.
-    pub fn require_comparable(&mut self, facts: &mut Facts) {
-        let total = facts.ty.is_some_and(|t| {
+    /// What sorts, groups or tells values apart compares them: of types that compare without fail.
+    pub fn require_comparable(&self, facts: &mut Facts, what: &str) {
+        let ty = if facts.untyped { Some(oid::TEXT) } else { facts.ty };
+        let compares = ty.is_some_and(|t| {
             let t = self.list_type(t);
             lists::operator_is_total("<", Some(t), Some(t))
         });
-        if !total {
-            facts.not_total(|| "GREATEST or LEAST".to_owned());
+        if !compares || !facts.collates() {
+            facts.not_total(|| what.to_owned());
+        }
+    }
+
+    /// Notes a key of sorting, grouping or telling apart.
+    pub fn note_comparison(&mut self, facts: &Facts, what: &str) {
+        let mut key = facts.clone();
+        self.require_comparable(&mut key, what);
+        self.note(&key);
+    }
+
+    /// Can values of these types be brought to one type without fail?
+    pub fn convert_alike(&self, types: &[Option<Oid>]) -> bool {
+        let listed: Option<Vec<Oid>> = types.iter().map(|ty| ty.map(|t| self.list_type(t))).collect();
+        match types {
+            [] => true,
+            [first, rest @ ..] => {
+                first.is_some()
+                    && (rest.iter().all(|ty| ty == first) || listed.is_some_and(|l| lists::convert_alike(&l)))
+            }
         }
     }
 }

@@ -333,6 +333,11 @@ impl Analysis<'_> {
         Ok(())
     }
 
+    /// Is it a temporary table of the session, whose rows the client made?
+    fn is_temporary(&self, relation: &Relation) -> bool {
+        self.session.temp_relations.iter().any(|r| r.oid == relation.oid)
+    }
+
     fn open(&self, relation: &Relation) -> Named {
         let columns = relation
             .columns
@@ -342,6 +347,7 @@ impl Analysis<'_> {
                 ty: Some(c.type_oid),
                 typmod: c.typmod,
                 collation: collation_of(c),
+                distant: self.is_temporary(relation),
                 origin: Some(Origin {
                     table: relation.oid,
                     column: c.number,
@@ -405,6 +411,7 @@ impl Analysis<'_> {
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
                 collation: collation_of(column),
+                distant: false,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -501,6 +508,7 @@ impl Analysis<'_> {
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
                 collation: collation_of(column),
+                distant: inside.distant,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -611,6 +619,7 @@ pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
         text: format!("{}.{}", quote_ident(&name), quote_ident(&c.name)),
         ty: Some(c.type_oid),
         collation: collation_of(c),
+        distant: false,
         ..Col::default()
     });
     Rc::new(Item {

@@ -3,7 +3,8 @@
 use crate::catalog::Oid;
 use crate::gate::Origin;
 use crate::name::{QualifiedName, quote_ident};
-use crate::sql::resolve::facts::Reach;
+use crate::sql::census::{Census, ColumnReference};
+use crate::sql::resolve::facts::{Reach, several_collations};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -21,8 +22,10 @@ pub struct Col {
     pub ty: Option<Oid>,
     /// Its type modifier, where it is a stored column's.
     pub typmod: i32,
-    /// Its collation, where that is not the default.
+    /// Its collation, where that is not the default. A column that is made without saying it has one that is not known.
     pub collation: Option<QualifiedName>,
+    /// May it hold a date or time that the client made up? One that is made without saying so may.
+    pub distant: bool,
     /// The table column that PostgreSQL would name as its origin.
     pub origin: Option<Origin>,
     /// Does the server name another origin, or none, because of a splice?
@@ -59,7 +62,8 @@ impl Default for Col {
             text: String::new(),
             ty: None,
             typmod: -1,
-            collation: None,
+            collation: Some(several_collations()),
+            distant: true,
             origin: None,
             origin_lost: false,
             reach: Reach::default(),
@@ -220,6 +224,25 @@ impl<'p> Scope<'p> {
                 Found::Opaque
             }),
         }
+    }
+
+    /// Does an expression that holds no query name a column of this very level? (PostgreSQL takes a name for a whole row only
+    /// where no level has a column of it.)
+    pub fn names_own_column(&self, inside: &Census) -> bool {
+        let here = Scope {
+            items: self.items.clone(),
+            ..Scope::default()
+        };
+        let is_own = |column: &ColumnReference| match column.parts.as_slice() {
+            [name] => match here.column(name) {
+                Some(Found::Column(..) | Found::System(_) | Found::Ambiguous) => true,
+                Some(Found::Opaque | Found::Unclear) => false,
+                None => self.column(name).is_none() && here.item(None, name).is_some(),
+            },
+            [.., table, _] => here.item(None, table).is_some(),
+            [] => false,
+        };
+        inside.queries == 0 && inside.columns.iter().any(is_own)
     }
 
     /// Does a guard stand in a level around this one that is grouped, so that its flag cannot be named here?

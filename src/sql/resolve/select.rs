@@ -1,20 +1,22 @@
 //! Query levels: WITH, set operations, VALUES, and the clauses of a SELECT in the order in which names come into sight.
 
 use super::condition::Clause;
-use super::facts::Facts;
+use super::facts::{Facts, either_collation};
+use super::output::output_number;
 use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
 use super::targets::Target;
 use super::{Analysis, lost, string_of, unsupported};
-use crate::name::{QualifiedName, quote_ident};
+use crate::catalog::Oid;
+use crate::name::quote_ident;
 use crate::policy::Rows;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::{
-    AExprKind, BoolExprType, CommonTableExpr, LockingClause, Node, SelectStmt, SetOperation, Token, WithClause,
-    a_const::Val,
+    AConst, AExprKind, BoolExprType, CoercionForm, CommonTableExpr, LimitOption, LockingClause, Node, SelectStmt,
+    SetOperation, Token, WithClause, a_const::Val,
 };
 use pg_query::{NodeEnum, ParserOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 impl Analysis<'_> {
@@ -166,6 +168,8 @@ impl Analysis<'_> {
             columns.push(extra(&search.search_seq_column));
         }
         if let Some(cycle) = &cte.cycle_clause {
+            // it compares the rows that it has been to
+            self.raises = true;
             let empty = Scope::default();
             for value in [cycle.cycle_mark_value.as_deref(), cycle.cycle_mark_default.as_deref()]
                 .into_iter()
@@ -196,6 +200,7 @@ impl Analysis<'_> {
                 .map(|c| Col {
                     name: c.name.clone(),
                     ty: c.ty,
+                    collation: c.collation.clone(),
                     ..Col::default()
                 })
                 .collect();
@@ -210,6 +215,7 @@ impl Analysis<'_> {
         // nothing outside is pushed into a recursive union; one that never names itself is like any other
         let recursive = self_reference.is_some_and(|cte| cte.named.get());
         let first_own = self.first_own;
+        let alike = left.iter().zip(&right).all(|(l, r)| self.convert_alike(&[l.ty, r.ty]));
         let columns: Vec<Col> = left
             .into_iter()
             .zip(&right)
@@ -220,15 +226,31 @@ impl Analysis<'_> {
                 Col {
                     name: l.name,
                     ty: if l.ty == r.ty { l.ty } else { None },
+                    collation: either_collation(l.collation.as_ref(), r.collation.as_ref()),
+                    distant: l.distant || r.distant,
                     reach,
                     ..Col::default()
                 }
             })
             .collect();
+        self.raises |= !alike;
+        let compares = !select.all || select.op() != SetOperation::SetopUnion;
+        for column in columns.iter().filter(|_| compares) {
+            let key = self.facts_of_column(column);
+            self.note_comparison(&key, "UNION, INTERSECT or EXCEPT");
+        }
+        self.sort_by_result(select, &columns, scope)?;
+        self.one_row = false;
+        self.limits(select, scope)?;
+        Ok(columns)
+    }
+
+    /// Reads the ORDER BY of a query that has result columns and no others to sort by.
+    fn sort_by_result(&mut self, select: &SelectStmt, columns: &[Col], scope: &Scope<'_>) -> Result<(), Refusal> {
         let names = Item {
             name: String::new(),
             schema: None,
-            columns: columns.clone(),
+            columns: columns.to_vec(),
             opaque: false,
             name_visible: false,
             columns_visible: true,
@@ -243,9 +265,23 @@ impl Analysis<'_> {
             parent: scope.parent,
             ..Scope::default()
         };
-        self.all(&select.sort_clause, &output)?;
-        self.limits(select, scope)?;
-        Ok(columns)
+        for sort in &select.sort_clause {
+            let named = self.sorts_output(sort, columns.iter().map(|c| c.name.as_str()))?;
+            match named
+                .or_else(|| output_number(sort))
+                .and_then(|place| columns.get(place))
+            {
+                Some(column) => {
+                    let key = self.facts_of_column(column);
+                    self.note_comparison(&key, "ORDER BY");
+                }
+                None => {
+                    let key = self.expression(sort, &output)?;
+                    self.note(&key);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn limits(&mut self, select: &SelectStmt, scope: &Scope<'_>) -> Result<(), Refusal> {
@@ -259,16 +295,25 @@ impl Analysis<'_> {
             .into_iter()
             .flatten()
         {
-            let mut facts = self.expression(limit, &bare)?;
+            let facts = self.expression(limit, &bare)?;
             // a negative number of rows raises whatever it is computed from
-            facts.total &= facts.reach.is_empty();
-            self.note(&facts);
+            self.raises |= !facts.is_count() && !is_null(limit);
         }
+        let ties = select.limit_option() == LimitOption::WithTies;
+        self.raises |= ties && select.limit_count.as_deref().is_none_or(is_null);
+        self.one_row |= !ties
+            && select
+                .limit_count
+                .as_deref()
+                .and_then(whole_number)
+                .is_some_and(|n| n <= 1);
         Ok(())
     }
 
     fn values(&mut self, select: &SelectStmt, scope: &Scope<'_>, outermost: bool) -> Result<Vec<Col>, Refusal> {
         let mut columns: Vec<Col> = Vec::new();
+        let mut types: BTreeMap<usize, Vec<Option<Oid>>> = BTreeMap::new();
+        let mut set_returning = false;
         for row in &select.values_lists {
             let Some(NodeEnum::List(list)) = row.node.as_ref() else {
                 return Err(lost());
@@ -280,10 +325,14 @@ impl Analysis<'_> {
                     let why = facts.why.clone().unwrap_or_default();
                     self.fence(&facts.reach.all(), &why)?;
                 }
+                set_returning |= facts.set_returning;
                 let ty = if facts.untyped { None } else { facts.ty };
+                let collation = facts.collation();
                 match columns.get_mut(index) {
                     Some(column) => {
                         column.reach.merge(&facts.reach.from_outside());
+                        column.collation = either_collation(column.collation.as_ref(), collation.as_ref());
+                        column.distant |= facts.distant;
                         if column.ty != ty {
                             column.ty = None;
                         }
@@ -291,23 +340,20 @@ impl Analysis<'_> {
                     None => columns.push(Col {
                         name: format!("column{}", index + 1),
                         ty,
+                        collation,
+                        distant: facts.distant,
                         reach: facts.reach.from_outside(),
                         ..Col::default()
                     }),
                 }
+                if !facts.untyped {
+                    types.entry(index).or_default().push(facts.ty);
+                }
             }
         }
-        let output = Scope {
-            items: Vec::new(),
-            ctes: scope.ctes.clone(),
-            parent: scope.parent,
-            ..Scope::default()
-        };
-        for sort in &select.sort_clause {
-            if !self.sorts_output(sort, columns.iter().map(|c| c.name.as_str()))? {
-                self.expression(sort, &output)?;
-            }
-        }
+        self.raises |= types.values().any(|types| !self.convert_alike(types));
+        self.sort_by_result(select, &columns, scope)?;
+        self.one_row = select.values_lists.len() == 1 && !set_returning;
         self.limits(select, scope)?;
         Ok(columns)
     }
@@ -325,9 +371,6 @@ impl Analysis<'_> {
         let mut keys = Vec::new();
         for group in &select.group_clause {
             self.group_item(group, &scope, &targets, &mut keys)?;
-        }
-        for key in &keys {
-            self.note(key);
         }
         self.keep_constants_out_of_grouping_sets(select, &scope)?;
         if let Some(condition) = select.having_clause.as_deref() {
@@ -347,13 +390,31 @@ impl Analysis<'_> {
             .chain(&select.distinct_clause)
             .filter(|n| n.node.is_some())
         {
-            if !self.sorts_output(sort, targets.iter().map(|t| t.label.as_str()))? {
-                let facts = self.expression(sort, &scope)?;
-                self.note(&facts);
-                sorted_by_aggregate |= facts.aggregate;
+            let named = self.sorts_output(sort, targets.iter().map(|t| t.label.as_str()))?;
+            match named
+                .or_else(|| output_number(sort))
+                .and_then(|place| targets.get(place))
+            {
+                Some(target) => self.note_comparison(&target.facts.clone(), "ORDER BY"),
+                None => {
+                    let facts = self.expression(sort, &scope)?;
+                    self.note_comparison(&facts, "ORDER BY");
+                    sorted_by_aggregate |= facts.aggregate;
+                }
             }
         }
+        if select.distinct_clause.iter().any(|n| n.node.is_none()) {
+            for target in &targets {
+                self.note_comparison(&target.facts, "DISTINCT");
+            }
+        }
+        // with an aggregate of its own, and without groups, all rows become one
+        self.one_row = select.group_clause.is_empty()
+            && targets.iter().any(|t| t.facts.aggregate)
+            && !targets.iter().any(|t| t.facts.set_returning);
         self.limits(select, &scope)?;
+        // who locks rows waits for them, or fails, and leaves a trace
+        self.raises |= !select.locking_clause.is_empty();
         self.locking(&select.locking_clause, &scope)?;
         self.depend_on_keys(select, &scope, &keys)?;
         let grouped = scope.grouped || sorted_by_aggregate || targets.iter().any(|t| t.facts.aggregate);
@@ -412,7 +473,6 @@ impl Analysis<'_> {
                 for item in &set.content {
                     self.group_item(item, scope, targets, &mut inside)?;
                 }
-                inside.iter().for_each(|key| self.note(key));
                 keys.push(Facts {
                     bulky: true,
                     ..Facts::default()
@@ -422,11 +482,14 @@ impl Analysis<'_> {
             NodeEnum::AConst(constant) => {
                 if let Some(Val::Ival(number)) = &constant.val {
                     let index = usize::try_from(number.ival - 1).unwrap_or(usize::MAX);
-                    keys.extend(targets.get(index).map(|t| t.facts.clone()));
+                    if let Some(target) = targets.get(index) {
+                        self.note_comparison(&target.facts, "GROUP BY");
+                        keys.push(target.facts.clone());
+                    }
                 }
                 Ok(())
             }
-            NodeEnum::RowExpr(row) => {
+            NodeEnum::RowExpr(row) if row.row_format() == CoercionForm::CoerceImplicitCast => {
                 for item in &row.args {
                     self.group_item(item, scope, targets, keys)?;
                 }
@@ -441,17 +504,21 @@ impl Analysis<'_> {
                 if local.column(name).is_none()
                     && let Some(target) = targets.iter().find(|t| t.label == name)
                 {
+                    self.note_comparison(&target.facts, "GROUP BY");
                     keys.push(target.facts.clone());
                     return Ok(());
                 }
-                keys.push(self.expression(node, scope)?);
-                Ok(())
+                self.group_key(node, scope, keys)
             }
-            _ => {
-                keys.push(self.expression(node, scope)?);
-                Ok(())
-            }
+            _ => self.group_key(node, scope, keys),
         }
+    }
+
+    fn group_key(&mut self, node: &Node, scope: &Scope<'_>, keys: &mut Vec<Facts>) -> Result<(), Refusal> {
+        let facts = self.expression(node, scope)?;
+        self.note_comparison(&facts, "GROUP BY");
+        keys.push(facts);
+        Ok(())
     }
 
     /// Before version 18 PostgreSQL takes a column that a filter holds constant for constant above GROUPING SETS, too,
@@ -605,7 +672,8 @@ pub(super) fn columns_of(targets: Vec<Target>, first_own: GuardId) -> Vec<Col> {
                     t.facts.ty
                 },
                 typmod: t.facts.typmod,
-                collation: one_collation(&t.facts),
+                collation: t.facts.collation(),
+                distant: t.facts.distant,
                 origin: t.facts.origin,
                 origin_lost: t.facts.origin_lost,
                 reach,
@@ -615,11 +683,18 @@ pub(super) fn columns_of(targets: Vec<Target>, first_own: GuardId) -> Vec<Col> {
         .collect()
 }
 
-/// A result column's collation; several at once are none that compares without fail.
-fn one_collation(facts: &Facts) -> Option<QualifiedName> {
-    match facts.collations.len() {
-        0 | 1 => facts.collations.first().cloned(),
-        _ => Some(QualifiedName::new("", "several")),
+/// Is it NULL, or the ALL of LIMIT ALL?
+fn is_null(node: &Node) -> bool {
+    matches!(node.node.as_ref(), Some(NodeEnum::AConst(constant)) if constant.val.is_none())
+}
+
+fn whole_number(node: &Node) -> Option<i32> {
+    match node.node.as_ref()? {
+        NodeEnum::AConst(AConst {
+            val: Some(Val::Ival(number)),
+            ..
+        }) => Some(number.ival),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::Meaning;
 use super::condition::guard_closing;
-use super::facts::Facts;
+use super::facts::{Facts, several_collations};
 use super::scope::{Col, Item, Scope, Source};
 use super::{Analysis, Star, lost, unsupported};
 use crate::catalog::{Oid, TypeKind};
@@ -129,6 +129,8 @@ impl Analysis<'_> {
                 literal: None,
                 integer: None,
                 untyped: false,
+                // a field's own collation is not known here
+                collations: [several_collations()].into(),
                 ..facts.clone()
             },
             written: None,

@@ -150,6 +150,9 @@ impl Analysis<'_> {
         };
         let to = target.map(|t| self.list_type(t));
         let constant = argument.literal.is_some() || argument.integer.is_some();
+        let constrained = target.is_none_or(|t| self.world.catalog.constrained_domains.contains(&t));
+        // at the end of its range a date is no timestamp, and a timestamp none of another time zone
+        let too_far = argument.distant && from != to && from.is_some_and(lists::is_moment);
         let total = match (from, to) {
             (Some(from), Some(to)) => {
                 if to == oid::INTERVAL && argument.untyped {
@@ -160,8 +163,9 @@ impl Analysis<'_> {
                     facts.integer = argument.integer;
                 }
                 (argument.ty == target && !has_typmod)
-                    || lists::cast_is_total(from, to, has_typmod)
+                    || !constrained && !too_far && lists::cast_is_total(from, to, has_typmod)
                     || (!is_domain
+                        && !too_far
                         && (constant || (argument.untyped && self.takes_type(cast.arg.as_deref())))
                         && lists::constant_cast_is_early(from, to, has_typmod))
             }
@@ -204,6 +208,11 @@ impl Analysis<'_> {
         };
         let gives_way = !oid::PREFERRED.contains(&left) && implicit(left, right) && !implicit(right, left);
         Some(if gives_way { right } else { left })
+    }
+
+    /// What the catalogue has on a type.
+    pub(super) fn type_of(&self, ty: Option<Oid>) -> Option<&Type> {
+        self.world.catalog.types.get(&ty?).map(Arc::as_ref)
     }
 
     /// A domain's base type, any other as it is.

@@ -49,6 +49,7 @@ impl Analysis<'_> {
         Ok(Col {
             name: column.colname.clone(),
             ty,
+            collation: None,
             ..Col::default()
         })
     }

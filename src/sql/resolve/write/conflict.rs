@@ -7,6 +7,7 @@ use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::census::census_of_node;
 use crate::sql::raise::{Raise, column_denied};
+use crate::sql::resolve::relation::collation_of;
 use crate::sql::resolve::scope::{Col, Item, Scope, Source};
 use crate::sql::resolve::{Analysis, lost, unsupported};
 use crate::sql::rewrite::splice::SpliceKind;
@@ -252,6 +253,7 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
                 sent: (name != column.name).then(|| column.name.clone()),
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
+                collation: collation_of(column),
                 ..Col::default()
             });
         }

@@ -335,6 +335,7 @@ impl Analysis<'_> {
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
                 collation: collation_of(column),
+                distant: false,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,

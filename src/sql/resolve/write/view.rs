@@ -308,6 +308,7 @@ impl Analysis<'_> {
                 ty: Some(column.type_oid),
                 typmod: column.typmod,
                 collation: collation_of(column),
+                distant: false,
                 origin: Some(Origin {
                     table: view.oid,
                     column: column.number,

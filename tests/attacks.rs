@@ -244,3 +244,56 @@ fn every_attack_gets_the_answer_it_must_get() {
     println!("{count} statements, {failed} came through or got another answer");
     assert_eq!(failed, 0);
 }
+
+/// Where a condition on customers c may stand: `{id}` is the row that is asked for, `{term}` what must be true of it.
+const PLACES: [&str; 9] = [
+    "SELECT count(*) FROM customers c WHERE c.id = {id} AND {term}",
+    "SELECT count(*) FROM customers c WHERE c.id = {id} AND NOT NOT ({term} OR c.id < 0)",
+    "SELECT count(c.id) FROM (VALUES (1)) v(n) LEFT JOIN customers c ON c.id = {id} AND {term}",
+    "SELECT count(*) FROM (SELECT c.id, {term} AS hit FROM customers c) q WHERE q.id = {id} AND q.hit",
+    "SELECT count(*) FROM (VALUES (1)) v(n) WHERE EXISTS (SELECT FROM customers c WHERE c.id = {id} AND {term})",
+    "SELECT count(*) FROM (VALUES (1)) v(n), LATERAL (SELECT FROM customers c WHERE c.id = {id} * v.n AND {term}) q",
+    "WITH q AS (SELECT c.id FROM customers c WHERE c.id = {id} AND {term}) SELECT count(*) FROM q",
+    "WITH q AS (UPDATE customers c SET city = c.city WHERE c.id = {id} AND {term} RETURNING c.id) SELECT count(*) FROM q",
+    "MERGE INTO customers c USING (VALUES (1)) v(n) ON c.id = {id} AND {term} WHEN MATCHED THEN UPDATE SET city = c.city",
+];
+
+#[test]
+fn what_raises_is_not_run_on_a_hidden_row_wherever_it_stands() {
+    let stage = stage::Stage::set();
+    let server = stage::Server::start(&stage, &stage::shipped_policies());
+    let mut gate = server.connect("alice").unwrap();
+    for text in SETTINGS.split(';') {
+        gate.simple(text).unwrap();
+    }
+    let terms = include_str!("raising/terms.sql");
+    let terms = terms.lines().filter(|l| !l.is_empty() && !l.starts_with("--"));
+    let (mut count, mut wrong) = (0, Vec::new());
+    for term in terms {
+        let mut ask = |place: &str, id: u32, name: &str| {
+            let term = format!("CASE WHEN c.name LIKE '{name}%' THEN {term} ELSE false END");
+            let sql = place.replace("{id}", &id.to_string()).replace("{term}", &term);
+            gate.simple("BEGIN").unwrap();
+            let answer = gate.simple(&sql).unwrap();
+            gate.simple("ROLLBACK").unwrap();
+            // what is refused is refused whatever the rows are
+            let raised = answer.error.as_ref().is_some_and(|e| !own(e) || e.code() != "0A000");
+            (raised, format!("{sql}\n    {}", shown(&answer)))
+        };
+        for place in PLACES {
+            count += 1;
+            // alice sees customer 5, not customer 1, whose name it is
+            let (raised, hidden) = ask(place, 1, "Lindner");
+            let (raised_at_once, _) = ask(place, 999_999, "Lindner");
+            if raised || raised_at_once {
+                wrong.push(hidden);
+            }
+        }
+        let (raised, visible) = ask(PLACES[0], 5, "");
+        if !raised {
+            wrong.push(format!("raises nowhere: {visible}"));
+        }
+    }
+    println!("{count} conditions\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} told of a hidden row", wrong.len());
+}

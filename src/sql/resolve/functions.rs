@@ -124,14 +124,15 @@ impl Analysis<'_> {
         let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
         facts.volatile |= place == Place::Named || candidates.iter().any(|f| f.volatility == Volatility::Volatile);
         let is_named = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::NamedArgExpr(_)));
-        let takes_moment = known.iter().flatten().any(|&ty| lists::is_moment(ty));
+        // at the end of its range a moment has no other time zone and no beginning of its month
+        let too_far = facts.distant && !is_aggregate && known.iter().flatten().any(|&ty| lists::is_moment(ty));
         let total = place == Place::Builtin
             && !call.func_variadic
             // how often it runs tells how many rows there are
             && !facts.volatile
             // by name arguments may stand in another order
             && !call.args.iter().any(is_named)
-            && !(takes_moment && facts.distant && !is_aggregate)
+            && !too_far
             && facts.collates()
             && match lists::totality(name, &known) {
                 Totality::Total => true,

@@ -99,6 +99,16 @@ async fn from_no_schema_to_a_list_of_rights() {
         good && said.starts_with("right 1: view ON customers(phone, email) to alice until "),
         "{said}"
     );
+    // what a shell would take apart stands between quotes
+    let (good, said) = run(&["grant", "view on contacts(phone)", "to", "bob", "for", "1h"]);
+    assert!(
+        good && said.starts_with("right 2: view ON contacts(phone) to bob until "),
+        "{said}"
+    );
+    assert_eq!(run(&["revoke", "2"]), (true, "right 2 is ended\n".to_owned()));
+    // the role that serves clients is told that there is nothing to do
+    let (good, said) = run(&["migrate"]);
+    assert!(good && said.contains("up to date"), "{said}");
     let (good, said) = run(&["delegate", "hao", "to", "alise", "until", "18:00"]);
     assert!(!good);
     assert_eq!(

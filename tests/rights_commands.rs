@@ -423,6 +423,24 @@ async fn errors_say_what_may_have_been_meant() {
             6,
         ),
         (
+            "SHOW RIGHTS OF alcie",
+            "no such person: \"alcie\"",
+            "did you mean \"alice\"?",
+            15,
+        ),
+        (
+            "SHOW RIGHTS; SHOW PEOPLE",
+            "one command is said at a time",
+            "Send the next one by itself.",
+            13,
+        ),
+        (
+            "SHARE customers (1, 2) WITH alice",
+            "the key of table customers is (id)",
+            "Write it as customers ('…').",
+            17,
+        ),
+        (
             "SUSPEND PERSON alice UNTIL '2001-01-01'",
             "\"2001-01-01\" is over",
             "SHOW HELP lists the commands.",
@@ -434,6 +452,72 @@ async fn errors_say_what_may_have_been_meant() {
         assert_eq!(refusal.hint.as_deref(), Some(hint), "{text}");
         assert_eq!(refusal.offset, Some(at), "{text}");
     }
+}
+
+/// What was done is told, and what is not allowed says which part of it is not.
+#[tokio::test]
+async fn answers_say_what_was_done_and_refusals_what_is_too_much() {
+    let stage = Stage::new().await;
+    let said = stage.may("", "SUSPEND PERSON hao REASON 'lost laptop'").await;
+    assert_eq!(said, "right 1: hao is suspended");
+    assert_eq!(
+        stage.may("", "SUSPEND ROLE auditor").await,
+        "right 2: role auditor is suspended"
+    );
+    let said = stage.may("", "SUSPEND TABLE customers FOR '1 h'").await;
+    assert!(
+        said.starts_with("right 3: table customers is suspended until 2"),
+        "{said}"
+    );
+    assert_eq!(stage.may("", "RESUME PERSON hao").await, "right 1 is ended");
+    let said = stage.says("", "RESUME PERSON hao").await.unwrap_err().message;
+    assert_eq!(said, "hao is not suspended");
+    assert_eq!(stage.may("", "REVOKE 3;").await, "right 3 is ended");
+    let said = stage.may("", "SHARE customers 1 WITH TEAM 14").await;
+    assert_eq!(said, "right 4: customers (1) is shared with team 14");
+    stage.may("", "SHARE customers 1 WITH TEAM 14").await;
+    assert_eq!(
+        stage.may("", "UNSHARE customers 1 WITH TEAM 14").await,
+        "rights 4, 5 are ended"
+    );
+    for (text, denied) in [
+        (
+            "DELEGATE alice TO hao FOR '90 days'",
+            "have somebody stand in for so long",
+        ),
+        (
+            "DELEGATE hao TO chloe FOR '1 h'",
+            "have anybody stand in for this person",
+        ),
+        ("DELEGATE alice TO fiona FOR '1 h'", "have this person stand in"),
+        (
+            "REQUEST ROLE auditor FOR '90 days' REASON 'x'",
+            "ask for this for so long",
+        ),
+        ("REQUEST ROLE sales_manager FOR '1 h' REASON 'x'", "ask for this"),
+    ] {
+        let said = stage.says("alice", text).await.unwrap_err().message;
+        assert_eq!(
+            said,
+            format!("permission denied: the policy does not let you {denied}"),
+            "{text}"
+        );
+    }
+    // the history reads in the same words
+    stage.may("", "DELEGATE alice TO hao FOR '1 h'").await;
+    let history = stage.says("", "SHOW HISTORY OF hao").await.unwrap().rows;
+    let words: Vec<String> = history
+        .iter()
+        .map(|row| row[7].clone().or_else(|| row[8].clone()).unwrap())
+        .collect();
+    assert_eq!(
+        words[..2],
+        ["right 1, suspension: PERSON hao", "right 1, suspension: PERSON hao"]
+    );
+    assert!(
+        words[2].starts_with("right 6, delegation: rows of alice to hao until 2"),
+        "{words:?}"
+    );
 }
 
 #[tokio::test]

@@ -567,7 +567,7 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 0 and this rowgate needs 3: run rowgate migrate"
+        "the schema rowgate has version 0 and this rowgate needs 4: run rowgate migrate"
     );
     owner
         .batch_execute("UPDATE rowgate.state SET version = 7")
@@ -575,6 +575,6 @@ async fn serving_needs_the_schema_that_it_knows() {
         .unwrap();
     assert_eq!(
         refusal().await,
-        "the schema rowgate has version 7 and this rowgate knows 3: run a newer rowgate"
+        "the schema rowgate has version 7 and this rowgate knows 4: run a newer rowgate"
     );
 }

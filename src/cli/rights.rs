@@ -7,8 +7,10 @@ use crate::refusal::Refusal;
 use crate::rights::desk::Answer;
 use crate::rights::language::of_arguments;
 use crate::rights::may::Teller;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use unicode_width::UnicodeWidthStr;
 
 /// What these commands take.
 #[derive(Debug, clap::Args)]
@@ -29,6 +31,11 @@ pub struct Arguments {
 pub fn run(arguments: Arguments, first: &str) -> ExitCode {
     let text = match first {
         "rights" => format!("SHOW {}", listing(&arguments.words)),
+        // a shell leaves the parentheses of `'view on contacts(phone)'` alone where they stand between quotes
+        "grant" => match arguments.words.split_first() {
+            Some((what, rest)) if what.contains(' ') => format!("grant {what} {}", of_arguments(rest)),
+            _ => format!("grant {}", of_arguments(&arguments.words)),
+        },
         first => format!("{first} {}", of_arguments(&arguments.words)),
     };
     control::with_runtime(async move {
@@ -49,7 +56,7 @@ pub fn run(arguments: Arguments, first: &str) -> ExitCode {
 
 /// `rights` alone lists the rights; the first word may say what else.
 fn listing(words: &[String]) -> String {
-    let kinds = ["rights", "history", "requests", "people", "policy", "help"];
+    let kinds = ["rights", "history", "requests", "people", "policy", "pools", "help"];
     match words.first() {
         Some(first) if kinds.contains(&first.to_ascii_lowercase().as_str()) => of_arguments(words),
         _ => format!("RIGHTS {}", of_arguments(words)),
@@ -75,11 +82,37 @@ fn show(answer: &Answer) {
     if answer.columns.is_empty() {
         return;
     }
-    println!("{}", answer.columns.join("\t"));
-    for row in &answer.rows {
-        let cells: Vec<String> = row.iter().map(|cell| plain(cell.as_deref().unwrap_or(""))).collect();
-        println!("{}", cells.join("\t"));
+    let head = answer.columns.iter().map(|name| (*name).to_owned()).collect();
+    let cells = |row: &Vec<Option<String>>| row.iter().map(|cell| plain(cell.as_deref().unwrap_or(""))).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(answer.rows.iter().map(cells)).collect();
+    if std::io::stdout().is_terminal() {
+        print!("{}", aligned(&lines));
+        return;
     }
+    for line in lines {
+        println!("{}", line.join("\t"));
+    }
+}
+
+/// Columns below each other, for people; programs read tabs.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |at: usize| {
+        lines
+            .iter()
+            .filter_map(|line| Some(line.get(at)?.width()))
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |cells: &Vec<String>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| {
+            let room = width.saturating_sub(cell.width());
+            format!("{cell}{}", " ".repeat(room))
+        });
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    lines.iter().map(line).collect()
 }
 
 /// What people have written, so that it does nothing to a terminal and stays on its line.
@@ -94,4 +127,16 @@ fn plain(text: &str) -> String {
         c => c.to_string(),
     };
     text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let lines = [["number", "who", "what"], ["1", "刘强", "x"], ["12", "al", ""]];
+        let lines = lines.map(|line| line.map(str::to_owned).to_vec());
+        assert_eq!(aligned(&lines), "number  who   what\n1       刘强  x\n12      al\n");
+    }
 }

@@ -139,10 +139,14 @@ impl Desk {
                 if from.login == to.login {
                     return Err(invalid("nobody stands in for themselves"));
                 }
-                allow(
-                    teller.may_delegate(world, &from, &to, left(end, now)),
-                    "have this person stand in",
-                )?;
+                if !teller.may_delegate(world, &from, &to, left(end, now)) {
+                    let short = teller.may_delegate(world, &from, &to, Duration::ZERO);
+                    return Err(forbidden(match short {
+                        true => "have somebody stand in for so long",
+                        false if !teller.may_delegate_of(world, &from) => "have anybody stand in for this person",
+                        false => "have this person stand in",
+                    }));
+                }
                 let right = NewRight {
                     kind: "delegation",
                     login: Some(to.login.clone()),
@@ -171,14 +175,18 @@ impl Desk {
                     ..of_target(target)
                 };
                 let number = self.give(teller, &reason, &right).await?;
-                Ok(done("SUSPEND", format!("right {number}: suspended")))
+                let until = right
+                    .until
+                    .map_or_else(String::new, |end| format!(" until {}", when::shown(end)));
+                Ok(done("SUSPEND", format!("right {number}: {target} is suspended{until}")))
             }
             Command::Resume(target, _) => {
                 allow(teller.may_suspend(world, target), "let this go on")?;
                 let ended = world.rights.rights.iter();
                 let ended: Vec<i64> = ended.filter(|r| r.subject.suspends(target)).map(|r| r.number).collect();
                 if ended.is_empty() {
-                    let refusal = Refusal::new("not-suspended", SqlState::UndefinedObject, "this is not suspended");
+                    let message = format!("{target} is not suspended");
+                    let refusal = Refusal::new("not-suspended", SqlState::UndefinedObject, message);
                     return Err(refusal.at(target.name().at));
                 }
                 self.end(teller, &reason, ended, "RESUME").await
@@ -218,14 +226,21 @@ impl Desk {
             .map_err(failed)?;
         let ended = change.end(&numbers).await.map_err(failed)?;
         change.commit().await.map_err(failed)?;
-        if ended == 0 {
+        if ended.is_empty() {
             return Err(Refusal::new(
                 "no-such-right",
                 SqlState::UndefinedObject,
                 "there is no such right",
             ));
         }
-        Ok(done(tag, format!("{ended} ended")))
+        let numbers: Vec<String> = ended.iter().map(i64::to_string).collect();
+        Ok(done(
+            tag,
+            match numbers.as_slice() {
+                [one] => format!("right {one} is ended"),
+                several => format!("rights {} are ended", several.join(", ")),
+            },
+        ))
     }
 
     /// Whoever gave a right may end it, whoever holds it may give it back, and whoever may give it may take it. A

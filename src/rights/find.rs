@@ -120,7 +120,11 @@ pub(super) fn key(world: &World, record: &Record) -> Result<(), Refusal> {
     if names.len() != record.key.len() {
         let at = record.key.first().map_or(record.table.at, |k| k.at);
         let message = format!("the key of table {} is ({})", record.table.text, names.join(", "));
-        return Err(Refusal::new("wrong-key", SqlState::InvalidParameterValue, message).at(at));
+        let values = vec!["'…'"; names.len()].join(", ");
+        let hint = format!("Write it as {} ({values}).", record.table.text);
+        return Err(Refusal::new("wrong-key", SqlState::InvalidParameterValue, message)
+            .at(at)
+            .hint(hint));
     }
     Ok(())
 }

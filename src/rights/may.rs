@@ -81,6 +81,11 @@ impl Teller {
         })
     }
 
+    /// May anybody stand in for this person, if they say so?
+    pub fn may_delegate_of(&self, world: &World, from: &Principal) -> bool {
+        self.any(world, |own, rule| is_among(&rule.delegate, own, from))
+    }
+
     /// May they share records of a table with somebody, or with a team whose people these are?
     pub fn may_share(&self, world: &World, record: &Record, with: &[Arc<Principal>], length: Duration) -> bool {
         self.any(world, |own, rule| {
@@ -200,7 +205,11 @@ impl Teller {
             let ask = |p: &crate::policy::temporary::Pattern| {
                 [
                     format!("REQUEST {}", p.what),
-                    format!("decided by {}", deciding.join(" or ")),
+                    format!(
+                        "decided by {}, for {} at most",
+                        deciding.join(" or "),
+                        when::shown_length(rule.longest)
+                    ),
                 ]
             };
             lines.extend(rule.request.iter().map(ask));

@@ -19,6 +19,7 @@ mod store;
 mod subject;
 mod watch;
 pub mod when;
+mod words;
 
 pub use snapshot::{Lost, Right, Snapshot, Subject, With};
 pub use watch::{Line, Watch};

@@ -109,9 +109,6 @@ pub async fn prepare(client: &mut Client, serving: &str, may_own: bool) -> Resul
         .query_one("SELECT session_user::text", &[])
         .await?
         .try_get(0)?;
-    if user == serving && !may_own {
-        return Err(SchemaError::Served(user));
-    }
     let exists: bool = transaction
         .query_one("SELECT pg_catalog.to_regclass('rowgate.state') IS NOT NULL", &[])
         .await?
@@ -126,6 +123,9 @@ pub async fn prepare(client: &mut Client, serving: &str, may_own: bool) -> Resul
     };
     if before > version() {
         return Err(SchemaError::Newer(before));
+    }
+    if user == serving && !may_own && before < version() {
+        return Err(SchemaError::Served(user));
     }
     transaction.batch_execute(&steps(before)).await?;
     if user != serving {

@@ -4,11 +4,11 @@ use super::desk::Answer;
 use super::language::{About, Name, Show};
 use super::may::Teller;
 use super::schema::SchemaError;
-use super::{language, when};
+use super::{language, when, words};
 use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
 use std::time::SystemTime;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error};
 
 /// Newest changes that one listing shows at most.
 const MOST: i64 = 1_000;
@@ -41,7 +41,10 @@ pub(super) async fn list(
         (Show::Help, _) => HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
         (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests | Show::PolicyChanges, _) => {
             let message = "there is nothing to show of this here";
-            return Err(Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message));
+            let refusal = Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message);
+            return Err(
+                refusal.hint("Connections are those of a running rowgate: SHOW POOLS in its database \"rowgate\".")
+            );
         }
     };
     Ok(Answer {
@@ -107,12 +110,16 @@ async fn rights(
     world: &World,
     about: Option<&About>,
 ) -> Result<Vec<Vec<Option<String>>>, Refusal> {
-    const SELECT: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, \
-        until, reason, given_by FROM rowgate.rights WHERE (until IS NULL OR until > pg_catalog.now()) \
+    const SELECT: &str = "SELECT id, kind, login, team, delegator, until, reason, given_by, \
+        pg_catalog.to_jsonb(r)::text AS stored FROM rowgate.rights AS r WHERE (until IS NULL OR until > pg_catalog.now()) \
         AND ($1::text IS NULL OR login = $1 OR delegator = $1) \
         AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id";
     let (login, table, key) = asked(world, about)?;
     let rows = client.query(SELECT, &[&login, &table, &key]).await.map_err(failed)?;
+    // a name that is nobody's is more likely written wrongly
+    if let Some(About::Person(name)) = about.filter(|_| rows.is_empty()) {
+        super::find::person(teller, world, name)?;
+    }
     let mut listed = Vec::new();
     for row in &rows {
         let given_by: String = row.try_get("given_by").map_err(failed)?;
@@ -134,37 +141,13 @@ async fn rights(
             Some(row.try_get::<_, i64>("id").map_err(failed)?.to_string()),
             text("kind")?,
             who,
-            Some(described(row).map_err(failed)?),
+            text("stored")?.map(|stored| words::given(&stored)),
             until.map(when::shown),
             text("reason")?,
             Some(given_by),
         ]);
     }
     Ok(listed)
-}
-
-/// What a stored right gives, in the words of the commands.
-fn described(row: &Row) -> Result<String, Error> {
-    let text = |name: &str| row.try_get::<_, Option<String>>(name);
-    let list = |name: &str| row.try_get::<_, Option<Vec<String>>>(name);
-    let table = text("table_name")?;
-    let mut words = Vec::new();
-    if let Some(delegator) = text("delegator")? {
-        words.push(format!("rows of {delegator}"));
-    }
-    let columns = list("columns")?;
-    words.extend(list("operations")?.map(|o| o.join(", ")));
-    words.extend(columns.as_ref().map(|_| "view".to_owned()));
-    words.extend(text("role")?.map(|role| format!("ROLE {role}")));
-    if let Some(table) = table {
-        let columns = list("columns")?
-            .map(|c| format!("({})", c.join(", ")))
-            .unwrap_or_default();
-        words.push(format!("ON {table}{columns}"));
-    }
-    words.extend(list("record")?.map(|key| format!("({})", key.join(", "))));
-    words.extend(text("scope")?.map(|scope| format!("SCOPE {scope}")));
-    Ok(words.join(" "))
 }
 
 type Asked = (Option<String>, Option<String>, Option<Vec<String>>);
@@ -189,7 +172,7 @@ async fn history(
     about: Option<&About>,
 ) -> Result<Vec<Vec<Option<String>>>, Refusal> {
     const SELECT: &str = "SELECT at, who, what, login, table_name, record, why, \
-        jsonb_strip_nulls(before)::text AS before, jsonb_strip_nulls(after)::text AS after, \
+        before::text AS before, after::text AS after, \
         coalesce(after, before) ->> 'delegator' AS delegator FROM rowgate.history \
         WHERE ($1::text IS NULL OR login = $1 OR coalesce(after, before) ->> 'delegator' = $1) \
         AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC LIMIT $4";
@@ -218,8 +201,8 @@ async fn history(
             text("table_name")?,
             record.map(|r| r.join(", ")),
             text("why")?,
-            text("before")?,
-            text("after")?,
+            text("before")?.map(|before| words::kept(&before)),
+            text("after")?.map(|after| words::kept(&after)),
         ]);
     }
     listed.reverse();

@@ -122,11 +122,11 @@ impl<'c> Change<'c> {
         row.try_get(0)
     }
 
-    /// Ends these rights.
-    pub async fn end(&self, numbers: &[i64]) -> Result<u64, Error> {
-        self.transaction
-            .execute("DELETE FROM rowgate.rights WHERE id = ANY ($1)", &[&numbers])
-            .await
+    /// Ends these rights; which of them there were.
+    pub async fn end(&self, numbers: &[i64]) -> Result<Vec<i64>, Error> {
+        const DELETE: &str = "DELETE FROM rowgate.rights WHERE id = ANY ($1) RETURNING id";
+        let rows = self.transaction.query(DELETE, &[&numbers]).await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
     }
 
     /// Stores what somebody asks for; gives its number.

@@ -146,7 +146,15 @@ pub(super) async fn authenticate(
                 .hint("Ask the database administrator."),
         ));
     }
-    if shared.world.current().directory.principal(login).is_none() {
+    let world = shared.world.current();
+    if world.directory.principal(login).is_none() && world.directory.is_suspended(login) {
+        let message = format!("login \"{login}\" is suspended");
+        let refusal = Refusal::new("suspended", SqlState::InvalidAuthorization, message);
+        return Err(End::Fatal(
+            refusal.hint("Ask whoever suspended it, or the database administrator."),
+        ));
+    }
+    if world.directory.principal(login).is_none() {
         return Err(End::Fatal(
             Refusal::new(
                 "not-in-directory",

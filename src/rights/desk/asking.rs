@@ -27,7 +27,14 @@ impl Desk {
         if reason.is_empty() {
             return Err(invalid("a request needs a reason").hint("Add REASON '…'."));
         }
-        allow(teller.may_request(world, what, left(end, now)), "ask for this")?;
+        if !teller.may_request(world, what, left(end, now)) {
+            let short = teller.may_request(world, what, Duration::ZERO);
+            return Err(forbidden(if short {
+                "ask for this for so long"
+            } else {
+                "ask for this"
+            }));
+        }
         let mut line = self.open().await?;
         let change = Change::begin(line.client_mut(), &teller.name(), reason)
             .await

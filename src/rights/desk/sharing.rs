@@ -3,10 +3,10 @@
 use super::{Desk, Done, LONGEST, allow, done, end, failed, invalid, left};
 use crate::identity::Principal;
 use crate::refusal::{Refusal, SqlState};
-use crate::rights::find;
 use crate::rights::language::{Partner, Record, Terms};
 use crate::rights::may::Teller;
 use crate::rights::store::NewRight;
+use crate::rights::{find, when};
 use crate::world::World;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -72,7 +72,9 @@ impl Desk {
             ..NewRight::default()
         };
         let number = self.give(teller, reason, &right).await?;
-        Ok(done("SHARE", format!("right {number}: shared")))
+        let until = until.map_or_else(String::new, |end| format!(" until {}", when::shown(end)));
+        let note = format!("right {number}: {record} is shared with {partner}{until}");
+        Ok(done("SHARE", note))
     }
 
     /// The record has to be there, and whoever shares it has to see it by more than what they hold for a time.

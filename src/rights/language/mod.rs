@@ -98,6 +98,32 @@ pub struct Record {
     pub key: Vec<Name>,
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => write!(f, "{}", quoted(&name.text)),
+            Self::Role(name) => write!(f, "role {}", quoted(&name.text)),
+            Self::Table(name) => write!(f, "table {}", quoted(&name.text)),
+        }
+    }
+}
+
+impl fmt::Display for Partner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => write!(f, "{}", quoted(&name.text)),
+            Self::Team(name) => write!(f, "team {}", quoted(&name.text)),
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key: Vec<&str> = self.key.iter().map(|k| k.text.as_str()).collect();
+        write!(f, "{} ({})", quoted(&self.table.text), key.join(", "))
+    }
+}
+
 /// What is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Show {

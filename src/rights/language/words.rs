@@ -51,7 +51,13 @@ pub fn words(text: &str) -> Result<Vec<Token>, Wrong> {
     while let Some((at, c)) = rest.next() {
         let token = |text: String, quoted, sign| Token { text, quoted, sign, at };
         match c {
-            c if c.is_whitespace() || c == ';' => {}
+            c if c.is_whitespace() => {}
+            ';' => {
+                if let Some((next, _)) = rest.find(|(_, c)| !c.is_whitespace() && *c != ';') {
+                    let hint = Some("Send the next one by itself.".to_owned());
+                    return Err(Wrong::at(next, "one command is said at a time").hint(hint));
+                }
+            }
             '(' | ')' | ',' => tokens.push(token(c.to_string(), false, true)),
             '\'' | '"' => {
                 let mut inner = String::new();

@@ -104,6 +104,7 @@ pub(super) enum Wording {
     /// A look-up for each row that PostgreSQL may turn into a set, where it expects many rows.
     ByKey,
     /// A look-up for each row, whatever PostgreSQL expects: where a LIMIT ends the statement, it still counts on all rows.
+    /// A few memberships stay a set.
     RowByRow,
 }
 
@@ -218,11 +219,16 @@ impl<'a> Scopes<'a> {
         }
         let mine: Vec<&str> = table.key.iter().map(|w| w.text.as_str()).collect();
         let theirs: Vec<&str> = rule.row.iter().map(|w| w.text.as_str()).collect();
+        let wording = match self.wording {
+            Wording::RowByRow if self.has_few_memberships(table) => Wording::Sets,
+            wording => wording,
+        };
+        let many = wording == self.wording && self.sees_many(table, self.relation(table)?);
         self.in_array(
             (self.relation(table)?, alias, &mine),
             (members, inner, &theirs),
             Some(&conditions.join(" OR ")),
-            self.sees_many(table, self.relation(table)?),
+            (wording, many),
         )
     }
 
@@ -270,7 +276,7 @@ impl<'a> Scopes<'a> {
             (child_relation, &alias, &mine),
             (parent_relation, &print::alias(level + 1), &theirs),
             condition.as_deref(),
-            self.sees_many(parent, parent_relation),
+            (self.wording, self.sees_many(parent, parent_relation)),
         )
     }
 
@@ -301,7 +307,7 @@ impl<'a> Scopes<'a> {
         (outer, outer_alias, mine): (&Relation, &str, &[&str]),
         (inner, inner_alias, theirs): (&Relation, &str, &[&str]),
         condition: Option<&str>,
-        many: bool,
+        (wording, many): (Wording, bool),
     ) -> Option<String> {
         if mine.is_empty() || mine.len() != theirs.len() {
             return None;
@@ -317,7 +323,7 @@ impl<'a> Scopes<'a> {
             right.push((b, a_family, b_family));
         }
         let from = format!("{} AS {inner_alias}", inner.name.to_sql());
-        if self.wording != Wording::Sets {
+        if wording != Wording::Sets {
             let mut tests: Vec<String> = left
                 .iter()
                 .zip(&right)
@@ -325,11 +331,7 @@ impl<'a> Scopes<'a> {
                 .collect();
             tests.extend(condition.map(|c| format!("({c})")));
             // PostgreSQL makes no set of a query with OFFSET
-            let alone = if self.wording == Wording::RowByRow {
-                " OFFSET 0"
-            } else {
-                ""
-            };
+            let alone = if wording == Wording::RowByRow { " OFFSET 0" } else { "" };
             // as an operand of IS TRUE it is no semi-join either
             return Some(format!(
                 "((EXISTS (SELECT FROM {from} WHERE {}{alone})) IS TRUE)",

@@ -139,17 +139,26 @@ impl Scopes<'_> {
     }
 
     fn share_of_members(&self, table: &TableRule, relation: &Relation) -> f32 {
-        let members = table.members.as_ref().and_then(|rule| {
-            let members = self.catalog.relation(&relation_name(&rule.relation.text)?)?;
-            let of = |column: &Option<Word>, given: Option<&Attribute>| {
-                let both = column.as_ref().zip(given);
-                both.and_then(|(column, given)| self.equal(members, &column.text, &given.values))
-                    .unwrap_or(0.0)
-            };
-            let share = of(&rule.user, self.who.user_id.as_ref()) + of(&rule.team, self.who.team_id.as_ref());
-            Some(share * members.estimated_rows.max(0.0))
+        let members = self.memberships(table).unwrap_or(0.0);
+        (members / relation.estimated_rows.max(1.0)).min(1.0)
+    }
+
+    /// How many memberships the person and their team have; `None` where nobody knows.
+    fn memberships(&self, table: &TableRule) -> Option<f32> {
+        let rule = table.members.as_ref()?;
+        let members = self.catalog.relation(&relation_name(&rule.relation.text)?)?;
+        let whose = [(&rule.user, &self.who.user_id), (&rule.team, &self.who.team_id)];
+        let shares = whose.into_iter().filter_map(|(column, given)| {
+            let (column, given) = column.as_ref().zip(given.as_ref())?;
+            Some(self.equal(members, &column.text, &given.values))
         });
-        members.map_or(0.0, |rows| (rows / relation.estimated_rows.max(1.0)).min(1.0))
+        let share: Option<f32> = shares.sum();
+        Some(share? * members.estimated_rows.max(0.0))
+    }
+
+    /// Has the person so few memberships that the set of them costs next to nothing to read, and to search for a row?
+    pub(super) fn has_few_memberships(&self, table: &TableRule) -> bool {
+        self.memberships(table).is_some_and(|rows| rows < MANY_MEMBERS)
     }
 
     fn share_of_custom(&self, table: &TableRule, relation: &Relation, name: &str) -> f32 {

@@ -1,25 +1,59 @@
 # What the text that rowgate sends costs PostgreSQL, beside a filter written by hand, row-level security and
 # security_barrier views. For script/bench.
 
-people=(tiny lukas bob grace)
+# representatives, a manager, two service agents with a condition of the DBA's, an executive
+people=(tiny small eight quarter kiosk desk grace)
+
+# who sees how much: 2, 8 and 26 in a hundred customers, by owner and team or by country
+shares() {
+    psql -q <<'SQL'
+INSERT INTO crm.teams VALUES (21, 9, 'Small', 'London', '{GB}'), (22, 9, 'Eight', 'London', '{GB}'),
+    (23, 9, 'Quarter', 'London', '{GB}'), (24, 23, 'Quarter, below', 'London', '{GB}'),
+    (25, 11, 'Kiosk', 'London', '{XB}'), (26, 11, 'Desk', 'London', '{XQ}');
+INSERT INTO crm.users (user_id, login, full_name, roles, team_id, manager_id, email, hired_on)
+SELECT user_id, login, login, roles::crm.role[], team_id, manager_id, login || '@example.com', '2020-01-01'
+FROM (VALUES (62, 'small', '{sales_rep}', 21, 12), (63, 'eight', '{sales_rep}', 22, 12),
+             (64, 'quarter', '{sales_manager}', 23, 12), (65, 'below', '{sales_rep}', 24, 64),
+             (66, 'kiosk', '{service_agent}', 25, 22), (67, 'desk', '{service_agent}', 26, 22))
+    AS person (user_id, login, roles, team_id, manager_id);
+UPDATE customers SET owner_id = 62, team_id = 21 WHERE id % 50 = 1;
+UPDATE customers SET owner_id = 63, team_id = 22 WHERE id % 25 IN (2, 3);
+UPDATE customers SET owner_id = 65, team_id = 24 WHERE id % 50 BETWEEN 4 AND 15 OR id % 500 IN (17, 18);
+UPDATE customers SET country = CASE WHEN id % 50 < 13 THEN 'XQ' ELSE 'XB' END WHERE id % 50 <= 13;
+UPDATE contracts AS t SET owner_id = c.owner_id, team_id = c.team_id FROM customers AS c WHERE c.id = t.customer_id AND c.owner_id > 61;
+UPDATE opportunities AS o SET owner_id = c.owner_id, team_id = c.team_id FROM customers AS c WHERE c.id = o.customer_id AND c.owner_id > 61;
+VACUUM ANALYZE;
+SQL
+}
 
 # which rows a person sees, as an administrator would write it; no masks
 by_hand() { # LOGIN TABLE ALIAS
     local row=$3 own member managed
     case $1 in
         tiny) own="$row.owner_id = 61"; member="m.user_id = 61 OR m.team_id = 20" ;;
-        lukas) own="$row.team_id = 17 OR $row.owner_id IN (18, 48, 49, 50, 51)"; member="m.user_id = 18 OR m.team_id = 17" ;;
         bob) own="$row.team_id IN (7, 14, 15, 20) OR $row.owner_id IN (10, 15, 16, 36, 37, 38, 39, 40, 41, 42, 43, 61)"
              member="m.user_id = 10 OR m.team_id = 7" ;;
+        small) own="$row.owner_id = 62"; member="m.user_id = 62 OR m.team_id = 21" ;;
+        eight) own="$row.owner_id = 63"; member="m.user_id = 63 OR m.team_id = 22" ;;
+        quarter) own="$row.team_id IN (23, 24) OR $row.owner_id IN (64, 65)"; member="m.user_id = 64 OR m.team_id = 23" ;;
+        kiosk | desk)
+            own="$row.country = '$([ "$1" = desk ] && echo XQ || echo XB)'"
+            case $2 in
+                customers) echo "$own" ;;
+                opportunities) echo FALSE ;;
+                *) echo "EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND $(by_hand "$1" customers p))" ;;
+            esac
+            return ;;
         grace) echo TRUE; return ;;
     esac
-    managed=; [ "$1" = tiny ] || managed=" OR $row.owner_id IS NULL"
+    managed=
+    case $1 in bob | quarter) managed=" OR $row.owner_id IS NULL" ;; esac
     case $2 in
         customers) echo "$own$managed OR EXISTS (SELECT FROM public.customer_members m WHERE m.customer_id = $row.id AND ($member))" ;;
         contracts) echo "$own" ;;
         opportunities)
-            if [ "$1" = tiny ]; then
-                echo "$own OR EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND p.owner_id = 61)"
+            if [ -z "$managed" ]; then
+                echo "$own OR EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND ${own//$row./p.})"
             else
                 echo "$own OR EXISTS (SELECT FROM public.customers p WHERE p.id = $row.customer_id AND ($(by_hand "$1" customers p)))"
             fi ;;
@@ -27,13 +61,17 @@ by_hand() { # LOGIN TABLE ALIAS
     esac
 }
 
-# name, tables with aliases, text before the filter, text behind it
-questions() {
-    cat <<'Q'
+# name, tables with aliases, text before the filter, text behind it; an agent has no opportunities, and the month of a date
+questions() { # LOGIN
+    local left_out='^$'
+    case $1 in kiosk | desk) left_out='^(top 50 by date|three-join)' ;; esac
+    grep -Ev "$left_out" <<'Q'
 customer by key;customers c;SELECT c.id, c.name, c.city FROM customers c WHERE c.id = 1500;
 contact by key;contacts k;SELECT k.id, k.name FROM contacts k WHERE k.id = 4500;
 contract by number;contracts t;SELECT t.id, t.number, t.status FROM contracts t WHERE t.id = 1500;
 top 50 by date;contracts t;SELECT t.id, t.number, t.signed_on FROM contracts t WHERE t.signed_on IS NOT NULL;ORDER BY t.signed_on DESC LIMIT 50
+top 50 by number;contracts t;SELECT t.id, t.number FROM contracts t WHERE t.id > 0;ORDER BY t.number DESC LIMIT 50
+top 50 customers;customers c;SELECT c.id, c.name FROM customers c WHERE c.id > 0;ORDER BY c.name LIMIT 50
 top 50 contacts;contacts k;SELECT k.id, k.name FROM contacts k WHERE k.id > 0;ORDER BY k.id DESC LIMIT 50
 join by key;customers c,contacts k;SELECT c.id, c.name, k.name FROM customers c JOIN contacts k ON k.customer_id = c.id WHERE c.id = 1500;
 three-join aggregate;customers c,opportunities o,contracts t;SELECT c.country, count(*), sum(t.paid), max(o.expected_on) FROM customers c JOIN opportunities o ON o.customer_id = c.id JOIN contracts t ON t.customer_id = c.id WHERE c.country <> 'XX';GROUP BY c.country
@@ -83,6 +121,7 @@ without_row_security() {
 
 sql_cost() {
     local login round name tables head tail kind number where table share
+    shares
     echo
     echo "## Cost of the text that is sent ($(psql -Atc 'SELECT count(*) FROM customers') customers)"
     echo
@@ -107,7 +146,7 @@ sql_cost() {
             echo "$head $tail" >"$place/q.$number.rls"
             echo "$head $tail" | sed -E 's/(FROM|JOIN) (customers|contacts|contracts|opportunities) /\1 bench.\2 /g' >"$place/q.$number.barrier"
             echo "$name" >"$place/q.$number.name"
-        done < <(questions)
+        done < <(questions "$login")
         native "$login"
         rm -f "$place"/l.*
         for ((round = 0; round < rounds; round++)); do

@@ -288,6 +288,31 @@ async fn waiting_has_an_end_and_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn who_logs_in_while_none_is_free_is_told_so_and_written_down() {
+    let database = Database::new().await;
+    let audit = "[audit]\noutput = \"file\"\nfile = \"DIR/audit.jsonl\"";
+    let gate = gate(&database, &format!("size = 1\nwait = \"100ms\"\n{audit}")).await;
+    let mut alice = login(&gate, &database, "alice").await;
+    // it fails, and binds the connection
+    let got = alice.query("select lastval()").await;
+    assert!(got.iter().any(|l| l.starts_with("E 55000")), "{got:?}");
+    let more = [("database", database.name.as_str())];
+    let refused = Raw::login(gate.port(), "bob", &data::password("bob"), &more).await;
+    let told = refused.err().unwrap();
+    assert!(told.contains("53300"), "{told}");
+    let path = gate.files.path().join("audit.jsonl");
+    while !std::fs::read_to_string(&path).unwrap().contains("pool-full") {
+        tokio::task::yield_now().await;
+    }
+    drop(alice);
+    let password = data::password("bob");
+    while Raw::login(gate.port(), "bob", &password, &more).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    gate.stop().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_broke_while_nobody_held_it_is_given_to_nobody() {
     let database = Database::new().await;
     let gate = gate(&database, "size = 2").await;

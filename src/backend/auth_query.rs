@@ -2,10 +2,12 @@
 
 use super::ConnectError;
 use super::pool::{self, Pool};
+use std::time::Duration;
 
-/// The verifier of one login; `None` where there is no such role or it has no password.
-pub async fn verifier(pool: &Pool, query: &str, login: &str) -> Result<Option<String>, ConnectError> {
-    let mut connection = pool.get().await?;
+/// The verifier of one login; `None` where there is no such role or it has no password. It waits for a connection no longer
+/// than `wait`.
+pub async fn verifier(pool: &Pool, wait: Duration, query: &str, login: &str) -> Result<Option<String>, ConnectError> {
+    let mut connection = pool.get_within(wait).await?;
     let fresh = connection.make_fresh().await;
     let rows = match fresh {
         Ok(()) => connection.run_text(query, &[login]).await,

@@ -16,6 +16,7 @@ use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OnceCell;
@@ -39,6 +40,9 @@ pub enum ConnectError {
     /// It did not answer in time.
     #[error("the database did not answer in time")]
     Timeout,
+    /// None of the pool came free within this time.
+    #[error("no connection to the database came free within {0:?}")]
+    Busy(Duration),
 }
 
 impl From<Malformed> for ConnectError {
@@ -50,6 +54,9 @@ impl From<Malformed> for ConnectError {
 impl ConnectError {
     /// What a client reads of it: nothing about where the database is or which role rowgate uses.
     pub fn refusal(&self) -> Refusal {
+        if let Self::Busy(wait) = self {
+            return Self::full(*wait, "All connections of the pool");
+        }
         let starting = matches!(self, Self::Refused(fields) if matches!(fields.sqlstate(), "57P03" | "53300"));
         let (code, sqlstate, message) = if starting {
             (
@@ -67,6 +74,17 @@ impl ConnectError {
         Refusal::new(code, sqlstate, message)
             .hint("Try again in a moment; if it lasts, tell the database administrator.")
             .log(self.to_string())
+    }
+
+    /// Who has waited for a connection and got none: `what` are in use.
+    pub fn full(wait: Duration, what: &str) -> Refusal {
+        Refusal::new(
+            "pool-full",
+            SqlState::TooManyConnections,
+            format!("no connection to the database came free within {wait:?}"),
+        )
+        .detail(format!("{what} are in use."))
+        .hint("Try again, or ask the database administrator for a larger pool.")
     }
 }
 

@@ -72,6 +72,12 @@ impl Pool {
         self.all.get().await.map_err(reason)
     }
 
+    /// The same, but not for longer than `wait`.
+    pub async fn get_within(&self, wait: Duration) -> Result<Loan, ConnectError> {
+        let got = tokio::time::timeout(wait, self.get()).await;
+        got.unwrap_or(Err(ConnectError::Busy(wait)))
+    }
+
     /// Gives a connection that is clean to whoever asks next.
     pub fn hand_on(&self, loan: Loan) {
         self.at_hand.put(loan);

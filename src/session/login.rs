@@ -282,12 +282,20 @@ async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn) -> Opti
             return Some(session);
         }
         Ok(Err(end)) => {
-            if let End::Fatal(refusal) = &end {
-                record_login(shared, &session.person, Decision::Refused, refusal.code);
+            let code = match &end {
+                End::Fatal(refusal) => Some(refusal.code),
+                End::Broken(_) => Some("no-database"),
+                End::Client | End::Malformed(_) | End::Upstream(_) => None,
+            };
+            if let Some(code) = code {
+                record_login(shared, &session.person, Decision::Refused, code);
             }
             end
         }
-        Err(_) => End::Broken("it did not put the settings in force in time".to_owned()),
+        Err(_) => {
+            record_login(shared, &session.person, Decision::Refused, "no-database");
+            End::Broken("it did not put the settings in force in time".to_owned())
+        }
     };
     session.end(end).await;
     None
@@ -300,7 +308,7 @@ async fn connect(shared: &Shared, who: &Principal, session: u64) -> Result<Upstr
     } else if shared.config.pool.mode == PoolMode::Transaction {
         return Ok(Upstream::Away(Box::new(Connection::to_nobody())));
     } else {
-        shared.pool.get().await.map(|mut loan| {
+        shared.pool.get_within(shared.config.pool.wait).await.map(|mut loan| {
             loan.take_over(session);
             Upstream::Pooled(loan)
         })

@@ -9,7 +9,7 @@ use crate::backend::{ConnectError, Connection, pool};
 use crate::config::PoolMode;
 use crate::gate::{Bound, Effect};
 use crate::net::{Body, Fields};
-use crate::refusal::{Refusal, SqlState};
+use crate::refusal::Refusal;
 use crate::wire::answer;
 use futures::FutureExt;
 use std::sync::Arc;
@@ -166,15 +166,7 @@ impl Session<'_> {
     /// thrown away, and the next is tried.
     async fn connection(&mut self, waiting: &mut Waiting) -> Result<Upstream, Refusal> {
         let config = &self.shared.config.pool;
-        let full = |what: &str| {
-            Refusal::new(
-                "pool-full",
-                SqlState::TooManyConnections,
-                format!("no connection to the database came free within {:?}", config.wait),
-            )
-            .detail(format!("{what} are in use."))
-            .hint("Try again, or ask the database administrator for a larger pool.")
-        };
+        let full = |what: &str| ConnectError::full(config.wait, what);
         if config.limits_shares() {
             waiting.begin();
             let share = self.shared.shares.take(&self.state.who, config);

@@ -87,7 +87,9 @@ pub(super) async fn stored(shared: &Shared, login: &str) -> Result<Stored, End> 
         }
         (LoginMethod::Rowgate, None) => return Err(out_of_reach()),
         (LoginMethod::Upstream, _) => {
-            let verifier = auth_query::verifier(&shared.pool, &doors.login.auth_query, login).await;
+            // the client hears of it before its time to log in is over
+            let wait = shared.config.pool.wait.min(shared.config.limits.login_timeout / 2);
+            let verifier = auth_query::verifier(&shared.pool, wait, &doors.login.auth_query, login).await;
             let verifier = verifier.map_err(|error| {
                 tracing::error!(%error, "the auth query failed");
                 End::Fatal(error.refusal())

@@ -30,7 +30,22 @@ pub struct Counters {
     pinned: [AtomicI64; Pin::ALL.len()],
 }
 
+/// A session that is logged in, counted as long as this is held, however it ends.
+pub(super) struct Counted<'c>(&'c AtomicI64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Counters {
+    /// One more session is logged in.
+    pub(super) fn session(&self) -> Counted<'_> {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+        Counted(&self.sessions)
+    }
+
     /// A session has a shared connection, after waiting so long.
     pub(super) fn took(&self, waited: Duration) {
         self.taken.fetch_add(1, Ordering::Relaxed);

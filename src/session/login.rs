@@ -29,9 +29,9 @@ pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: b
         return;
     };
     shared.counters.logins.fetch_add(1, Ordering::Relaxed);
-    shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
+    let counted = shared.counters.session();
     let conversed = session.converse().await;
-    shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+    drop(counted);
     let end = conversed.err().unwrap_or(End::Client);
     Box::pin(session.end(end)).await;
 }

@@ -12,6 +12,9 @@ const COMMANDS: [&str; 12] = [
     "SHOW",
 ];
 
+/// In characters: others read it in lists.
+const LONGEST_REASON: usize = 1_000;
+
 /// What is said to databases, and looks like a command of here.
 const SQL: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER"];
 
@@ -238,7 +241,12 @@ impl Reader {
                 if terms.reason.is_some() {
                     return Err(Wrong::at(at, "the reason is said twice"));
                 }
-                terms.reason = Some(self.name("a reason")?.text);
+                let reason = self.name("a reason")?;
+                if reason.text.chars().count() > LONGEST_REASON {
+                    let message = format!("this reason is longer than {LONGEST_REASON} characters");
+                    return Err(Wrong::at(reason.at, message));
+                }
+                terms.reason = Some(reason.text);
             } else {
                 return Ok(terms);
             }
@@ -338,6 +346,15 @@ mod tests {
             assert!(wrong.message.ends_with(said), "{text}: {wrong:?}");
             assert_eq!(wrong.at, at, "{text}: {wrong:?}");
         }
+        let long = |count: usize| format!("REVOKE 1 REASON '{}'", "界".repeat(count));
+        assert!(command(&long(1_000)).is_ok());
+        let wrong = command(&long(1_001)).unwrap_err();
+        assert_eq!(
+            (wrong.message.as_str(), wrong.at),
+            ("this reason is longer than 1000 characters", 16)
+        );
+        let wrong = command(&long(10_000)).unwrap_err();
+        assert_eq!(wrong.message, "this command is longer than 16384 bytes");
         assert_eq!(command("GRNT x").unwrap_err().hint.unwrap(), "did you mean \"GRANT\"?");
     }
 

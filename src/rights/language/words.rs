@@ -44,8 +44,14 @@ impl Wrong {
 /// Beside letters and digits, what names of people, times and scopes are written with.
 const OF_WORDS: &str = "_@.-+:*/$";
 
+/// Longest command, in bytes: it is kept, and shown to others.
+const LONGEST: usize = 16 << 10;
+
 /// Cuts a command into its words.
 pub fn words(text: &str) -> Result<Vec<Token>, Wrong> {
+    if text.len() > LONGEST {
+        return Err(Wrong::at(0, format!("this command is longer than {LONGEST} bytes")));
+    }
     let mut tokens = Vec::new();
     let mut rest = text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {

@@ -76,6 +76,7 @@ pub struct Statements {
 struct Known {
     name: Box<str>,
     used: u64,
+    noted: u64,
 }
 
 impl Statements {
@@ -87,8 +88,14 @@ impl Statements {
         Some(&known.name)
     }
 
-    /// A name for one that is not, at most `most` in all: the one that was used longest ago is no longer wanted.
-    pub fn add(&mut self, digest: Digest, most: usize) -> &str {
+    /// In which of a session's segments it was sent, if it is there. Of a segment of another session nothing is open.
+    pub fn noted(&self, digest: &Digest) -> Option<u64> {
+        self.known.get(digest).map(|known| known.noted)
+    }
+
+    /// A name for one that is not, at most `most` in all: the one that was used longest ago is no longer wanted. `noted`
+    /// is the session's segment.
+    pub fn add(&mut self, digest: Digest, most: usize, noted: u64) -> &str {
         if self.known.len() >= most
             && let Some(oldest) = self.known.iter().min_by_key(|(_, k)| k.used).map(|(d, _)| *d)
         {
@@ -99,6 +106,7 @@ impl Statements {
         let known = Known {
             name: format!("rowgate:{}", self.made).into(),
             used: self.clock,
+            noted,
         };
         &self.known.entry(digest).insert_entry(known).into_mut().name
     }
@@ -164,10 +172,10 @@ mod tests {
     #[test]
     fn the_one_used_longest_ago_goes() {
         let mut statements = Statements::default();
-        let a = statements.add(digest(1), 2).to_owned();
-        let b = statements.add(digest(2), 2).to_owned();
+        let a = statements.add(digest(1), 2, 1).to_owned();
+        let b = statements.add(digest(2), 2, 1).to_owned();
         assert_eq!(statements.find(&digest(1)), Some(a.as_str()));
-        statements.add(digest(3), 2);
+        statements.add(digest(3), 2, 1);
         assert_eq!(statements.find(&digest(2)), None);
         assert_eq!(statements.find(&digest(1)), Some(a.as_str()));
         assert_eq!(statements.obsolete(), [b.into()]);

@@ -4,6 +4,15 @@ use super::judging::Verdict;
 use super::{End, Session};
 use crate::refusal::{Refusal, SqlState};
 
+/// What PostgreSQL says to everything but the block's end.
+pub(super) fn in_aborted() -> Refusal {
+    Refusal::new(
+        "aborted",
+        SqlState::InFailedTransaction,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
 impl Session<'_> {
     /// Is the transaction block aborted, for sure? What has been sent since the last answer could have ended it.
     pub(super) async fn is_aborted(&mut self) -> Result<bool, End> {
@@ -21,11 +30,7 @@ impl Session<'_> {
         }
         Ok(match crate::sql::ends_aborted(text) {
             Ok(true) => None,
-            Ok(false) => Some(Verdict::Refused(Refusal::new(
-                "aborted",
-                SqlState::InFailedTransaction,
-                "current transaction is aborted, commands ignored until end of transaction block",
-            ))),
+            Ok(false) => Some(Verdict::Refused(in_aborted())),
             Err(refusal) => Some(Verdict::Refused(refusal)),
         })
     }

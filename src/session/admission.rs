@@ -1,5 +1,6 @@
 //! May a judged text run now? Audit, limits on what runs at once, and what EXECUTE and FETCH point to.
 
+use super::aborted::in_aborted;
 use super::expect::Source;
 use super::judging::{Text, Verdict};
 use super::prepared::Prepared;
@@ -41,10 +42,7 @@ impl Session<'_> {
             }
             let source = match &statement.effect {
                 Effect::Execute { name } => Box::pin(self.executed(text, index, name)).await?.map(Some),
-                Effect::Fetch { name } => Box::pin(self.fetched(text, index, name))
-                    .await
-                    .map(Some)
-                    .map_err(Verdict::Refused),
+                Effect::Fetch { name } => Box::pin(self.fetched(text, index, name)).await?.map(Some),
                 _ => Ok(None),
             };
             match source {
@@ -138,7 +136,14 @@ impl Session<'_> {
                 statement,
             }));
         }
-        let Some(prepared) = self.state.statements.get(name).cloned() else {
+        let prepared = self.statement_named(name).await?;
+        if self.state.skipping {
+            return Ok(Err(Verdict::Skipped));
+        }
+        let Some(prepared) = prepared else {
+            if self.is_aborted().await? {
+                return Ok(Err(Verdict::Refused(in_aborted())));
+            }
             return Ok(Err(Verdict::Refused(no_such_statement(name))));
         };
         let source = |text: Arc<Text>| Source {
@@ -164,7 +169,7 @@ impl Session<'_> {
     }
 
     /// FETCH and MOVE: the cursor was declared earlier in the same text, or under rights that are still the same.
-    async fn fetched(&mut self, text: &Arc<Text>, at: usize, name: &str) -> Result<Source, Refusal> {
+    async fn fetched(&mut self, text: &Arc<Text>, at: usize, name: &str) -> Result<Result<Source, Verdict>, End> {
         let earlier = text
             .judgement
             .statements
@@ -172,22 +177,31 @@ impl Session<'_> {
             .take(at)
             .rposition(|s| matches!(&s.effect, Effect::DeclareCursor { name: made } if made == name));
         if let Some(statement) = earlier {
-            return Ok(Source {
+            return Ok(Ok(Source {
                 text: Arc::clone(text),
                 statement,
-            });
+            }));
         }
-        let Some(portal) = self.state.portals.get(name).cloned() else {
-            return Err(Refusal::new(
+        let portal = self.portal_named(name).await?;
+        if self.state.skipping {
+            return Ok(Err(Verdict::Skipped));
+        }
+        let Some(portal) = portal else {
+            if self.is_aborted().await? {
+                return Ok(Err(Verdict::Refused(in_aborted())));
+            }
+            return Ok(Err(Verdict::Refused(Refusal::new(
                 "no-such-cursor",
                 SqlState::InvalidCursorName,
                 format!("cursor \"{name}\" does not exist"),
-            ));
+            ))));
         };
-        self.same_rights(&portal.text).await?;
-        Ok(Source {
-            text: portal.text,
-            statement: portal.statement,
+        Ok(match self.same_rights(&portal.text).await {
+            Ok(()) => Ok(Source {
+                text: portal.text,
+                statement: portal.statement,
+            }),
+            Err(refusal) => Err(Verdict::Refused(refusal)),
         })
     }
 

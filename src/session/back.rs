@@ -1,6 +1,6 @@
 //! What the database's messages do.
 
-use super::expect::{Expect, Run, Source};
+use super::expect::{Expect, Run, SURE, Source};
 use super::judging::Text;
 use super::overflow::Overflow;
 use super::portals::Portal;
@@ -217,8 +217,7 @@ impl Session<'_> {
                 };
                 let silenced = run.silenced;
                 // a cursor that gives rows is not declared once more
-                let of_cursor = run.portal.as_ref().and_then(|name| self.state.portals.get(name));
-                if tag == b'C' && !of_cursor.is_some_and(|portal| portal.by_sql) {
+                if tag == b'C' && !run.of_cursor {
                     self.apply(&run, body);
                 }
                 self.count_rows(&run, tag == b's');
@@ -352,10 +351,10 @@ impl Session<'_> {
         }
         for skipped in self.queue.skipped() {
             self.unprepare(&skipped);
-            skipped.undo(&mut self.state, false);
+            skipped.undo(&mut self.state, &mut self.queue, false);
         }
         self.unprepare(&failed);
-        failed.undo(&mut self.state, true);
+        failed.undo(&mut self.state, &mut self.queue, true);
         if !self.queue.has_sync() {
             self.state.skipping = true;
         }
@@ -390,7 +389,9 @@ impl Session<'_> {
         if self.state.status != b'I' {
             return;
         }
-        self.state.portals.retain(Portal::is_held);
+        let unanswered = self.queue.unanswered_from();
+        let stays = |portal: &Portal| portal.noted >= unanswered || portal.is_held();
+        self.state.portals.retain(stays);
         self.state.count_held();
         if self.queue.is_empty() && std::mem::take(&mut self.state.unlistens) {
             self.state.bound.remove(&Bound::Listen);
@@ -434,6 +435,7 @@ impl Session<'_> {
                         text: Arc::clone(&run.text),
                         statement: run.statement,
                         by_sql: true,
+                        noted: SURE,
                         shape: None,
                     },
                 );
@@ -452,6 +454,7 @@ impl Session<'_> {
                         rows: 0,
                         in_portions: true,
                         by_sql: true,
+                        noted: SURE,
                         parameters: None,
                     },
                 );

@@ -73,6 +73,8 @@ pub(super) struct Run {
     pub through: Vec<(usize, Source)>,
     /// The portal, in the extended protocol.
     pub portal: Option<String>,
+    /// The portal is a cursor that was declared before.
+    pub of_cursor: bool,
     /// Its parameters, if the audit wants them.
     pub parameters: Option<Arc<Vec<Option<String>>>>,
     /// When it was asked for, if the audit wants to know.
@@ -136,9 +138,16 @@ impl Run {
 }
 
 /// The queue, and what can be said of it at once.
-#[derive(Default)]
+///
+/// Behind an error the database throws away what is left of a segment, which a Sync or a Query ends. What a message has
+/// given a name to mean is therefore sure within its own segment, where whatever follows falls with it, and once the
+/// segment's end has been answered; in between another segment cannot rely on it.
 pub(super) struct Queue {
     entries: VecDeque<Expect>,
+    /// The number of the segment that the next message belongs to.
+    segment: u64,
+    /// How many segments have ended that the database has not answered.
+    unanswered: u64,
     /// Entries that can change what later judgements depend on.
     pub effects: usize,
     /// Entries with a row limit.
@@ -151,7 +160,45 @@ pub(super) struct Queue {
     pub flushed: bool,
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            segment: SURE + 1,
+            unanswered: 0,
+            effects: 0,
+            limited: 0,
+            undoing: 0,
+            copies: 0,
+            flushed: false,
+        }
+    }
+}
+
+/// Stands for the segment of what has been answered already.
+pub(super) const SURE: u64 = 0;
+
 impl Queue {
+    /// The number of the segment that the next message belongs to.
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// The first segment that has not been answered.
+    pub fn unanswered_from(&self) -> u64 {
+        self.segment - self.unanswered
+    }
+
+    /// Can what was noted in this segment still turn out never to have happened, while the next message is looked at?
+    pub fn is_unsure(&self, noted: u64) -> bool {
+        self.effects > 0 || (self.unanswered_from()..self.segment).contains(&noted)
+    }
+
+    /// Has any segment ended that is not answered?
+    pub fn has_unanswered(&self) -> bool {
+        self.effects > 0 || self.unanswered > 0
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -174,6 +221,10 @@ impl Queue {
             self.limited += usize::from(run.is_limited);
             self.copies += usize::from(run.copies);
             self.undoing += usize::from(run.undoes);
+        }
+        if entry.ends_segment() {
+            self.segment += 1;
+            self.unanswered += 1;
         }
         self.entries.push_back(entry);
     }
@@ -201,6 +252,9 @@ impl Queue {
             self.copies -= usize::from(run.copies);
             self.undoing -= usize::from(run.undoes);
         }
+        if entry.ends_segment() {
+            self.unanswered -= 1;
+        }
         if self.entries.is_empty() {
             self.flushed = false;
         }
@@ -210,7 +264,54 @@ impl Queue {
     pub fn swallow_sync(&mut self) {
         while matches!(self.entries.get(1), Some(Expect::Sync)) {
             self.entries.remove(1);
+            self.unanswered -= 1;
         }
+    }
+
+    /// What a statement's name stood for is known now. Where a later message has given it another meaning, that is what
+    /// it goes back to if that message fails; otherwise it comes back.
+    pub fn hand_down_statement(
+        &mut self,
+        name: &str,
+        stood_for: Option<Arc<Prepared>>,
+    ) -> Result<(), Option<Arc<Prepared>>> {
+        for entry in &mut self.entries {
+            match entry {
+                Expect::Parse {
+                    name: later, previous, ..
+                }
+                | Expect::CloseStatement {
+                    name: later, previous, ..
+                } if later == name => {
+                    *previous = stood_for;
+                    return Ok(());
+                }
+                Expect::Query(_) | Expect::RefusedQuery(_) if name.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+        Err(stood_for)
+    }
+
+    /// The same of a portal's name.
+    pub fn hand_down_portal(&mut self, name: &str, stood_for: Option<Portal>) -> Result<(), Option<Portal>> {
+        for entry in &mut self.entries {
+            match entry {
+                Expect::Bind {
+                    portal: later,
+                    previous,
+                }
+                | Expect::ClosePortal { name: later, previous }
+                    if later == name =>
+                {
+                    *previous = stood_for;
+                    return Ok(());
+                }
+                Expect::Query(_) | Expect::RefusedQuery(_) if name.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+        Err(stood_for)
     }
 
     pub fn has_sync(&self) -> bool {
@@ -230,19 +331,27 @@ impl Queue {
 }
 
 impl Expect {
-    /// Takes back what was noted when the message was forwarded. `failed` is the message that the error is
-    /// about, the others were never looked at.
-    pub fn undo(self, state: &mut State, failed: bool) {
+    /// Does the database answer with ReadyForQuery?
+    fn ends_segment(&self) -> bool {
+        matches!(self, Self::Sync | Self::Query(_) | Self::RefusedQuery(_))
+    }
+
+    /// Takes back what was noted when the message was forwarded; `queue` is what is left behind the segment. `failed` is
+    /// the message that the error is about, the others were never looked at.
+    pub fn undo(self, state: &mut State, queue: &mut Queue, failed: bool) {
         match self {
             Self::Parse { name, previous, .. } | Self::CloseStatement { name, previous, .. } => {
                 // a failing Parse of the unnamed statement has dropped the old one already
                 let gone = failed && name.is_empty();
-                state.put_back(name, previous.filter(|_| !gone));
+                if let Err(previous) = queue.hand_down_statement(&name, previous.filter(|_| !gone)) {
+                    state.put_back(name, previous);
+                }
             }
             Self::Bind { portal, previous } | Self::ClosePortal { name: portal, previous } => {
-                match previous {
-                    Some(previous) => state.portals.insert(portal, previous),
-                    None => state.portals.remove(&portal),
+                match queue.hand_down_portal(&portal, previous) {
+                    Ok(()) => None,
+                    Err(Some(previous)) => state.portals.insert(portal, previous),
+                    Err(None) => state.portals.remove(&portal),
                 };
             }
             Self::Query(_)

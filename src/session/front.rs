@@ -61,15 +61,9 @@ impl Session<'_> {
                 result_formats,
             } => self.bind(portal, statement, parameters, (body, result_formats)).await,
             ClientMessage::Describe(Target::Statement(name)) => self.describe_statement(name).await,
-            ClientMessage::Describe(Target::Portal(name)) => {
-                self.describe_portal(name);
-                Ok(())
-            }
+            ClientMessage::Describe(Target::Portal(name)) => self.describe_portal(name).await,
             ClientMessage::Execute { portal, max_rows } => self.execute(portal, max_rows).await,
-            ClientMessage::Close(target) => {
-                self.close(target);
-                Ok(())
-            }
+            ClientMessage::Close(target) => self.close(target).await,
             ClientMessage::Flush => {
                 self.back.flush();
                 Ok(())
@@ -146,13 +140,23 @@ impl Session<'_> {
             self.refuse_extended(&too_many("prepared statements"), None);
             return Ok(());
         }
-        if self.shares() && !name.is_empty() && self.state.statements.contains_key(name) {
+        let exists = self.shares() && !name.is_empty() && self.statement_named(name).await?.is_some();
+        if self.state.skipping {
+            return Ok(());
+        }
+        if exists {
             let refusal = Refusal::new(
                 "statement-exists",
                 SqlState::DuplicatePreparedStatement,
                 format!("prepared statement \"{name}\" already exists"),
             );
             self.refuse_extended(&refusal, None);
+            return Ok(());
+        }
+        if !name.is_empty() {
+            self.be_sure_of_parse(&judged).await?;
+        }
+        if self.state.skipping {
             return Ok(());
         }
         let shared = self.shares().then(|| self.parse_shared(name, &judged));
@@ -164,6 +168,7 @@ impl Session<'_> {
             text: judged,
             statement: 0,
             by_sql: false,
+            noted: self.queue.segment(),
             shape: None,
         };
         let previous = self.state.prepare(name.to_owned(), prepared);
@@ -190,6 +195,11 @@ impl Session<'_> {
             self.refuse_extended(&too_many("portals"), None);
             return Ok(());
         }
+        self.be_sure_of_source(&text, 0).await?;
+        self.be_sure_of_standing(&text).await?;
+        if self.state.skipping {
+            return Ok(());
+        }
         let returned = self.result_source(&text, 0).returned();
         let name = self.upstream_name(statement, &prepared);
         let beside = bind_beside(body, result_formats, returned);
@@ -208,6 +218,7 @@ impl Session<'_> {
             rows: 0,
             in_portions: false,
             by_sql: false,
+            noted: self.queue.segment(),
             parameters: wanted.then(|| Arc::new(parameters.for_audit(SHOWN_PARAMETER))),
         };
         let previous = self.state.portals.insert(portal.to_owned(), made);
@@ -225,7 +236,11 @@ impl Session<'_> {
             self.deny_extended(denied, "", self.clock());
             return Ok(None);
         }
-        let Some(prepared) = self.state.statements.get(name).cloned() else {
+        let prepared = self.statement_named(name).await?;
+        if self.state.skipping {
+            return Ok(None);
+        }
+        let Some(prepared) = prepared else {
             self.refuse_extended(&no_such_statement(name), None);
             return Ok(None);
         };
@@ -246,6 +261,11 @@ impl Session<'_> {
         let Some(prepared) = self.current_statement(name).await? else {
             return Ok(());
         };
+        self.be_sure_of_source(&prepared.text, 0).await?;
+        self.be_sure_of_standing(&prepared.text).await?;
+        if self.state.skipping {
+            return Ok(());
+        }
         let source = self.result_source(&prepared.text, 0);
         let name = self.upstream_name(name, &prepared);
         self.back.describe(b'S', &name);
@@ -254,21 +274,33 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn describe_portal(&mut self, name: &str) {
-        let Some(portal) = self.state.portals.get(name) else {
+    async fn describe_portal(&mut self, name: &str) -> Result<(), End> {
+        let portal = self.portal_named(name).await?;
+        if let Some(portal) = &portal {
+            self.be_sure_of_source(&portal.text, portal.statement).await?;
+        }
+        if self.state.skipping {
+            return Ok(());
+        }
+        let Some(portal) = portal else {
             self.refuse_extended(&no_such_portal(name), None);
-            return;
+            return Ok(());
         };
         let source = self.result_source(&portal.text, portal.statement);
         self.back.describe(b'P', name);
         self.state.segment_open = true;
         self.queue.push(Expect::Describe(Some(source)));
+        Ok(())
     }
 
     async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), End> {
         let started = self.clock();
         self.renew_world()?;
-        let Some(portal) = self.state.portals.get(name).cloned() else {
+        let portal = self.portal_named(name).await?;
+        if self.state.skipping {
+            return Ok(());
+        }
+        let Some(portal) = portal else {
             self.refuse_extended(&no_such_portal(name), None);
             return Ok(());
         };
@@ -286,6 +318,7 @@ impl Session<'_> {
         };
         let mut run = self.run(portal.text, portal.statement, admitted, started);
         run.portal = Some(name.to_owned());
+        run.of_cursor = portal.by_sql;
         run.parameters = portal.parameters;
         if run.text.staged().is_some() {
             return Box::pin(self.begin_staged(run)).await;
@@ -307,10 +340,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn close(&mut self, target: Target<'_>) {
+    async fn close(&mut self, target: Target<'_>) -> Result<(), End> {
         match target {
             Target::Statement(name) => {
-                let by_sql = self.state.statements.get(name).is_some_and(|p| p.by_sql);
+                let by_sql = self.statement_named(name).await?.is_some_and(|p| p.by_sql);
+                if self.state.skipping {
+                    return Ok(());
+                }
                 let known = self.shares() && !by_sql;
                 if !known {
                     self.back.close(b'S', name);
@@ -323,6 +359,10 @@ impl Session<'_> {
                 });
             }
             Target::Portal(name) => {
+                self.portal_named(name).await?;
+                if self.state.skipping {
+                    return Ok(());
+                }
                 self.back.close(b'P', name);
                 let previous = self.state.portals.remove(name);
                 self.queue.push(Expect::ClosePortal {
@@ -332,6 +372,7 @@ impl Session<'_> {
             }
         }
         self.state.segment_open = true;
+        Ok(())
     }
 
     async fn sync(&mut self) -> Result<(), End> {
@@ -379,6 +420,7 @@ impl Session<'_> {
         Run {
             undoes,
             copies: text.judgement.statements.iter().any(copies),
+            of_cursor: false,
             as_query: false,
             has_effects: text.has_effects(self.state.touched),
             is_limited,

@@ -120,12 +120,13 @@ impl Session<'_> {
     /// Counts rows that a portal or cursor has given; those of a `suspended` portal count with others' from now on.
     pub(super) fn count_rows(&mut self, run: &Run, suspended: bool) {
         let Some(name) = run.portal_name() else { return };
-        let Some(portal) = self.state.portals.get_mut(name) else {
-            return;
-        };
-        portal.rows += run.rows;
-        portal.in_portions |= suspended;
-        if portal.in_portions {
+        let mut in_portions = suspended;
+        if let Some(portal) = self.state.portals.get_mut(name) {
+            portal.rows += run.rows;
+            portal.in_portions |= suspended;
+            in_portions |= portal.in_portions;
+        }
+        if in_portions {
             let limit = run.gives().and_then(|s| s.row_limit.as_ref());
             add(&mut self.state.given, limit, run.rows);
         }

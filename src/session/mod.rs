@@ -39,6 +39,7 @@ mod shares;
 mod staging;
 mod state;
 mod stay;
+mod sure;
 
 pub use alarm::Alarms;
 pub use cancel::Cancels;

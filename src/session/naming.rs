@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 impl Session<'_> {
     /// What a text is known by on the connection, under the settings that are in force.
-    fn known_as(&self, text: &Text) -> Digest {
+    pub(super) fn known_as(&self, text: &Text) -> Digest {
         let mut digest = *text.digest();
         digest.iter_mut().zip(&self.mark).for_each(|(byte, mark)| *byte ^= mark);
         digest
@@ -40,7 +40,8 @@ impl Session<'_> {
     pub(super) fn prepare_here(&mut self, text: &Arc<Text>) -> Box<str> {
         let most = self.shared.config.pool.statements;
         let digest = self.known_as(text);
-        let name: Box<str> = self.back.carried.statements.add(digest, most).into();
+        let noted = self.queue.segment();
+        let name: Box<str> = self.back.carried.statements.add(digest, most, noted).into();
         self.back.parse(&name, &text.judgement.text, &text.types);
         self.shared
             .counters
@@ -66,7 +67,7 @@ impl Session<'_> {
     /// A command names a statement that the client made by a Parse message: it has to stand on the connection under the
     /// client's own name for that. `Some` when that failed.
     pub(super) async fn stand_in(&mut self, name: &str) -> Result<Option<Verdict>, End> {
-        let prepared = self.state.statements.get(name).filter(|p| !p.by_sql).cloned();
+        let prepared = self.statement_named(name).await?.filter(|p| !p.by_sql);
         let Some(prepared) = prepared.filter(|_| self.shares()) else {
             return Ok(None);
         };

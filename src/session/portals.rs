@@ -18,6 +18,8 @@ pub(super) struct Portal {
     pub in_portions: bool,
     /// Made by DECLARE, so that it may outlive its transaction.
     pub by_sql: bool,
+    /// The segment in which it was.
+    pub noted: u64,
     /// Parameters for the audit.
     pub parameters: Option<Arc<Vec<Option<String>>>>,
 }

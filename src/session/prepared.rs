@@ -14,6 +14,8 @@ pub(super) struct Prepared {
     pub statement: usize,
     /// Made by PREPARE rather than by a Parse message.
     pub by_sql: bool,
+    /// The segment in which it was.
+    pub noted: u64,
     /// The result's columns that the client knows, once they had to be looked at.
     pub shape: Option<Vec<(Vec<u8>, u32, i32)>>,
 }

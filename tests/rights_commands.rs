@@ -503,6 +503,10 @@ async fn answers_say_what_was_done_and_refusals_what_is_too_much() {
             "{text}"
         );
     }
+    // why something was given is not why it has ended
+    let history = stage.says("", "SHOW HISTORY OF hao").await.unwrap().rows;
+    let whys: Vec<_> = history.iter().map(|row| row[6].clone().unwrap_or_default()).collect();
+    assert_eq!(whys, ["lost laptop", ""]);
     // the history reads in the same words
     stage.may("", "DELEGATE alice TO hao FOR '1 h'").await;
     let history = stage.says("", "SHOW HISTORY OF hao").await.unwrap().rows;

@@ -46,3 +46,24 @@ SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM gone)
 $$;
 REVOKE ALL ON FUNCTION rowgate.remove_second_factor FROM PUBLIC;
+
+-- why something was given is not why it has ended
+CREATE OR REPLACE FUNCTION rowgate.keep_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  one  jsonb := to_jsonb(coalesce(NEW, OLD));
+  list text[];
+BEGIN
+  SELECT array_agg(v ORDER BY n) INTO list
+    FROM jsonb_array_elements_text(nullif(one -> 'record', 'null'::jsonb)) WITH ORDINALITY AS e (v, n);
+  INSERT INTO rowgate.history (who, why, what, login, table_name, record, before, after) VALUES (
+    coalesce(nullif(current_setting('rowgate.who', true), ''), session_user),
+    coalesce(nullif(current_setting('rowgate.why', true), ''), CASE WHEN TG_OP = 'INSERT' THEN one ->> 'reason' END, ''),
+    CASE WHEN TG_TABLE_NAME = 'requests' THEN CASE WHEN TG_OP = 'INSERT' THEN 'requested' ELSE one ->> 'state' END
+         WHEN TG_OP = 'INSERT' THEN 'given' WHEN TG_OP = 'UPDATE' THEN 'changed'
+         WHEN OLD.until <= now() THEN 'expired' ELSE 'ended' END,
+    one ->> 'login', one ->> 'table_name', list,
+    CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END,
+    CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
+  RETURN NULL;
+END $$;

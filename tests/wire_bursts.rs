@@ -240,3 +240,45 @@ async fn a_cursor_does_not_give_its_rows_as_another_portal(#[case] pool: &str) {
     assert_eq!(given, 3, "a cursor gives what its statement may give");
     gate.stop().await;
 }
+
+#[rstest]
+#[case(OWN)]
+#[case(SHARED)]
+#[tokio::test]
+async fn names_that_are_one_for_postgresql_are_one(#[case] pool: &str) {
+    let database = Database::new().await;
+    let gate = Gate::with(&database, &POLICY, pool).await;
+    let mut alice = login(gate.port(), &database, "alice").await;
+    let stem = "n".repeat(63);
+    let (short, long) = (format!("{stem}1"), format!("{stem}2"));
+    // a statement under one of the names is run by the other
+    let other = format!("P {long} | select id from customers");
+    let prepare = [
+        format!("P {short} | select 1"),
+        "S".to_owned(),
+        format!("C S {long}"),
+        "S".to_owned(),
+        other,
+        "S".to_owned(),
+    ];
+    let got = segments(&mut alice, &prepare).await;
+    assert_eq!(got, ["1", "Z I", "3", "Z I", "1", "Z I"]);
+    let run = [format!("B | {short}"), "E".to_owned(), "S".to_owned()];
+    let got = segments(&mut alice, &run).await;
+    assert_eq!(rows(&got), 3, "{got:?}");
+    // a portal
+    let portals = [
+        "Q begin".to_owned(),
+        format!("P a | select 1"),
+        format!("B {short} | a"),
+        format!("C P {long}"),
+        format!("B {long} | {stem}"),
+        format!("E {short}"),
+        "S".to_owned(),
+    ];
+    let got = segments(&mut alice, &portals).await;
+    assert_eq!(rows(&got), 0, "BEGIN alone has been answered: {got:?}");
+    let got = alice.until_ready(1).await;
+    assert_eq!(rows(&got), 3, "{got:?}");
+    gate.stop().await;
+}

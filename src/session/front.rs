@@ -59,7 +59,7 @@ impl Session<'_> {
                 statement,
                 parameters,
                 result_formats,
-            } => self.bind(portal, statement, parameters, (body, result_formats)).await,
+            } => self.bind(portal, statement, parameters, result_formats).await,
             ClientMessage::Describe(Target::Statement(name)) => self.describe_statement(name).await,
             ClientMessage::Describe(Target::Portal(name)) => self.describe_portal(name).await,
             ClientMessage::Execute { portal, max_rows } => self.execute(portal, max_rows).await,
@@ -185,7 +185,7 @@ impl Session<'_> {
         portal: &str,
         statement: &str,
         parameters: Parameters<'_>,
-        (body, result_formats): (&[u8], u16),
+        result_formats: u16,
     ) -> Result<(), End> {
         let Some(prepared) = self.current_statement(statement).await? else {
             return Ok(());
@@ -202,14 +202,9 @@ impl Session<'_> {
         }
         let returned = self.result_source(&text, 0).returned();
         let name = self.upstream_name(statement, &prepared);
-        let beside = bind_beside(body, result_formats, returned);
-        let behind_names = portal.len() + statement.len() + 2;
-        let rest = beside
-            .as_deref()
-            .unwrap_or(body)
-            .get(behind_names..)
-            .unwrap_or_default();
-        self.back.bind(portal, &name, rest);
+        let beside = bind_beside(parameters.bytes(), result_formats, returned);
+        self.back
+            .bind(portal, &name, beside.as_deref().unwrap_or(parameters.bytes()));
         self.state.segment_open = true;
         let wanted = self.shared.audit.config().parameters && self.shared.audit.is_on();
         let made = Portal {

@@ -4,6 +4,9 @@ use crate::gate::Returned;
 use crate::net::{Body, Malformed};
 use crate::refusal::{Refusal, SqlState};
 
+/// Bytes of a name that count.
+const LONGEST_NAME: usize = 63;
+
 /// One message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<'a> {
@@ -101,7 +104,7 @@ impl<'a> ClientMessage<'a> {
         let message = match tag {
             b'Q' => Self::Query(text(&mut body)?),
             b'P' => {
-                let (name, text) = (text(&mut body)?, text(&mut body)?);
+                let (name, text) = (name(&mut body)?, text(&mut body)?);
                 let count = body.u16()?;
                 let mut types = Vec::with_capacity(usize::from(count).min(64));
                 for _ in 0..count {
@@ -110,7 +113,7 @@ impl<'a> ClientMessage<'a> {
                 Self::Parse { name, text, types }
             }
             b'B' => {
-                let (portal, statement) = (text(&mut body)?, text(&mut body)?);
+                let (portal, statement) = (name(&mut body)?, name(&mut body)?);
                 let raw = body.rest();
                 let result_formats = check_bind(&mut body)?;
                 Self::Bind {
@@ -123,7 +126,7 @@ impl<'a> ClientMessage<'a> {
             b'D' => Self::Describe(target(&mut body)?),
             b'C' => Self::Close(target(&mut body)?),
             b'E' => Self::Execute {
-                portal: text(&mut body)?,
+                portal: name(&mut body)?,
                 max_rows: body.i32()?,
             },
             b'H' => Self::Flush,
@@ -155,9 +158,16 @@ fn text<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
     })
 }
 
+/// A statement's or portal's name. PostgreSQL tells names apart by their first 63 bytes (`NAMEDATALEN`): what is longer is
+/// cut, so that what is one name there is one name here.
+fn name<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
+    let name = text(body)?;
+    Ok(name.get(..name.floor_char_boundary(LONGEST_NAME)).unwrap_or(name))
+}
+
 fn target<'a>(body: &mut Body<'a>) -> Result<Target<'a>, Unreadable> {
     let kind = body.u8()?;
-    let name = text(body)?;
+    let name = name(body)?;
     match kind {
         b'S' => Ok(Target::Statement(name)),
         b'P' => Ok(Target::Portal(name)),
@@ -186,7 +196,7 @@ fn check_bind(body: &mut Body<'_>) -> Result<u16, Malformed> {
     Ok(results)
 }
 
-/// A Bind's body whose result formats fit a result with one more column, of text, at its end, or with none that
+/// What stands behind the names of a Bind, so that its result formats fit a result with one more column, of text, at its end, or with none that
 /// is the client's; `None` where it fits as it is.
 pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Option<Vec<u8>> {
     if result_formats <= 1 {
@@ -203,7 +213,12 @@ pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Opti
     Some([before, &count, formats, &[0, 0]].concat())
 }
 
-impl Parameters<'_> {
+impl<'a> Parameters<'a> {
+    /// All that stands behind the names.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// The values for the audit: text as it is, binary in hexadecimal, at most `longest` bytes of each.
     pub fn for_audit(&self, longest: usize) -> Vec<Option<String>> {
         let mut body = Body::new(self.raw);

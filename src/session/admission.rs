@@ -63,6 +63,10 @@ impl Session<'_> {
                 return Ok(Err(denied));
             }
         }
+        // what was waited for may have been an error that this is thrown away behind
+        if self.state.skipping {
+            return Ok(Err(Verdict::Skipped));
+        }
         let mut counted = None;
         if let Some(limit) = self.state.rights.concurrent_statements {
             // what this session has sent already runs before this does, not beside it
@@ -146,6 +150,15 @@ impl Session<'_> {
             }
             return Ok(Err(Verdict::Refused(no_such_statement(name))));
         };
+        if !prepared.by_sql && !prepared.is_query() {
+            let refusal = Refusal::unsupported(
+                "execute-command",
+                format!("EXECUTE of prepared statement \"{name}\" is not supported"),
+            )
+            .detail("It is a command, not a query.")
+            .hint("Send the command itself.");
+            return Ok(Err(Verdict::Refused(refusal)));
+        }
         let source = |text: Arc<Text>| Source {
             text,
             statement: prepared.statement,

@@ -107,6 +107,9 @@ impl Session<'_> {
         if !self.enclose(&run).await? {
             return Ok(());
         }
+        // what was waited for meanwhile may have brought it back
+        self.state.deallocate("");
+        self.state.portals.remove("");
         self.note_leaves(&run);
         self.back.query(&run.text.judgement.text);
         self.state.segment_open = false;
@@ -195,7 +198,10 @@ impl Session<'_> {
             self.refuse_extended(&too_many("portals"), None);
             return Ok(());
         }
-        self.be_sure_of_source(&text, 0).await?;
+        if let Some(denied) = self.be_sure_of_source(&text, 0).await? {
+            self.deny_extended(denied, &text.client, self.clock());
+            return Ok(());
+        }
         self.be_sure_of_standing(&text).await?;
         if self.state.skipping {
             return Ok(());
@@ -256,7 +262,10 @@ impl Session<'_> {
         let Some(prepared) = self.current_statement(name).await? else {
             return Ok(());
         };
-        self.be_sure_of_source(&prepared.text, 0).await?;
+        if let Some(denied) = self.be_sure_of_source(&prepared.text, 0).await? {
+            self.deny_extended(denied, &prepared.text.client, self.clock());
+            return Ok(());
+        }
         self.be_sure_of_standing(&prepared.text).await?;
         if self.state.skipping {
             return Ok(());
@@ -271,8 +280,11 @@ impl Session<'_> {
 
     async fn describe_portal(&mut self, name: &str) -> Result<(), End> {
         let portal = self.portal_named(name).await?;
-        if let Some(portal) = &portal {
-            self.be_sure_of_source(&portal.text, portal.statement).await?;
+        if let Some(portal) = &portal
+            && let Some(denied) = self.be_sure_of_source(&portal.text, portal.statement).await?
+        {
+            self.deny_extended(denied, &portal.text.client, self.clock());
+            return Ok(());
         }
         if self.state.skipping {
             return Ok(());
@@ -497,6 +509,10 @@ impl Session<'_> {
     /// Answers a refused message of the extended protocol: the database has to fail at this place, so that the
     /// transaction ends as it would have.
     pub(super) fn refuse_extended(&mut self, refusal: &Refusal, text: Option<&str>) {
+        if self.state.skipping {
+            // it was thrown away before anybody could refuse it
+            return;
+        }
         log(refusal);
         let mut error = BytesMut::new();
         Fields::of_refusal("ERROR", refusal, text).encode(b'E', &mut error);

@@ -227,7 +227,11 @@ impl Session<'_> {
         if let Some(verdict) = self.settle().await? {
             return Ok(verdict);
         }
-        if let Some(verdict) = self.refused_in_aborted(text).await? {
+        let refused = self.refused_in_aborted(text).await?;
+        if self.state.skipping {
+            return Ok(Verdict::Skipped);
+        }
+        if let Some(verdict) = refused {
             return Ok(verdict);
         }
         let longest = self.shared.config.limits.statement_bytes;

@@ -67,10 +67,16 @@ impl Session<'_> {
     /// A command names a statement that the client made by a Parse message: it has to stand on the connection under the
     /// client's own name for that. `Some` when that failed.
     pub(super) async fn stand_in(&mut self, name: &str) -> Result<Option<Verdict>, End> {
-        let prepared = self.statement_named(name).await?.filter(|p| !p.by_sql);
-        let Some(prepared) = prepared.filter(|_| self.shares()) else {
-            return Ok(None);
+        let prepared = self.statement_named(name).await?;
+        if self.state.skipping {
+            return Ok(Some(Verdict::Skipped));
+        }
+        let Some(prepared) = prepared else {
+            return self.stand_down(name).await;
         };
+        if prepared.by_sql || !self.shares() {
+            return Ok(None);
+        }
         let digest = self.known_as(&prepared.text);
         if self.state.stand_ins.get(name) == Some(&digest) {
             return Ok(None);
@@ -89,6 +95,23 @@ impl Session<'_> {
                 self.state.stand_ins.insert(name.into(), Digest::default());
                 Some(self.failed(fields, Some(&prepared.text)))
             }
+        })
+    }
+
+    /// What stands in for a statement that the client has closed since goes, too.
+    async fn stand_down(&mut self, name: &str) -> Result<Option<Verdict>, End> {
+        if !self.state.stand_ins.contains_key(name) {
+            return Ok(None);
+        }
+        self.drain().await?;
+        if self.state.skipping {
+            return Ok(Some(Verdict::Skipped));
+        }
+        self.state.stand_ins.remove(name);
+        self.back.close(b'S', name);
+        Ok(match self.finish_own((b'3', 1)).await? {
+            Ok(_) => None,
+            Err(fields) => Some(self.failed(fields, None)),
         })
     }
 

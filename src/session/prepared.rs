@@ -1,6 +1,7 @@
 //! A session's prepared statements by name, and what can be said of all of them at once.
 
 use super::judging::Text;
+use crate::gate::Effect;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,6 +19,15 @@ pub(super) struct Prepared {
     pub noted: u64,
     /// The result's columns that the client knows, once they had to be looked at.
     pub shape: Option<Vec<(Vec<u8>, u32, i32)>>,
+}
+
+impl Prepared {
+    /// Is it nothing but a query, or a write? A command changes what names stand for, or takes its rows from elsewhere.
+    pub fn is_query(&self) -> bool {
+        self.text
+            .statement(self.statement)
+            .is_some_and(|s| s.effect == Effect::None)
+    }
 }
 
 /// All of them.

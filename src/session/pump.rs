@@ -8,11 +8,14 @@ use bytes::Buf;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Bytes that may wait for a slow client or a slow database before the other side is no longer read.
 pub(super) const HIGH: usize = 256 << 10;
 /// An answer of no more bytes is likely to be the whole one.
 const LITTLE: usize = 4 << 10;
+/// How long a statement whose client is gone may go on.
+const GONE: Duration = Duration::from_secs(600);
 /// Messages that may wait for the database's answer.
 const LONGEST_QUEUE: usize = 4_096;
 
@@ -55,7 +58,10 @@ impl Session<'_> {
                 Taken::Message => continue,
                 Taken::Nothing if self.client.ended() => {
                     self.break_off("the client is gone");
-                    self.drain().await?;
+                    // who is gone does not keep a connection for ever
+                    tokio::time::timeout(GONE, Box::pin(self.drain()))
+                        .await
+                        .unwrap_or(Ok(()))?;
                     let _ = self.client.drain().await;
                     return Err(End::Client);
                 }

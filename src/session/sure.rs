@@ -1,7 +1,7 @@
 //! What names stand for, once that is sure: another segment may not rely on what the database has not answered yet, since
 //! behind an error it throws away what is left of a segment.
 
-use super::judging::Text;
+use super::judging::{Text, Verdict};
 use super::portals::Portal;
 use super::prepared::Prepared;
 use super::{End, Session};
@@ -33,12 +33,13 @@ impl Session<'_> {
         Ok(self.state.portals.get(name).cloned())
     }
 
-    /// Makes sure of the name that a statement of a text takes its result from, if it is one that does.
-    pub(super) async fn be_sure_of_source(&mut self, text: &Text, statement: usize) -> Result<(), End> {
+    /// Makes sure of the name that a statement of a text takes its result from, if it is one that does, and that it stands
+    /// where the database looks for it already when a portal is made. `Some` when that failed.
+    pub(super) async fn be_sure_of_source(&mut self, text: &Text, statement: usize) -> Result<Option<Verdict>, End> {
         match text.statement(statement).map(|s| &s.effect) {
-            Some(Effect::Execute { name }) => self.statement_named(name).await.map(drop),
-            Some(Effect::Fetch { name }) => self.portal_named(name).await.map(drop),
-            _ => Ok(()),
+            Some(Effect::Execute { name }) => self.stand_in(name).await,
+            Some(Effect::Fetch { name }) => self.portal_named(name).await.map(|_| None),
+            _ => Ok(None),
         }
     }
 

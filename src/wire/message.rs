@@ -162,7 +162,11 @@ fn text<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
 /// cut, so that what is one name there is one name here.
 fn name<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
     let name = text(body)?;
-    Ok(name.get(..name.floor_char_boundary(LONGEST_NAME)).unwrap_or(name))
+    if name.len() <= LONGEST_NAME {
+        return Ok(name);
+    }
+    let end = (0..=LONGEST_NAME).rev().find(|at| name.is_char_boundary(*at));
+    Ok(name.get(..end.unwrap_or_default()).unwrap_or_default())
 }
 
 fn target<'a>(body: &mut Body<'a>) -> Result<Target<'a>, Unreadable> {
@@ -196,8 +200,8 @@ fn check_bind(body: &mut Body<'_>) -> Result<u16, Malformed> {
     Ok(results)
 }
 
-/// What stands behind the names of a Bind, so that its result formats fit a result with one more column, of text, at its end, or with none that
-/// is the client's; `None` where it fits as it is.
+/// What stands behind the names of a Bind, so that its result formats fit a result with one more column, of text, at
+/// its end, or with none that is the client's; `None` where it fits as it is.
 pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Option<Vec<u8>> {
     if result_formats <= 1 {
         // none means text, one means all columns

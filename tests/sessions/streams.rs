@@ -1,0 +1,160 @@
+//! Results and pipelines of any size: bounded memory, no deadlock, order kept.
+
+use crate::support::gate::{Gate, OPEN_POLICY};
+use crate::support::raw::{Raw, command};
+use crate::support::{Database, data};
+use rowgate::net::frame::put;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+async fn login(gate: &Gate, database: &Database) -> Raw {
+    let more = [("database", database.name.as_str())];
+    Raw::login(gate.port(), "alice", &data::password("alice"), &more)
+        .await
+        .unwrap()
+}
+
+/// This process's resident memory in MiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// Reads bytes until ReadyForQuery ends them, keeping none; gives how many.
+async fn swallow(raw: &mut Raw) -> u64 {
+    let (mut total, mut last) = (0, Vec::new());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = raw.socket.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "closed after {total} bytes");
+        total += read as u64;
+        last.extend_from_slice(&buffer[..read]);
+        if last.len() > 6 {
+            last.drain(..last.len() - 6);
+        }
+        if last == b"Z\0\0\0\x05I" {
+            return total;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_results_and_slow_readers_take_no_memory() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let mut raw = login(&gate, &database).await;
+    raw.query("select 1").await;
+    let before = resident();
+    // 200 MB that nobody reads at first
+    raw.send(&command("Q select repeat('x', 1000) from generate_series(1, 200000)"))
+        .await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(resident() < before + 24, "{before} → {} MiB", resident());
+    assert!(swallow(&mut raw).await > 200_000_000);
+    // one value of 100 MB
+    raw.send(&command("Q select repeat('y', 100000000)")).await;
+    assert!(swallow(&mut raw).await > 100_000_000);
+    raw.send(&command(
+        "Q copy (select repeat('z', 1000) from generate_series(1, 50000)) to stdout",
+    ))
+    .await;
+    assert!(swallow(&mut raw).await > 50_000_000);
+    assert!(resident() < before + 24, "{before} → {} MiB", resident());
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_pipeline_with_large_results_does_not_block() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let raw = login(&gate, &database).await;
+    let (mut read, mut write) = raw.socket.into_split();
+    const STATEMENTS: usize = 3_000;
+    let writer = tokio::spawn(async move {
+        for n in 0..STATEMENTS {
+            let text = format!("P | select repeat('z', 10000), {n}");
+            let bytes = [command(&text), command("B |"), command("E")].concat();
+            write.write_all(&bytes).await.unwrap();
+        }
+        write.write_all(&command("S")).await.unwrap();
+        write
+    });
+    let mut buffer = bytes::BytesMut::new();
+    let mut rows = 0;
+    'all: loop {
+        let got = tokio::time::timeout(Duration::from_secs(30), read.read_buf(&mut buffer)).await;
+        assert!(got.expect("nothing moves any more").unwrap() > 0);
+        while let Some((tag, body)) = rowgate::net::frame::take(&mut buffer, |_| usize::MAX).unwrap() {
+            match tag {
+                b'D' => {
+                    assert!(
+                        body.ends_with(rows.to_string().as_bytes()),
+                        "row {rows} is out of order"
+                    );
+                    rows += 1;
+                }
+                b'Z' => break 'all,
+                b'E' => panic!("{}", String::from_utf8_lossy(&body)),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(rows, STATEMENTS);
+    writer.await.unwrap();
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_sessions_at_once() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let mut sessions = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let (port, name) = (gate.port(), database.name.clone());
+        sessions.spawn(async move {
+            let more = [("database", name.as_str())];
+            let mut raw = Raw::login(port, "alice", &data::password("alice"), &more)
+                .await
+                .unwrap();
+            for round in 0..40 {
+                let got = raw.query(&format!("select {number} * 1000 + {round} as x")).await;
+                assert_eq!(got[1], format!("D {}", number * 1000 + round));
+            }
+        });
+    }
+    while let Some(done) = sessions.join_next().await {
+        done.unwrap();
+    }
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_of_any_size_goes_in_without_taking_memory() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let mut raw = login(&gate, &database).await;
+    raw.query("create temp table t (a int, b text)").await;
+    let before = resident();
+    assert_eq!(raw.query("copy pg_temp.t from stdin").await, ["G 0 2"]);
+    // 200 MB in messages that end anywhere in a row, the last of them long
+    let row = format!("1\t{}\n", "x".repeat(997));
+    let data = row.repeat(2_000);
+    for (piece, times) in [(7_000, 50), (64_000, 49), (data.len(), 1)] {
+        for _ in 0..times {
+            let mut bytes = bytes::BytesMut::new();
+            for part in data.as_bytes().chunks(piece) {
+                put(&mut bytes, b'd', |out| out.extend_from_slice(part));
+            }
+            raw.send(&bytes).await;
+        }
+    }
+    raw.send(&command("c")).await;
+    assert_eq!(raw.until_ready(1).await, ["C COPY 200000", "Z I"]);
+    assert!(resident() < before + 24, "{before} → {} MiB", resident());
+    assert_eq!(
+        raw.query("select sum(length(b)) from pg_temp.t").await[1],
+        "D 199400000"
+    );
+    gate.stop().await;
+}

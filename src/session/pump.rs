@@ -128,7 +128,7 @@ impl Session<'_> {
             }
             return true;
         }
-        self.back.backlog() >= HIGH || self.client.output.len() >= HIGH || self.waits_for_copy()
+        self.backlogs().iter().any(|bytes| *bytes >= HIGH) || self.waits_for_copy()
     }
 
     /// Waits until everything that was forwarded is answered.
@@ -211,25 +211,24 @@ impl Session<'_> {
 
     /// Writes to both sides, reads from both sides; ready when there is something new to look at.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let mut news = false;
+        let were_full = self.backlogs().map(|bytes| bytes >= HIGH);
         if self.back.has_output() {
-            let was_full = self.back.backlog() >= HIGH;
             match self.back.poll_drain(cx) {
-                Poll::Ready(Ok(())) => news |= was_full,
                 // its last words may still be there to read
                 Poll::Ready(Err(error)) if !self.upstream_has_news(cx) => return Poll::Ready(Err(broken(&error))),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
-                Poll::Pending => {}
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
         if self.client.has_output() {
-            let was_full = self.client.output.len() >= HIGH;
             match self.client.poll_drain(cx) {
-                Poll::Ready(Ok(())) => news |= was_full,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Client)),
-                Poll::Pending => {}
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
+        // what was left unread for the lack of room is looked at again as soon as there is some, not only when all is out
+        let are_full = self.backlogs().map(|bytes| bytes >= HIGH);
+        let mut news = were_full != are_full;
         if self.client.output.len() < HIGH {
             match self.back.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("it closed the connection".to_owned()))),
@@ -248,6 +247,11 @@ impl Session<'_> {
             }
         }
         if news { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Bytes that wait for the database, and for the client.
+    fn backlogs(&self) -> [usize; 2] {
+        [self.back.backlog(), self.client.output.len()]
     }
 
     fn upstream_has_news(&mut self, cx: &mut Context<'_>) -> bool {

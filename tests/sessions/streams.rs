@@ -2,6 +2,7 @@
 
 use crate::support::gate::{Gate, OPEN_POLICY};
 use crate::support::raw::{Raw, command};
+use crate::support::relay::{self, Relay};
 use crate::support::{Database, data};
 use rowgate::net::frame::put;
 use std::time::Duration;
@@ -156,5 +157,58 @@ async fn data_of_any_size_goes_in_without_taking_memory() {
         raw.query("select sum(length(b)) from pg_temp.t").await[1],
         "D 199400000"
     );
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_slow_client_goes_on_when_only_a_part_is_out() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for rows in (300..900).step_by(20) {
+        let (port, name) = (gate.port(), database.name.clone());
+        clients.spawn(async move {
+            let more = [("database", name.as_str())];
+            let raw = Raw::open_narrow(port).await;
+            let mut raw = raw.log_in("alice", &data::password("alice"), &more).await.unwrap();
+            raw.send(&command(&format!(
+                "Q select repeat('x', 990) from generate_series(1, {rows})"
+            )))
+            .await;
+            // busy with something else, and then slow
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let all = tokio::time::timeout(Duration::from_secs(30), swallow(&mut raw)).await;
+            assert!(all.is_ok_and(|bytes| bytes > rows * 990), "{rows} rows do not end");
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_slow_database_goes_on_when_only_a_part_is_out() {
+    let database = Database::new().await;
+    let (port, _) = relay::start(database.cluster.port(), Relay::IsSlow).await;
+    let gate = Gate::with_changed(&database, OPEN_POLICY, "", |c| c.upstream.port = port).await;
+    let mut raw = login(&gate, &database).await;
+    raw.query("create temp table t (b text)").await;
+    for messages in (100..300).step_by(10) {
+        assert_eq!(raw.query("copy pg_temp.t from stdin").await, ["G 0 1"]);
+        let mut bytes = bytes::BytesMut::new();
+        for _ in 0..messages {
+            put(&mut bytes, b'd', |out| {
+                out.extend_from_slice(format!("{}\n", "x".repeat(8_000)).as_bytes())
+            });
+        }
+        bytes.extend_from_slice(&command("c"));
+        raw.send(&bytes).await;
+        let end = tokio::time::timeout(Duration::from_secs(30), raw.until_ready(1)).await;
+        assert_eq!(
+            end.expect("the copy does not end"),
+            [format!("C COPY {messages}"), "Z I".to_owned()]
+        );
+    }
     gate.stop().await;
 }

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod policies;
 pub mod proofs;
 pub mod raw;
+pub mod relay;
 pub mod rights;
 pub mod slapd;
 pub mod stages;

@@ -63,6 +63,18 @@ impl Raw {
         }
     }
 
+    /// The same with little room for what the client has not read.
+    pub async fn open_narrow(port: u16) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        super::relay::narrow(&socket);
+        let socket = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        Self {
+            socket,
+            input: BytesMut::new(),
+            key: (0, 0),
+        }
+    }
+
     /// The same from another address of this machine, such as 127.0.0.2.
     pub async fn open_from(port: u16, address: &str) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -18,15 +18,23 @@ struct State {
     target: Option<(i32, i32)>,
     /// Requests on their way to it.
     under_way: usize,
+    /// A request for it was given up: the database may read it at any time.
+    is_lost: bool,
 }
 
-/// A request on its way; dropped when it has arrived.
-struct UnderWay<'a>(&'a Slot);
+/// A request on its way, which is lost unless it is told to have arrived.
+struct UnderWay<'a> {
+    slot: &'a Slot,
+    has_arrived: bool,
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.state().under_way -= 1;
-        self.0.arrived.notify_waiters();
+        let mut state = self.slot.state();
+        state.under_way -= 1;
+        state.is_lost |= !self.has_arrived;
+        drop(state);
+        self.slot.arrived.notify_waiters();
     }
 }
 
@@ -35,25 +43,28 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `false` while a request is on its way to the target that it has.
-    fn try_set(&self, target: Option<(i32, i32)>) -> bool {
+    /// `None` while a request is on its way to the target that it has; else what is left of that.
+    fn try_set(&self, target: Option<(i32, i32)>) -> Option<Before> {
         let mut state = self.state();
-        let is_free = state.under_way == 0;
-        if is_free {
-            state.target = target;
+        if state.under_way > 0 {
+            return None;
         }
-        is_free
+        state.target = target;
+        Some(match std::mem::take(&mut state.is_lost) {
+            true => Before::MayBeCancelled,
+            false => Before::Quiet,
+        })
     }
 
     /// Waits until no request is on its way to the target that it has.
-    async fn set(&self, target: Option<(i32, i32)>) {
+    async fn set(&self, target: Option<(i32, i32)>) -> Before {
         loop {
             let arrived = self.arrived.notified();
             tokio::pin!(arrived);
             // whatever arrives from here on is told
             arrived.as_mut().enable();
-            if self.try_set(target) {
-                return;
+            if let Some(before) = self.try_set(target) {
+                return before;
             }
             arrived.await;
         }
@@ -63,8 +74,22 @@ impl Slot {
         let mut state = self.state();
         let target = state.target?;
         state.under_way += 1;
-        Some((target, UnderWay(self)))
+        let under_way = UnderWay {
+            slot: self,
+            has_arrived: false,
+        };
+        Some((target, under_way))
     }
+}
+
+/// The connection that a session had until now.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nobody's request can reach it any more.
+    Quiet,
+    /// A request for it was given up, and the database may still read it: nobody else's statement may run there.
+    MayBeCancelled,
 }
 
 type Slots = Mutex<HashMap<(i32, i32), Arc<Slot>>>;
@@ -85,17 +110,23 @@ pub(super) struct Registration {
 
 impl Registration {
     /// The session has this connection now, or none. Waits until no request for the one it had is on its way.
-    pub(super) async fn point_to(&self, target: Option<(i32, i32)>) {
-        if !self.slot.try_set(target) {
-            Box::pin(self.slot.set(target)).await;
+    pub(super) async fn point_to(&self, target: Option<(i32, i32)>) -> Before {
+        match self.slot.try_set(target) {
+            Some(before) => before,
+            None => Box::pin(self.slot.set(target)).await,
         }
     }
 
+    /// A request of rowgate's own for the connection that the session has was given up.
+    pub(super) fn lose(&self) {
+        self.slot.state().is_lost = true;
+    }
+
     /// Gives it up, and waits until no request for it is on its way any more.
-    pub(super) async fn end(self) {
+    pub(super) async fn end(self) -> Before {
         let slot = Arc::clone(&self.slot);
         drop(self);
-        slot.set(None).await;
+        slot.set(None).await
     }
 }
 
@@ -110,7 +141,7 @@ impl Cancels {
     /// Makes a key for a session whose database connection has this one.
     pub(super) fn register(&self, target: (i32, i32)) -> Registration {
         let slot = Arc::<Slot>::default();
-        slot.try_set(Some(target));
+        slot.state().target = Some(target);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let key = (rand::random_range(1..=i32::MAX), rand::random());
@@ -134,10 +165,12 @@ impl Cancels {
             .get(&key)
             .cloned();
         let Some(slot) = slot else { return };
-        if let Some(((process, secret), _under_way)) = slot.begin()
-            && let Err(error) = connector.cancel(process, secret).await
-        {
-            tracing::warn!(%error, "a cancel request could not be forwarded");
+        let Some(((process, secret), mut under_way)) = slot.begin() else {
+            return;
+        };
+        match connector.cancel(process, secret).await {
+            Ok(()) => under_way.has_arrived = true,
+            Err(error) => tracing::warn!(%error, "a cancel request could not be forwarded"),
         }
     }
 }

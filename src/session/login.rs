@@ -1,6 +1,7 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
 use super::authenticate::authenticate;
+use super::cancel::Before;
 use super::expect::Queue;
 use super::state::State;
 use super::stay::Stay;
@@ -353,7 +354,7 @@ impl Session<'_> {
             pinned,
             ..
         } = self;
-        registration.end().await;
+        let reusable = registration.end().await == Before::Quiet && reusable;
         shared.counters.repinned(pinned, None);
         // whoever is put out does not have to read that before their statement ends
         if !idle && matches!(end, End::Fatal(_)) && !matches!(back, Upstream::Away(_)) {

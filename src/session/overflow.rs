@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Overflow {
     since: Instant,
     swallowed: usize,
-    cancel: Option<tokio::task::JoinHandle<()>>,
+    /// Whether the database has read the request.
+    cancel: Option<tokio::task::JoinHandle<bool>>,
     /// It is in a Query, or its Sync has been sent: ReadyForQuery ends it.
     synced: bool,
     /// The server has failed by itself.
@@ -94,9 +95,11 @@ impl Session<'_> {
         if overflow.cancel_at().is_some_and(|at| at <= Instant::now()) {
             let connector = std::sync::Arc::clone(&self.shared.connector);
             overflow.cancel = Some(tokio::spawn(async move {
-                if let Err(error) = connector.cancel(process, secret).await {
+                let cancelled = connector.cancel(process, secret).await;
+                if let Err(error) = &cancelled {
                     tracing::warn!(%error, "a result beyond its limit could not be cancelled");
                 }
+                cancelled.is_ok()
             }));
         }
     }
@@ -116,8 +119,10 @@ impl Session<'_> {
         let Some(overflow) = self.overflow.take() else {
             return Ok(());
         };
-        if let Some(cancel) = overflow.cancel {
-            let _ = cancel.await;
+        if let Some(cancel) = overflow.cancel
+            && !matches!(cancel.await, Ok(true))
+        {
+            self.registration.lose();
         }
         if overflow.synced && self.enclosure.is_some() {
             self.end_enclosed(true).await?;

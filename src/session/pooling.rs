@@ -1,6 +1,7 @@
 //! In transaction mode a session holds a connection only while a transaction is open, or while it has left something
 //! there that no other connection can be given.
 
+use super::cancel::Before;
 use super::expect::Run;
 use super::judging::Verdict;
 use super::{End, Session, Upstream};
@@ -127,11 +128,16 @@ impl Session<'_> {
             let names: Vec<Box<str>> = std::mem::take(&mut self.state.stand_ins).into_keys().collect();
             self.back.close_statements(&names).await?;
         }
-        self.registration.point_to(None).await;
+        let before = self.registration.point_to(None).await;
         let away = self.away.take().unwrap_or_else(|| Box::new(Connection::to_nobody()));
         if let Upstream::Pooled(mut loan) = std::mem::replace(&mut self.back, Upstream::Away(away)) {
-            loan.let_go();
-            self.shared.pool.hand_on(loan);
+            match before {
+                Before::Quiet => {
+                    loan.let_go();
+                    self.shared.pool.hand_on(loan);
+                }
+                Before::MayBeCancelled => drop(pool::Loan::take(loan)),
+            }
         }
         self.share = None;
         Ok(())
@@ -157,7 +163,8 @@ impl Session<'_> {
         if let Upstream::Away(away) = std::mem::replace(&mut self.back, taken) {
             self.away = Some(away);
         }
-        self.registration.point_to(Some(self.back.key())).await;
+        // it had none
+        let _ = self.registration.point_to(Some(self.back.key())).await;
         self.tell_parameters();
         Ok(Ok(()))
     }

@@ -2,6 +2,7 @@
 
 use crate::support::gate::Gate;
 use crate::support::raw::{Raw, command};
+use crate::support::relay::{self, Relay};
 use crate::support::{Database, data};
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -533,6 +534,38 @@ async fn a_cancel_reaches_nobody_elses_statement() {
         assert!(other.message().await.is_none());
     }
     assert_eq!(bob.until_ready(1).await[1..], ["D ", "C SELECT 1", "Z I"]);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn a_cancel_that_the_database_may_still_read_reaches_nobody_elses_statement() {
+    let database = Database::new().await;
+    let (port, cancels) = relay::start(database.cluster.port(), Relay::LosesCancels).await;
+    let pool = "[pool]\nmode = \"transaction\"\nsize = 1\n";
+    let gate = Gate::with_changed(&database, &POLICY, pool, |c| {
+        c.upstream.port = port;
+        c.upstream.connect_timeout = std::time::Duration::from_secs(2);
+        c.upstream.sslmode = rowgate::config::SslMode::Disable;
+    })
+    .await;
+    let mut alice = login(&gate, &database, "alice").await;
+    let mut bob = login(&gate, &database, "bob").await;
+    let (mut before, key) = (value(&mut alice, PID).await, alice.key);
+    // it is given up while the statement runs, and behind its end
+    for seconds in [4, 1] {
+        alice.send(&command(&format!("Q select pg_sleep({seconds})"))).await;
+        let mut other = Raw::open(gate.port()).await;
+        let mut packet = vec![0, 0, 0, 16, 4, 210, 22, 46];
+        packet.extend_from_slice(&key.0.to_be_bytes());
+        packet.extend_from_slice(&key.1.to_be_bytes());
+        other.send(&packet).await;
+        assert!(other.message().await.is_none());
+        assert_eq!(alice.until_ready(1).await[1..], ["D ", "C SELECT 1", "Z I"]);
+        let now = value(&mut bob, PID).await;
+        assert_ne!(now, before, "a cancel request lies before this connection");
+        before = now;
+    }
+    assert_eq!(cancels.load(std::sync::atomic::Ordering::SeqCst), 2);
     gate.stop().await;
 }
 

@@ -9,7 +9,8 @@ use super::rows::is_row;
 use super::{End, Session};
 use crate::gate::{Bound, Effect, Returned};
 use crate::net::frame::{self, HEADER};
-use crate::net::{Fields, Malformed};
+use crate::net::{Body, Fields, Malformed};
+use crate::policy::RoleRights;
 use crate::wire::error_filter::{self, Statement};
 use crate::wire::row_description;
 use bytes::{Buf, BytesMut};
@@ -122,9 +123,27 @@ impl Session<'_> {
                     fields.encode(b'N', &mut self.client.output);
                 }
             }
-            _ => self.relay_notification(body),
+            _ if self.may_hear(body)? => self.relay_notification(body),
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Is the channel of a notification one that the person may listen to at this moment? They have listened for as
+    /// long as they like, perhaps as somebody else.
+    fn may_hear(&self, notification: &[u8]) -> Result<bool, End> {
+        if self.state.who.bypass {
+            return Ok(true);
+        }
+        let mut fields = Body::new(notification);
+        fields.i32().map_err(wrong)?;
+        let channel = fields.cstr_bytes().map_err(wrong)?;
+        let heard = |rights: &RoleRights| rights.listen.iter().any(|c| c.as_bytes() == channel);
+        if self.shared.world.is_current(&self.state.world) {
+            return Ok(heard(&self.state.rights));
+        }
+        let world = self.shared.world.current();
+        Ok(heard(&world.rights_of(&self.still_in(&world)?)))
     }
 
     /// A notification of the session itself carries the process number that the client knows.

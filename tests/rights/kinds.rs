@@ -6,7 +6,7 @@ use crate::support::{Database, connect, data, failure, login_at, one, try_connec
 use std::time::Duration;
 use tokio_postgres::Client;
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "tables.toml",
         "[defaults]\nunprotected = \"open\"\ncolumns = \"clear\"\n\
@@ -24,6 +24,10 @@ const FILES: [(&str, &str); 6] = [
          [contacts]\nview = [\"parent\"]\n[rights]\nsleep = true\ntemp_tables = true\n",
     ),
     ("roles/sales_manager.toml", "[customers]\nview = [\"all\"]\n"),
+    (
+        "roles/listener.toml",
+        "[customers]\nview = [\"own\"]\n[rights]\nlisten = [\"deals\"]\n",
+    ),
     ("roles/auditor.toml", "[customers]\nview = [\"all\"]\n"),
     ("roles/dba.toml", "bypass = true\n"),
 ];
@@ -380,6 +384,36 @@ async fn portals_and_cursors_of_reduced_rights_give_nothing_more() {
     raw.send(&[command("E p | 2"), command("S")].concat()).await;
     assert!(raw.until_ready(1).await[0].starts_with("E 42501"));
     assert!(cursor.query("fetch 1 from c").await[0].starts_with("E 42501"));
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
+async fn who_listens_hears_no_more_when_the_right_is_gone() {
+    let stage = Stage::new().await;
+    let mut alice = stage.raw("alice").await;
+    stage
+        .give(
+            "kind, login, role, until",
+            "'role', 'alice', 'listener', now() + '1 hour'",
+        )
+        .await;
+    assert_eq!(alice.query("listen deals").await, ["C LISTEN", "Z I"]);
+    let heard = async |alice: &mut Raw, payload: &str| {
+        let notify = format!("NOTIFY deals, '{payload}'");
+        stage.owner.batch_execute(&notify).await.unwrap();
+        let said = alice.query("select 1").await;
+        said.iter().any(|line| line.contains(payload))
+    };
+    assert!(heard(&mut alice, "won 4711").await);
+    stage.gate.change(&stage.owner, "DELETE FROM rowgate.rights").await;
+    assert!(!heard(&mut alice, "lost 4712").await);
+    stage
+        .give(
+            "kind, login, role, until",
+            "'role', 'alice', 'listener', now() + '1 hour'",
+        )
+        .await;
+    assert!(heard(&mut alice, "won 4713").await);
     stage.gate.stop().await;
 }
 

@@ -113,6 +113,9 @@ pub struct Relation {
     pub row_type: Oid,
     /// Attribute numbers of each index's leading column (for advice about unindexed scopes).
     pub leading_index_columns: Vec<i16>,
+    /// Attribute numbers of the columns of each index by which no two rows of this relation alone are alike at any moment:
+    /// unique, valid, immediate, over plain columns and all rows, by PostgreSQL's own equality, of deterministic collations.
+    pub unique_indexes: Vec<Vec<i16>>,
     /// Has the table's own row-level security switched on?
     pub row_security: bool,
     /// Planner's estimate of its rows (`reltuples`), −1 when unknown.
@@ -178,6 +181,14 @@ impl Relation {
     /// The column of this name, if any.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Do these columns, by their attribute numbers, name one row at most, those of partitions and children included? An
+    /// index of a partitioned table holds for all of it; one of a table that others inherit from knows nothing of theirs.
+    pub fn is_named_by(&self, columns: &[i16]) -> bool {
+        let is_whole = self.children.is_empty() || self.kind == RelationKind::PartitionedTable;
+        let mut indexes = self.unique_indexes.iter();
+        is_whole && indexes.any(|index| index.iter().all(|number| columns.contains(number)))
     }
 
     /// The column of this attribute number, if any.

@@ -3,6 +3,7 @@
 use super::PolicySet;
 use super::file::{Spot, Word};
 use super::load::scope_word;
+use super::named::unshareable;
 use super::scope::{Pred, Scopes};
 use super::written::{ColumnRule, OverMaxRows, RoleRule, RoleTable, Show, TableRule};
 use super::{print, written::ScopeWord};
@@ -168,7 +169,7 @@ impl Scopes<'_> {
         })
     }
 
-    /// The records that are shared with the person.
+    /// The records that are shared with the person; none where a key may stand for more than one row.
     pub(super) fn shared(&self, table: &TableRule, alias: &str) -> Pred {
         let Some(records) = self.who.held.records.get(&table.name.text) else {
             return Pred::none();
@@ -176,10 +177,10 @@ impl Scopes<'_> {
         let Some(relation) = self.relation(table) else {
             return Pred::none();
         };
-        let columns: Vec<&Column> = table.key.iter().filter_map(|w| relation.column(&w.text)).collect();
-        if columns.is_empty() || columns.len() != table.key.len() {
+        if unshareable(table, relation, self.catalog).is_some() {
             return Pred::none();
         }
+        let columns: Vec<&Column> = table.key.iter().filter_map(|w| relation.column(&w.text)).collect();
         let whole = records.iter().filter(|values| values.len() == columns.len());
         if let [column] = columns.as_slice() {
             let values = whole.flatten().cloned().collect();

@@ -2,9 +2,10 @@
 
 use super::PolicySet;
 use super::decision::{Access, Rows};
-use super::print;
-use super::written::Scope;
-use crate::catalog::Catalog;
+use super::print::{self, Family};
+use super::scope::{Scopes, Wording};
+use super::written::{Scope, TableRule};
+use crate::catalog::{Catalog, Column, Relation};
 use crate::identity::Principal;
 
 impl PolicySet {
@@ -41,32 +42,79 @@ impl PolicySet {
         columns.map(|c| c.name.as_str()).collect()
     }
 
-    /// A query that finds the record of a key, whose values are its parameters as text, among the rows that somebody may
-    /// view, or among all. `None` where there can be none.
-    pub fn record_query(&self, table: &str, who: Option<&Principal>, catalog: &Catalog) -> Option<String> {
+    /// Why no record of a table can be shared by its key; `None` where each can.
+    pub fn unshareable(&self, table: &str, catalog: &Catalog) -> Option<String> {
+        let rule = self.written.tables.get(table)?;
+        let relation = self
+            .bound
+            .relation_of(table)
+            .and_then(|oid| catalog.relations.get(&oid));
+        relation.and_then(|relation| unshareable(rule, relation, catalog))
+    }
+
+    /// A query that yields a row if a key names one record, and that is among the rows that somebody may view, or among
+    /// all. `None` where there can be none.
+    pub fn record_query(
+        &self,
+        table: &str,
+        key: &[String],
+        who: Option<&Principal>,
+        catalog: &Catalog,
+    ) -> Option<String> {
         let rule = self.written.tables.get(table)?;
         let relation = catalog.relations.get(&self.bound.relation_of(table)?)?;
-        let mut tests = Vec::new();
-        for (at, word) in rule.key.iter().enumerate() {
-            let column = relation.column(&word.text)?;
-            tests.push(format!(
-                "{} OPERATOR(pg_catalog.=) (${}::pg_catalog.text)::{}",
-                print::column(&print::alias(0), &column.name),
-                at + 1,
-                column.type_sql
-            ));
-        }
-        if let Some(who) = who {
-            match self.access(who, relation, catalog) {
-                Access::Guarded(view) => match &view.by_key.as_ref().unwrap_or(&view).rows {
-                    Rows::All => {}
-                    Rows::None => return None,
-                    Rows::Where(sql) => tests.push(format!("({sql})")),
-                },
-                Access::Open | Access::Denied => return None,
+        let mut holder = Principal::default();
+        holder.held.records = [(table.to_owned(), [key.to_vec()].into())].into();
+        let scopes = Scopes {
+            written: &self.written,
+            bound: &self.bound,
+            catalog,
+            who: &holder,
+            wording: Wording::Sets,
+            closed: &self.closed,
+            roles: &[],
+        };
+        let Rows::Where(named) = scopes.shared(rule, &print::alias(0)).rows() else {
+            return None;
+        };
+        let seen = match who.map(|who| self.access(who, relation, catalog)) {
+            None => "TRUE".to_owned(),
+            Some(Access::Guarded(view)) => match &view.by_key.as_ref().unwrap_or(&view).rows {
+                Rows::All => "TRUE".to_owned(),
+                Rows::None => return None,
+                Rows::Where(sql) => sql.clone(),
+            },
+            Some(Access::Open | Access::Denied) => return None,
+        };
+        let from = format!("{} AS {}", relation.name.to_sql(), print::alias(0));
+        Some(format!(
+            "SELECT FROM {from} WHERE {named} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.=) 1 \
+             AND pg_catalog.bool_and(({seen}) IS TRUE)"
+        ))
+    }
+}
+
+/// Why no record of a table can be shared by its key: of another row by the same key nobody has said that it is shared.
+pub(super) fn unshareable(rule: &TableRule, relation: &Relation, catalog: &Catalog) -> Option<String> {
+    let columns: Vec<&Column> = rule.key.iter().filter_map(|w| relation.column(&w.text)).collect();
+    if columns.is_empty() || columns.len() != rule.key.len() {
+        return Some("the policies name no key of it".to_owned());
+    }
+    for column in &columns {
+        match print::family(catalog, column.type_oid) {
+            Some(Family::Integer(..) | Family::Numeric | Family::Text | Family::Uuid) => {}
+            Some(Family::Same(..)) | None => {
+                return Some(format!(
+                    "its key column {} holds no numbers, texts or uuids",
+                    column.name
+                ));
             }
         }
-        let from = format!("{} AS {}", relation.name.to_sql(), print::alias(0));
-        Some(format!("SELECT FROM {from} WHERE {} LIMIT 1", tests.join(" AND ")))
     }
+    let numbers: Vec<i16> = columns.iter().map(|c| c.number).collect();
+    if relation.is_named_by(&numbers) {
+        return None;
+    }
+    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    Some(format!("several rows may have one key ({})", names.join(", ")))
 }

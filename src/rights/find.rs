@@ -126,5 +126,10 @@ pub(super) fn key(world: &World, record: &Record) -> Result<(), Refusal> {
             .at(at)
             .hint(hint));
     }
+    if let Some(why) = world.policies.unshareable(&record.table.text, &world.catalog) {
+        let message = format!("records of table {} cannot be shared: {why}", record.table.text);
+        let refusal = Refusal::new("key-not-unique", SqlState::ObjectNotInPrerequisiteState, message);
+        return Err(refusal.at(record.table.at));
+    }
     Ok(())
 }

@@ -231,3 +231,26 @@ async fn limits_that_the_database_does_not_take_are_errors() {
     );
     assert!(problems.contains("warning: role \"r\" names a function that does not exist: public.wieghted\n  hint: did you mean \"public.weighted\"?"), "{problems}");
 }
+
+#[tokio::test]
+async fn a_parent_whose_key_names_several_rows_is_a_warning() {
+    let database = Database::new().await;
+    let files = [
+        ("directory.toml", DIRECTORY),
+        (
+            "tables.toml",
+            "[activities]\nrelation = \"public.activities\"\nkey = \"id\"\nowner = \"owner_id\"\n\
+             [contacts]\nrelation = \"public.contacts\"\nkey = \"id\"\nparent = { table = \"activities\", column = \"customer_id\" }\n",
+        ),
+        (
+            "roles/r.toml",
+            "[activities]\nview = [\"own\"]\n[contacts]\nview = [\"parent\"]\n",
+        ),
+    ];
+    let keeper = begin(&database, &files).await.unwrap_or_else(|e| panic!("{e}"));
+    let warnings = keeper.warnings().join("\n");
+    assert!(
+        warnings.contains("tables.toml:8:20: warning: several rows of public.activities may have one key (id)"),
+        "{warnings}"
+    );
+}

@@ -17,4 +17,5 @@ mod commands;
 mod kinds;
 mod oracle;
 mod roles;
+mod shares;
 mod waiting;

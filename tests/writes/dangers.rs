@@ -291,3 +291,46 @@ async fn a_trigger_that_the_policy_calls_harmless_is_in_nobodys_way() {
     let stored = "SELECT concat(name, ' ', list_price::int) FROM products WHERE code = 'N1'";
     assert_eq!(one(&admin, stored).await, "LOW 50");
 }
+
+#[tokio::test]
+async fn a_foreign_key_is_not_met_by_a_row_of_an_inheriting_table() {
+    const FILES: [(&str, &str); 3] = [
+        (
+            "tables.toml",
+            "[defaults]\ncolumns = \"clear\"\n\
+             [activities]\nrelation = \"public.activities\"\nkey = \"id\"\nowner = \"owner_id\"\n\
+             [visits]\nrelation = \"public.visits\"\nkey = \"id\"\n",
+        ),
+        crate::support::gate::REPRESENTATIVES,
+        (
+            "roles/rep.toml",
+            "[activities]\nview = [\"own\"]\n[visits]\nview = [\"all\"]\ninsert = [\"all\"]\n",
+        ),
+    ];
+    let database = Database::new().await;
+    let admin = database.superuser().await;
+    admin
+        .batch_execute(
+            "CREATE TABLE visits (id int PRIMARY KEY, activity_id int REFERENCES activities);
+             GRANT ALL ON visits TO rowgate;
+             INSERT INTO activities SELECT n, (SELECT min(id) FROM customers), n - 990000, 'x', now() FROM unnest('{990036, 990040}'::int[]) AS n;
+             INSERT INTO calls SELECT 990040, (SELECT min(id) FROM customers), 36, 'mine', now(), 1",
+        )
+        .await
+        .unwrap();
+    let gate = Gate::start(&database, &FILES).await;
+    let alice = crate::support::connect(&crate::support::login_at(gate.port(), "alice", &database.name)).await;
+    let seen = "SELECT count(*) FROM activities WHERE id IN (990036, 990040)";
+    assert_eq!(
+        one(&alice, seen).await,
+        "2",
+        "hers, and her call of the hidden one's number"
+    );
+    alice
+        .batch_execute("INSERT INTO visits VALUES (1, 990036)")
+        .await
+        .unwrap();
+    let refused = crate::support::failure(&alice, "INSERT INTO visits VALUES (2, 990040)").await;
+    assert_eq!(refused.0, "23503", "{refused:?}");
+    gate.stop().await;
+}

@@ -85,4 +85,6 @@ SELECT pg_catalog.concat_ws('/',
     (SELECT pg_catalog.count(*) || ':' || COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(n.xmin::text || n.ctid::text, 10)), 0)
      FROM pg_catalog.pg_namespace n WHERE n.oid IN (SELECT oid FROM kept)),
     (SELECT pg_catalog.count(*) || ':' || COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(t.xmin::text || t.ctid::text, 11)), 0)
-     FROM pg_catalog.pg_trigger t WHERE t.tgrelid IN (SELECT oid FROM rel)))";
+     FROM pg_catalog.pg_trigger t WHERE t.tgrelid IN (SELECT oid FROM rel)),
+    (SELECT pg_catalog.count(*) || ':' || COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(i.xmin::text || i.ctid::text, 12)), 0)
+     FROM pg_catalog.pg_index i WHERE i.indrelid IN (SELECT oid FROM rel)))";

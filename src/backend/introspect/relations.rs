@@ -47,6 +47,17 @@ SELECT pg_catalog.json_build_object(
   'leading', CASE WHEN c.relhasindex THEN (
     SELECT pg_catalog.json_agg(DISTINCT i.indkey[0]) FROM pg_catalog.pg_index i
     WHERE i.indrelid = c.oid AND i.indisvalid AND i.indkey[0] > 0 AND i.indpred IS NULL) END,
+  'unique_indexes', CASE WHEN c.relhasindex AND c.oid >= 16384 THEN (
+    SELECT pg_catalog.json_agg((
+      SELECT pg_catalog.json_agg(k.number) FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place)
+      WHERE k.place <= i.indnkeyatts) ORDER BY i.indexrelid)
+    FROM pg_catalog.pg_index i
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indislive AND NOT i.indisexclusion
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND NOT EXISTS (SELECT FROM pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS o(oid)
+        JOIN pg_catalog.pg_opclass oc ON oc.oid = o.oid WHERE oc.opcnamespace <> 'pg_catalog'::pg_catalog.regnamespace)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+        WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey::pg_catalog.int2[]) AND NOT co.collisdeterministic)) END,
   'parents', (SELECT pg_catalog.json_agg(h.inhparent::pg_catalog.int8 ORDER BY h.inhseqno)
               FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid),
   'children', CASE WHEN c.relhassubclass THEN (
@@ -164,6 +175,7 @@ struct RawRelation {
     columns: Option<Vec<RawColumn>>,
     primary_key: Option<Vec<i16>>,
     leading: Option<Vec<i16>>,
+    unique_indexes: Option<Vec<Vec<i16>>>,
     parents: Option<Vec<Oid>>,
     children: Option<Vec<Oid>>,
     definition: Option<String>,
@@ -241,6 +253,7 @@ impl RawRelation {
             depends_on: self.depends_on.unwrap_or_default(),
             row_type: self.row_type,
             leading_index_columns: self.leading.unwrap_or_default(),
+            unique_indexes: self.unique_indexes.unwrap_or_default(),
             row_security: self.row_security,
             estimated_rows: self.rows,
             estimated_values: self.values.unwrap_or_default(),

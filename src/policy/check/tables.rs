@@ -1,6 +1,7 @@
 //! Tables: relations, keys, owners, teams, collaborators and parents.
 
 use super::Check;
+use super::temporary::UNIQUE;
 use crate::catalog::{Column, Relation, RelationKind};
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::bound::relation_name;
@@ -130,6 +131,7 @@ impl<'a> Check<'a> {
             );
         } else {
             self.same_columns((found, &members.row), (relation, &rule.key));
+            self.advise_unique(&rule.name, relation, &rule.key);
         }
         for (word, attribute, what) in [
             (&members.user, self.shape.user_id(), "user_id"),
@@ -164,6 +166,7 @@ impl<'a> Check<'a> {
         let found = relation_name(&parent.relation.text).and_then(|n| self.catalog.relation(&n));
         if let Some(found) = found {
             self.same_columns((relation, &rule.column), (found, &parent.key));
+            self.advise_unique(&rule.table, found, &parent.key);
         }
         if let Some(word) = rule.column.first()
             && let Some(column) = relation.column(&word.text)
@@ -204,6 +207,20 @@ impl<'a> Check<'a> {
                     Some("both must be of one kind".to_owned()),
                 );
             }
+        }
+    }
+
+    /// A warning where collaborators or child rows go by a key that may stand for several rows: whoever makes a row of a
+    /// key that another one has would see what belongs to that.
+    fn advise_unique(&self, at: &Word, keyed: &Relation, key: &[Word]) {
+        let columns: Option<Vec<i16>> = key.iter().map(|w| Some(keyed.column(&w.text)?.number)).collect();
+        if columns.is_some_and(|columns| !keyed.is_named_by(&columns)) {
+            let names: Vec<&str> = key.iter().map(|w| w.text.as_str()).collect();
+            self.problems.warning(
+                &at.at,
+                format!("several rows of {} may have one key ({})", keyed.name, names.join(", ")),
+                Some(UNIQUE.to_owned()),
+            );
         }
     }
 

@@ -3,9 +3,14 @@
 use super::Check;
 use crate::policy::file::{Spot, Word, did_you_mean};
 use crate::policy::load::scope_word;
+use crate::policy::named::unshareable;
 use crate::policy::temporary::Approver;
 use crate::policy::written::RoleRule;
 use crate::rights::language::What;
+
+/// What makes a key name one row.
+pub(super) const UNIQUE: &str = "a unique index has to hold over columns of the key: no expression, no condition, not deferrable, \
+     no nondeterministic collation, and no table that inherits from this one";
 
 impl<'a> Check<'a> {
     /// Scopes that may be given are tied to their tables, whether or not a role uses them.
@@ -24,6 +29,22 @@ impl<'a> Check<'a> {
         }
         for table in rule.share.iter().chain(&rule.suspend_tables) {
             self.known_table(table, &role.at);
+        }
+        for table in &rule.share {
+            self.shareable(table, &role.at);
+        }
+    }
+
+    fn shareable(&self, name: &str, at: &Spot) {
+        let relation = self
+            .bound
+            .relation_of(name)
+            .and_then(|oid| self.catalog.relations.get(&oid));
+        if let Some((rule, relation)) = self.written.tables.get(name).zip(relation)
+            && let Some(why) = unshareable(rule, relation, self.catalog)
+        {
+            let message = format!("records of table \"{name}\" cannot be shared: {why}");
+            self.problems.error(at, message, Some(UNIQUE.to_owned()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Foreign keys to rows of which a person does not see all.
 
 use super::Reference;
-use crate::catalog::{ForeignKey, Relation};
+use crate::catalog::{ForeignKey, Relation, RelationKind};
 use crate::policy::PolicySet;
 use crate::policy::decision::{Access, Rows};
 use crate::policy::print;
@@ -50,9 +50,12 @@ impl PolicySet {
             present.push(format!("{own} IS NOT NULL"));
             same.push(format!("({theirs} OPERATOR(pg_catalog.=) {mine})"));
         }
+        // a foreign key is satisfied by no row of a table that inherits from its target
+        let has_heirs = target.kind == RelationKind::Table && !target.children.is_empty();
+        let only = if has_heirs { "ONLY " } else { "" };
         // the condition is over the row's own alias, so the target is looked at under it, one level further in
         let visible = format!(
-            "EXISTS (SELECT FROM {} AS {seen} WHERE {} AND EXISTS (SELECT FROM (SELECT {seen}.*) AS {row} WHERE ({condition})))",
+            "EXISTS (SELECT FROM {only}{} AS {seen} WHERE {} AND EXISTS (SELECT FROM (SELECT {seen}.*) AS {row} WHERE ({condition})))",
             target.name.to_sql(),
             same.join(" AND ")
         );

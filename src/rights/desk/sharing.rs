@@ -91,21 +91,15 @@ impl Desk {
             Teller::Operator(_) => None,
             Teller::Person(_) => Some(teller.lasting(world).ok_or_else(missing)?),
         };
-        let sql = world
-            .policies
-            .record_query(&record.table.text, who.as_ref(), &world.catalog)
-            .ok_or_else(missing)?;
+        let key: Vec<String> = record.key.iter().map(|k| k.text.clone()).collect();
+        let policies = &world.policies;
+        let sql = policies.record_query(&record.table.text, &key, who.as_ref(), &world.catalog);
+        let sql = sql.ok_or_else(missing)?;
         let line = self.upstream.open().await.map_err(failed)?;
         let settings = "SET statement_timeout = '5s'; SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'";
         line.client().batch_execute(settings).await.map_err(failed)?;
-        let keys: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = record
-            .key
-            .iter()
-            .map(|k| &k.text as &(dyn tokio_postgres::types::ToSql + Sync))
-            .collect();
-        match line.client().query_opt(&sql, &keys).await {
+        match line.client().query_opt(&sql, &[]).await {
             Ok(Some(_)) => Ok(()),
-            // what is no value of the key's type names no record
             Ok(None) => Err(missing()),
             Err(error) if error.as_db_error().is_some() => Err(missing()),
             Err(error) => Err(failed(error)),

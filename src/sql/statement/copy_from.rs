@@ -158,6 +158,7 @@ fn stage(analysis: &Analysis<'_>, relation: &Relation, given: &[usize]) -> Resul
         children: Vec::new(),
         is_partition: false,
         unique: std::collections::BTreeMap::new(),
+        unique_indexes: Vec::new(),
         before_insert: BTreeSet::new(),
         has_triggers: false,
         before_update: BTreeSet::new(),

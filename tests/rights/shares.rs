@@ -1,0 +1,203 @@
+//! Single records that people share: what a key must be for it, and what becomes of it when the schema changes.
+
+use crate::support::gate::Gate;
+use crate::support::{Database, connect, failure, login_at, one};
+use std::time::Duration;
+use tokio_postgres::Client;
+
+const PEOPLE: (&str, &str) = (
+    "directory.toml",
+    "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users\"\n",
+);
+const MANAGER: (&str, &str) = ("roles/sales_manager.toml", "[notes]\nview = [\"all\"]\n");
+
+fn table(name: &str, key: &str) -> String {
+    format!(
+        "[defaults]\ncolumns = \"clear\"\n[{name}]\nrelation = \"public.{name}\"\nkey = {key}\nowner = \"owner_id\"\n"
+    )
+}
+
+fn sharing(name: &str) -> String {
+    format!(
+        "[{name}]\nview = [\"own\", \"member\"]\ninsert = [\"own\"]\n\
+         [rights.temporary]\nto = [\"team\"]\nshare = [\"{name}\"]\n"
+    )
+}
+
+struct Stage {
+    database: Database,
+    owner: Client,
+    gate: Gate,
+}
+
+impl Stage {
+    /// With a table `notes` that is made like this.
+    async fn of_notes(made: &str) -> Self {
+        let database = Database::new().await;
+        let owner = crate::support::rights::prepared(&database).await;
+        owner.batch_execute(made).await.unwrap();
+        owner
+            .batch_execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO rowgate")
+            .await
+            .unwrap();
+        let (table, role) = (table("notes", "\"id\""), sharing("notes"));
+        let files = [
+            ("tables.toml", table.as_str()),
+            PEOPLE,
+            MANAGER,
+            ("roles/sales_rep.toml", &role),
+        ];
+        let gate = Gate::with(&database, &files, "[rights]\n").await;
+        Self { database, owner, gate }
+    }
+
+    async fn login(&self, login: &str) -> Client {
+        connect(&login_at(self.gate.port(), login, &self.database.name)).await
+    }
+
+    async fn desk(&self, login: &str) -> Client {
+        connect(&login_at(self.gate.port(), login, "rowgate")).await
+    }
+
+    /// Changes the schema and waits until rowgate knows.
+    async fn alter(&self, sql: &str) {
+        let mut changed = self.gate.world().watch();
+        self.owner.batch_execute(sql).await.unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(10), changed.changed()).await;
+        heard.unwrap_or_else(|_| panic!("nobody heard of {sql}")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_name_one_row_is_not_shared() {
+    let database = Database::new().await;
+    let owner = database.superuser().await;
+    owner
+        .batch_execute("CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+        .await
+        .unwrap();
+    let check = async |made: &str, key: &str| {
+        let made_anew = format!("DROP TABLE IF EXISTS notes CASCADE; {made}");
+        owner
+            .batch_execute(&made_anew)
+            .await
+            .unwrap_or_else(|e| panic!("{made}: {e:?}"));
+        let (table, role) = (table("notes", key), sharing("notes"));
+        let files = [
+            ("tables.toml", table.as_str()),
+            PEOPLE,
+            MANAGER,
+            ("roles/sales_rep.toml", &role),
+        ];
+        match crate::support::policies::begin(&database, &files).await {
+            Ok(_) => "right".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    for (made, key) in [
+        ("CREATE TABLE notes (id integer, owner_id integer)", "\"id\""),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer); CREATE INDEX ON notes (id)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer); CREATE UNIQUE INDEX ON notes (id) WHERE owner_id > 36",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id text, owner_id integer); CREATE UNIQUE INDEX ON notes (lower(id))",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer UNIQUE DEFERRABLE, owner_id integer)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer, UNIQUE (id, owner_id))",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer); CREATE UNIQUE INDEX ON notes (owner_id) INCLUDE (id)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id text COLLATE ci, owner_id integer); CREATE UNIQUE INDEX ON notes (id COLLATE \"C\")",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer); CREATE TABLE notes_below () INHERITS (notes)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer) PARTITION BY LIST (owner_id); \
+             CREATE TABLE notes_36 PARTITION OF notes (PRIMARY KEY (id)) FOR VALUES IN (36)",
+            "\"id\"",
+        ),
+        ("CREATE TABLE notes (id date PRIMARY KEY, owner_id integer)", "\"id\""),
+    ] {
+        let said = check(made, key).await;
+        assert!(
+            said.contains("records of table \"notes\" cannot be shared"),
+            "{made}: {said}"
+        );
+    }
+    for (made, key) in [
+        (
+            "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id text, owner_id integer); CREATE UNIQUE INDEX ON notes (id) INCLUDE (owner_id)",
+            "\"id\"",
+        ),
+        (
+            "CREATE TABLE notes (id integer UNIQUE, part text, owner_id integer)",
+            "[\"id\", \"part\"]",
+        ),
+        (
+            "CREATE TABLE notes (id integer, owner_id integer, PRIMARY KEY (id, owner_id)) PARTITION BY LIST (owner_id); \
+             CREATE TABLE notes_36 PARTITION OF notes FOR VALUES IN (36)",
+            "[\"owner_id\", \"id\"]",
+        ),
+    ] {
+        assert_eq!(check(made, key).await, "right", "{made}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_stops_naming_one_row_shares_nothing_any_more() {
+    let stage = Stage::of_notes(
+        "CREATE TABLE notes (id integer CONSTRAINT one PRIMARY KEY, owner_id integer); \
+         INSERT INTO notes VALUES (1, 36), (2, 40)",
+    )
+    .await;
+    let (alice, chloe, desk) = (
+        stage.login("alice").await,
+        stage.login("chloe").await,
+        stage.desk("alice").await,
+    );
+    let shown = async || one(&chloe, "SELECT count(*) FROM notes WHERE owner_id <> 38").await;
+    desk.batch_execute("SHARE notes 1 WITH chloe").await.unwrap();
+    assert_eq!(shown().await, "1");
+    assert_eq!(failure(&desk, "SHARE notes 2 WITH chloe").await.0, "42704");
+    // a row of the same key, whoever makes it, is not shared with the first
+    stage.alter("ALTER TABLE notes DROP CONSTRAINT one").await;
+    alice.batch_execute("INSERT INTO notes VALUES (2, 36)").await.unwrap();
+    assert_eq!(shown().await, "0");
+    let (state, said) = failure(&desk, "SHARE notes 2 WITH chloe").await;
+    assert_eq!(state, "55000", "{said}");
+    alice.batch_execute("DELETE FROM notes").await.unwrap_err();
+    stage
+        .owner
+        .batch_execute("DELETE FROM notes WHERE id = 2 AND owner_id = 36")
+        .await
+        .unwrap();
+    stage
+        .alter("ALTER TABLE notes ADD CONSTRAINT one PRIMARY KEY (id)")
+        .await;
+    assert_eq!(shown().await, "1");
+    // nor one of a table that inherits from it
+    stage.alter("CREATE TABLE notes_below () INHERITS (notes)").await;
+    assert_eq!(shown().await, "0");
+    stage.gate.stop().await;
+}

@@ -1,7 +1,9 @@
 //! What somebody holds for a time, beside what their roles say.
 
+use super::principal::Principal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// Temporary rights that are in force for one person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,8 +12,33 @@ pub struct Held {
     pub delegated: Vec<Delegated>,
     /// Rows and columns that they were given.
     pub grants: Vec<Granted>,
-    /// Records that are shared with them, each by its key's values as text, in the key's order; by table.
-    pub records: BTreeMap<String, BTreeSet<Vec<String>>>,
+    /// Records that are shared with them, by table.
+    pub records: BTreeMap<String, Vec<Shared>>,
+}
+
+impl Held {
+    /// Adds a record that somebody shares; `None` is nobody of the directory.
+    pub fn add_record(&mut self, table: &str, key: &[String], by: Option<&Arc<Principal>>) {
+        let all = self.records.entry(table.to_owned()).or_default();
+        let login = |by: Option<&Arc<Principal>>| by.map(|p| p.login.clone());
+        match all.iter_mut().find(|s| login(s.by.as_ref()) == login(by)) {
+            Some(shared) => drop(shared.keys.insert(key.to_vec())),
+            None => all.push(Shared {
+                by: by.cloned(),
+                keys: [key.to_vec()].into(),
+            }),
+        }
+    }
+}
+
+/// Records of one table that one person shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// Who shares them, without what they hold for a time: they are shared as long as this person views them. `None` is
+    /// nobody of the directory, whose word holds for every row.
+    pub by: Option<Arc<Principal>>,
+    /// Each by its key's values as text, in the key's order.
+    pub keys: BTreeSet<Vec<String>>,
 }
 
 /// Somebody whose rows one stands in for.

@@ -4,7 +4,7 @@ use super::PolicySet;
 use super::file::{Spot, Word};
 use super::load::scope_word;
 use super::named::unshareable;
-use super::scope::{Pred, Scopes};
+use super::scope::{Pred, Scopes, Wording};
 use super::written::{ColumnRule, OverMaxRows, RoleRule, RoleTable, Show, TableRule};
 use super::{print, written::ScopeWord};
 use crate::catalog::Column;
@@ -146,7 +146,8 @@ pub(super) fn because(who: &Principal, table: &str) -> Vec<String> {
         lines.push(format!("stands in for {stands_in} in scope delegated"));
     }
     if let Some(records) = who.held.records.get(table) {
-        lines.push(format!("shared: {} in scope member", records.len()));
+        let count: usize = records.iter().map(|shared| shared.keys.len()).sum();
+        lines.push(format!("shared: {count} in scope member"));
     }
     lines
 }
@@ -169,8 +170,9 @@ impl Scopes<'_> {
         })
     }
 
-    /// The records that are shared with the person; none where a key may stand for more than one row.
-    pub(super) fn shared(&self, table: &TableRule, alias: &str) -> Pred {
+    /// The records that are shared with the person, as far as those who share them view them; none where a key may stand
+    /// for more than one row.
+    pub(super) fn shared(&self, table: &TableRule, level: usize) -> Pred {
         let Some(records) = self.who.held.records.get(&table.name.text) else {
             return Pred::none();
         };
@@ -181,8 +183,19 @@ impl Scopes<'_> {
             return Pred::none();
         }
         let columns: Vec<&Column> = table.key.iter().filter_map(|w| relation.column(&w.text)).collect();
-        let whole = records.iter().filter(|values| values.len() == columns.len());
-        if let [column] = columns.as_slice() {
+        records.iter().fold(Pred::none(), |all, shared| {
+            let named = self.named(&columns, &shared.keys, &print::alias(level));
+            all.or(match &shared.by {
+                None => named,
+                Some(by) => named.both(&self.viewed_by(by, table, level)),
+            })
+        })
+    }
+
+    /// The rows of these keys.
+    fn named(&self, columns: &[&Column], keys: &BTreeSet<Vec<String>>, alias: &str) -> Pred {
+        let whole = keys.iter().filter(|values| values.len() == columns.len());
+        if let [column] = columns {
             let values = whole.flatten().cloned().collect();
             return Pred::one(self.is_any(alias, column, values));
         }
@@ -192,6 +205,25 @@ impl Scopes<'_> {
             Some(format!("({})", parts?.join(" AND ")))
         });
         Pred::Any(each.collect())
+    }
+
+    /// The rows that somebody views by their roles alone. They are looked at for a few keys.
+    fn viewed_by(&self, who: &Principal, table: &TableRule, level: usize) -> Pred {
+        let roles = who.roles.iter().filter_map(|name| self.written.roles.get(name));
+        let roles: Vec<Cow<'_, RoleRule>> = roles.map(Cow::Borrowed).collect();
+        let theirs = Scopes {
+            written: self.written,
+            bound: self.bound,
+            catalog: self.catalog,
+            who,
+            wording: Wording::ByKey,
+            closed: self.closed,
+            roles: &roles,
+        };
+        let said = theirs.says(table);
+        said.fold(Pred::none(), |all, (role, said)| {
+            all.or(theirs.rows(role, table, &said.view, level))
+        })
     }
 
     /// `column = any of these`, which were not read from a column of that type: what could be no value of it is left

@@ -64,7 +64,7 @@ impl PolicySet {
         let rule = self.written.tables.get(table)?;
         let relation = catalog.relations.get(&self.bound.relation_of(table)?)?;
         let mut holder = Principal::default();
-        holder.held.records = [(table.to_owned(), [key.to_vec()].into())].into();
+        holder.held.add_record(table, key, None);
         let scopes = Scopes {
             written: &self.written,
             bound: &self.bound,
@@ -74,7 +74,7 @@ impl PolicySet {
             closed: &self.closed,
             roles: &[],
         };
-        let Rows::Where(named) = scopes.shared(rule, &print::alias(0)).rows() else {
+        let Rows::Where(named) = scopes.shared(rule, 0).rows() else {
             return None;
         };
         let seen = match who.map(|who| self.access(who, relation, catalog)) {

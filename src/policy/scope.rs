@@ -155,7 +155,7 @@ impl<'a> Scopes<'a> {
             Scope::Reports => self.owned_by(table, &alias, self.who.reports.as_ref()),
             Scope::Team => self.of_team(table, &alias, self.who.team_id.as_ref()),
             Scope::TeamTree => self.of_team(table, &alias, self.who.team_tree.as_ref()),
-            Scope::Member => Pred::one(self.member(table, &alias)).or(self.shared(table, &alias)),
+            Scope::Member => Pred::one(self.member(table, &alias)).or(self.shared(table, level)),
             Scope::Delegated => self.owned_by(table, &alias, self.delegators(table).as_ref()),
             Scope::Parent => self.through_parent(table, level, |parent| {
                 role.tables

@@ -1,5 +1,6 @@
 //! What is in force at one moment: temporary rights laid over the directory.
 
+use super::may::{Teller, is_same};
 use super::snapshot::{Right, Snapshot, Subject, With};
 use crate::identity::Principal;
 use crate::identity::directory::Directory;
@@ -25,10 +26,47 @@ struct Changes<'a> {
     directory: &'a Directory,
     people: HashMap<String, Option<Principal>>,
     /// Who is in each team with which anything is shared.
-    teams: HashMap<&'a str, Vec<&'a str>>,
+    teams: HashMap<&'a str, Vec<&'a Principal>>,
+    /// Roles that give nothing.
+    without: BTreeSet<&'a str>,
+    /// Who shares, by their names in the history.
+    givers: HashMap<&'a str, Giver>,
 }
 
-impl Changes<'_> {
+/// Who has shared a record.
+#[derive(Clone)]
+enum Giver {
+    /// Somebody, by what lasts.
+    Person(Arc<Principal>),
+    /// Somebody who may not come in: what they share rests.
+    Resting,
+    /// Whoever holds the database, or sees all of it anyway; and whoever has left.
+    Database,
+}
+
+impl<'a> Changes<'a> {
+    /// Once everybody who is suspended is noted.
+    fn giver(&mut self, name: &'a str, written: &Written) -> Giver {
+        if let Some(known) = self.givers.get(name) {
+            return known.clone();
+        }
+        let bypass = |role: &String| written.roles.get(role).is_some_and(|r| r.bypass);
+        let giver = match Teller::named(name, self.directory) {
+            None => Giver::Database,
+            Some(person) if !self.is_in(&person.login) => Giver::Resting,
+            Some(person) => {
+                let mut lasting = Principal::clone(person);
+                lasting.roles.retain(|role| !self.without.contains(role.as_str()));
+                match lasting.roles.iter().any(bypass) {
+                    true => Giver::Database,
+                    false => Giver::Person(Arc::new(lasting)),
+                }
+            }
+        };
+        self.givers.insert(name, giver.clone());
+        giver
+    }
+
     /// Somebody to be changed; nobody if they are unknown or suspended.
     fn of(&mut self, login: &str) -> Option<&mut Principal> {
         if !self.people.contains_key(login) {
@@ -54,20 +92,22 @@ pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: Sy
         directory,
         people: HashMap::new(),
         teams: teams(directory, &rights),
+        without: BTreeSet::new(),
+        givers: HashMap::new(),
     };
     let mut closed = BTreeSet::new();
-    let mut without: BTreeSet<&str> = BTreeSet::new();
     for right in &rights {
         match &right.subject {
             Subject::SuspendPerson(login) => drop(changes.people.insert(login.clone(), None)),
-            Subject::SuspendRole(role) => drop(without.insert(role)),
+            Subject::SuspendRole(role) => drop(changes.without.insert(role)),
             Subject::SuspendTable(table) => drop(closed.insert(table.clone())),
             Subject::Grant { .. } | Subject::Role { .. } | Subject::Delegation { .. } | Subject::Share { .. } => {}
         }
     }
     for right in &rights {
-        give(&mut changes, right.number, &right.subject, written);
+        give(&mut changes, right, written);
     }
+    let without = std::mem::take(&mut changes.without);
     if !without.is_empty() {
         let gone = |p: &Principal| p.roles.iter().any(|r| without.contains(r.as_str()));
         for person in directory.listed().filter(|p| gone(p)) {
@@ -89,15 +129,15 @@ pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: Sy
     }
 }
 
-fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Written) {
-    match subject {
+fn give<'a>(changes: &mut Changes<'a>, right: &'a Right, written: &Written) {
+    match &right.subject {
         Subject::Grant { login, table, gift } => {
             let own = changes.directory.plain(login).map(|p| &p.roles);
             let names = |role: &&String| written.roles.get(*role).is_some_and(|r| r.tables.contains_key(table));
             let through = own.and_then(|roles| roles.iter().find(names)).cloned();
             if let Some(person) = changes.of(login) {
                 person.held.grants.push(Granted {
-                    number,
+                    number: right.number,
                     table: table.clone(),
                     what: gift.clone(),
                     through,
@@ -126,14 +166,22 @@ fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Wri
             }
         }
         Subject::Share { with, table, key } => {
+            let by = match changes.giver(&right.given_by, written) {
+                Giver::Person(by) => Some(by),
+                Giver::Database => None,
+                Giver::Resting => return,
+            };
             let members: Vec<&str> = match with {
                 With::Person(login) => vec![login],
-                With::Team(team) => changes.teams.get(team.as_str()).cloned().unwrap_or_default(),
+                // nobody gives anything to themselves, by way of their own team no more than otherwise
+                With::Team(team) => changes.teams.get(team.as_str()).map_or_else(Vec::new, |people| {
+                    let others = people.iter().filter(|p| !by.as_ref().is_some_and(|by| is_same(by, p)));
+                    others.map(|p| p.login.as_str()).collect()
+                }),
             };
             for login in members {
                 if let Some(person) = changes.of(login) {
-                    let records = person.held.records.entry(table.clone()).or_default();
-                    records.insert(key.clone());
+                    person.held.add_record(table, key, by.as_ref());
                 }
             }
         }
@@ -146,7 +194,7 @@ fn give(changes: &mut Changes<'_>, number: i64, subject: &Subject, written: &Wri
 }
 
 /// The people of every team that these rights name.
-fn teams<'a>(directory: &'a Directory, rights: &[&Right]) -> HashMap<&'a str, Vec<&'a str>> {
+fn teams<'a>(directory: &'a Directory, rights: &[&Right]) -> HashMap<&'a str, Vec<&'a Principal>> {
     let named: BTreeSet<&str> = rights
         .iter()
         .filter_map(|right| match &right.subject {
@@ -156,14 +204,14 @@ fn teams<'a>(directory: &'a Directory, rights: &[&Right]) -> HashMap<&'a str, Ve
             _ => None,
         })
         .collect();
-    let mut teams: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut teams: HashMap<&str, Vec<&Principal>> = HashMap::new();
     if named.is_empty() {
         return teams;
     }
     for person in directory.listed() {
         let team = person.team_id.as_ref().and_then(|t| t.values.first());
         if let Some(team) = team.filter(|t| named.contains(t.as_str())) {
-            teams.entry(team).or_default().push(&person.login);
+            teams.entry(team).or_default().push(person);
         }
     }
     teams

@@ -2,6 +2,7 @@
 
 use super::language::{Record, Target, What};
 use super::when;
+use crate::identity::directory::Directory;
 use crate::identity::{Attribute, Principal};
 use crate::policy::temporary::{Among, Approver, Temporary};
 use crate::world::World;
@@ -28,6 +29,16 @@ impl Teller {
             Self::Person(login) => login.clone(),
             Self::Operator(name) => format!("{OPERATOR}{name}"),
         }
+    }
+
+    /// Whom the history has under a name; nobody for operators and people who have left.
+    pub(super) fn named<'d>(name: &str, directory: &'d Directory) -> Option<&'d Arc<Principal>> {
+        let plain = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let mut logins = [Some(name), plain].into_iter().flatten();
+        logins.find_map(|login| {
+            let is_it = Self::Person(login.to_owned()).name() == name;
+            directory.as_read(login).filter(|_| is_it)
+        })
     }
 
     /// Is it this person?
@@ -247,7 +258,7 @@ fn holds(list: Option<&Attribute>, one: Option<&Attribute>) -> bool {
 }
 
 /// One person may have several logins.
-fn is_same(one: &Principal, other: &Principal) -> bool {
+pub(super) fn is_same(one: &Principal, other: &Principal) -> bool {
     let same_user = one.user_id.is_some() && one.user_id == other.user_id;
     one.login == other.login || same_user
 }

@@ -16,7 +16,7 @@ pub async fn stamp(client: &Client) -> Result<(i64, i32), Error> {
 
 /// Which clock is right is rowgate's question: what the database thinks has just ended is read, too. What was suspended
 /// at once is so by every clock, that of a rowgate which is behind the one where it was said included.
-const RIGHTS: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, until, \
+const RIGHTS: &str = "SELECT id, kind, login, team, role, table_name, operations, scope, columns, record, delegator, until, given_by, \
     CASE WHEN kind = 'suspension' AND starts <= given_at + '5 minutes'::pg_catalog.interval \
     THEN starts - '1 day'::pg_catalog.interval ELSE starts END AS starts FROM rowgate.rights \
     WHERE until IS NULL OR until > pg_catalog.now() - '1 hour'::pg_catalog.interval ORDER BY id";
@@ -28,6 +28,7 @@ pub async fn all(client: &Client) -> Result<Snapshot, Error> {
         let number: i64 = row.try_get("id")?;
         let read = Right {
             number,
+            given_by: row.try_get("given_by")?,
             starts: row.try_get("starts")?,
             until: row.try_get::<_, Option<SystemTime>>("until")?,
             subject: match subject(&row)? {

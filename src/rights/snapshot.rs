@@ -28,6 +28,8 @@ pub struct Right {
     pub number: i64,
     /// What it is about.
     pub subject: Subject,
+    /// Who gave it, as the history has them.
+    pub given_by: String,
     /// When it begins.
     pub starts: SystemTime,
     /// When it ends; `None` lasts until somebody ends it.
@@ -135,6 +137,7 @@ mod tests {
         Right {
             number,
             subject,
+            given_by: "ann".to_owned(),
             starts: moment(10),
             until: until.map(moment),
         }

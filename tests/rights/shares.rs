@@ -7,7 +7,8 @@ use tokio_postgres::Client;
 
 const PEOPLE: (&str, &str) = (
     "directory.toml",
-    "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users\"\n",
+    "[directory]\nrefresh = \"1min\"\nusers = \"SELECT login, user_id, roles::text[] AS role, team_id, manager_id, active FROM crm.users \
+     UNION ALL SELECT 'alice_too', 36, '{sales_rep}'::text[], 14, 15, true\"\n",
 );
 const MANAGER: (&str, &str) = ("roles/sales_manager.toml", "[notes]\nview = [\"all\"]\n");
 
@@ -33,6 +34,10 @@ struct Stage {
 impl Stage {
     /// With a table `notes` that is made like this.
     async fn of_notes(made: &str) -> Self {
+        Self::with_role(made, &sharing("notes")).await
+    }
+
+    async fn with_role(made: &str, role: &str) -> Self {
         let database = Database::new().await;
         let owner = crate::support::rights::prepared(&database).await;
         owner.batch_execute(made).await.unwrap();
@@ -40,12 +45,17 @@ impl Stage {
             .batch_execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO rowgate")
             .await
             .unwrap();
-        let (table, role) = (table("notes", "\"id\""), sharing("notes"));
+        let table = table("notes", "\"id\"")
+            + if made.contains("team_id") {
+                "team = \"team_id\"\n"
+            } else {
+                ""
+            };
         let files = [
             ("tables.toml", table.as_str()),
             PEOPLE,
             MANAGER,
-            ("roles/sales_rep.toml", &role),
+            ("roles/sales_rep.toml", role),
         ];
         let gate = Gate::with(&database, &files, "[rights]\n").await;
         Self { database, owner, gate }
@@ -199,5 +209,77 @@ async fn a_key_that_stops_naming_one_row_shares_nothing_any_more() {
     // nor one of a table that inherits from it
     stage.alter("CREATE TABLE notes_below () INHERITS (notes)").await;
     assert_eq!(shown().await, "0");
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
+async fn a_share_with_ones_own_team_is_none_with_oneself() {
+    let role = "[notes]\nview = [\"team\", \"member\"]\nedit = [\"own\", \"member\"]\n\
+        [notes.columns]\nsaid = { mask = \"null\", except = [\"own\", \"member\"], edit = true }\n\
+        [rights.temporary]\nto = [\"team\"]\nshare = [\"notes\"]\n";
+    let stage = Stage::with_role(
+        "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer, team_id integer, said text); \
+         INSERT INTO notes VALUES (1, 37, 14, 'secret')",
+        role,
+    )
+    .await;
+    let (alice, chloe, desk) = (
+        stage.login("alice").await,
+        stage.login("chloe").await,
+        stage.desk("alice").await,
+    );
+    let shown = "SELECT count(said) FROM notes WHERE id = 1";
+    let written = "WITH w AS (UPDATE notes SET id = id WHERE id = 1 RETURNING id) SELECT count(*) FROM w";
+    desk.batch_execute("SHARE notes 1 WITH TEAM 14").await.unwrap();
+    assert_eq!(one(&chloe, shown).await, "1");
+    assert_eq!(one(&chloe, written).await, "1");
+    assert_eq!(one(&alice, shown).await, "0");
+    assert_eq!(one(&alice, written).await, "0");
+    // two logins with one user_id are one person
+    let world = stage.gate.world().current();
+    let held = |login: &str| world.directory.principal(login).unwrap().held.records.len();
+    assert_eq!((held("chloe"), held("alice"), held("alice_too")), (1, 0, 0));
+    // what somebody else shares with the team is hers as well
+    let operator = "INSERT INTO rowgate.rights (kind, team, table_name, record) VALUES ('share', '14', 'notes', '{1}')";
+    stage.gate.change(&stage.owner, operator).await;
+    assert_eq!(one(&alice, shown).await, "1");
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_is_shared_as_long_as_whoever_shares_it_views_it() {
+    let stage = Stage::of_notes(
+        "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer); INSERT INTO notes VALUES (1, 36), (2, 36)",
+    )
+    .await;
+    let (chloe, desk) = (stage.login("chloe").await, stage.desk("alice").await);
+    let shown = async || one(&chloe, "SELECT count(*) FROM notes").await;
+    for id in [1, 2] {
+        desk.batch_execute(&format!("SHARE notes {id} WITH chloe"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(shown().await, "2");
+    // another row by the key of one that is no more
+    let made = "DELETE FROM notes WHERE id = 2; INSERT INTO notes VALUES (2, 40)";
+    stage.owner.batch_execute(made).await.unwrap();
+    assert_eq!(shown().await, "1");
+    let handed_over = async |to: i32| {
+        let update = format!("UPDATE notes SET owner_id = {to} WHERE id = 1");
+        stage.owner.batch_execute(&update).await.unwrap();
+    };
+    handed_over(40).await;
+    assert_eq!(shown().await, "0");
+    handed_over(36).await;
+    assert_eq!(shown().await, "1");
+    // what she sees for a time is not hers to share on, and what somebody suspended shares rests
+    for (right, left) in [
+        ("'role', 'alice', 'sales_manager', now() + '1 hour'", "1"),
+        ("'suspension', 'alice', NULL, NULL", "0"),
+    ] {
+        let give = format!("INSERT INTO rowgate.rights (kind, login, role, until) VALUES ({right})");
+        stage.gate.change(&stage.owner, &give).await;
+        assert_eq!(shown().await, left, "{right}");
+    }
     stage.gate.stop().await;
 }

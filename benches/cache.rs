@@ -90,7 +90,7 @@ fn benches(criterion: &mut Criterion) {
         (judged, who.asked())
     };
     for text in &texts[..3] {
-        if let Found::Nothing(shape) = cache.find(&ask(text)) {
+        if let Found::Nothing(shape) = cache.find(&ask(text), &mut None) {
             let (judged, asked) = judge(text);
             let judged = Arc::new(judged);
             cache.keep(&ask(text), &asked, &judged);
@@ -104,7 +104,7 @@ fn benches(criterion: &mut Criterion) {
     group.bench_function("judged", |b| b.iter(|| black_box(judge(black_box(&texts[0])))));
     group.bench_function("found by text", |b| {
         b.iter(|| {
-            let found = cache.find(black_box(&ask(&texts[0])));
+            let found = cache.find(black_box(&ask(&texts[0])), &mut None);
             assert!(matches!(found, Found::Judged(_)));
             found
         });
@@ -112,7 +112,15 @@ fn benches(criterion: &mut Criterion) {
     let mut next = texts.iter().skip(3).cycle();
     group.bench_function("found by shape", |b| {
         b.iter(|| {
-            let found = cache.find(black_box(&ask(next.next().unwrap())));
+            let found = cache.find(black_box(&ask(next.next().unwrap())), &mut None);
+            assert!(matches!(found, Found::Filled(..)));
+            found
+        });
+    });
+    let mut last = None;
+    group.bench_function("of the shape that came last", |b| {
+        b.iter(|| {
+            let found = cache.find(black_box(&ask(next.next().unwrap())), &mut last);
             assert!(matches!(found, Found::Filled(..)));
             found
         });

@@ -7,6 +7,7 @@
 //!
 //! Texts that come with other literals each time are found by their shape (`shapes`).
 
+mod last;
 mod shapes;
 
 use super::{Judgement, SessionView};
@@ -15,6 +16,7 @@ use crate::sql::shape::Shape;
 use crate::world::World;
 use crate::world::standing::{Fact, Known, Question, Standing};
 use arc_swap::ArcSwap;
+pub use last::Last;
 use quick_cache::sync::Cache as Store;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use shapes::{Shaped, Template};
@@ -58,7 +60,7 @@ pub struct Ask<'a> {
     /// The world.
     pub world: &'a World,
     /// The person under that world.
-    pub standing: &'a Standing,
+    pub standing: &'a Arc<Standing>,
 }
 
 impl Ask<'_> {
@@ -363,15 +365,23 @@ impl<V: Weigh, M: Default> Cache<V, M> {
         Self { store, counters }
     }
 
-    /// What a text was judged to be, for this person or for one of whom the same holds.
-    pub fn find(&self, ask: &Ask<'_>) -> Found<V, M> {
+    /// What a text was judged to be, for this person or for one of whom the same holds. `last` is what the session's
+    /// text before was filled into, if it was.
+    pub fn find(&self, ask: &Ask<'_>, last: &mut Option<Last<M>>) -> Found<V, M> {
         let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        if let Some((judgement, memo)) = last.as_ref().and_then(|last| last.filled(ask)) {
+            count(&self.counters.shape_hits);
+            return Found::Filled(judgement, memo);
+        }
         if let Some(value) = self.judged(ask) {
             count(&self.counters.hits);
             return Found::Judged(value);
         }
         let shape = self.store.as_ref().and_then(|_| Shape::of(ask.text));
-        if let Some((judgement, memo)) = shape.as_ref().and_then(|shape| self.filled(ask, shape)) {
+        if let Some(template) = shape.as_ref().and_then(|shape| self.template(ask, shape))
+            && let Some((judgement, memo)) = template.of_text(ask.text)
+        {
+            *last = Some(Last::new(ask, template));
             count(&self.counters.shape_hits);
             return Found::Filled(judgement, memo);
         }

@@ -3,7 +3,7 @@
 use super::{End, Session};
 use crate::audit::{Common, StatementText};
 use crate::backend::carried::Digest;
-use crate::gate::cache::{Ask, Bounds, Cache, Counters, Found, Weigh};
+use crate::gate::cache::{self, Ask, Bounds, Cache, Counters, Found, Weigh};
 use crate::gate::{self, Effect, Judged, Judgement, SessionView, acting};
 use crate::identity::Principal;
 use crate::net::Fields;
@@ -151,6 +151,9 @@ impl Judgements {
         self.0.entries()
     }
 }
+
+/// What a session's text before was filled into.
+pub(super) type Last = cache::Last<Common>;
 
 /// A judgement with what was asked about the person for it.
 type Told = (Judgement, Vec<(Question, Fact)>);
@@ -331,7 +334,7 @@ impl Session<'_> {
             standing: &standing,
         };
         let cache = &self.shared.judgements.0;
-        let known = match cache.find(&ask) {
+        let known = match cache.find(&ask, &mut self.last) {
             Found::Judged(known) => Ok(known),
             Found::Filled(judgement, audit) => Ok(Arc::new(self.made(text, types, view, (judgement, audit)))),
             Found::Nothing(shape) => Err(shape),

@@ -260,6 +260,7 @@ async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn) -> Opti
         copying: false,
         enclosure: None,
         standing: None,
+        last: None,
         overtaken: None,
         registration,
         number: person.session,

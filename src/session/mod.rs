@@ -130,6 +130,8 @@ struct Session<'s> {
     copying: bool,
     /// What judgements may ask of the person, once it was needed.
     standing: Option<std::sync::Arc<crate::world::standing::Standing>>,
+    /// What its last text was filled into, if it was.
+    last: Option<judging::Last>,
     person: crate::audit::Person,
     /// Where cancel requests for this session go.
     registration: cancel::Registration,

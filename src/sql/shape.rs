@@ -5,6 +5,7 @@
 //! whole. What PostgreSQL's scanner makes of a text that has one is the same for all texts of this shape.
 
 pub mod free;
+pub mod outline;
 pub mod probe;
 
 use std::ops::Range;

@@ -145,12 +145,17 @@ impl World {
 impl Standing {
     /// Is it this person's under this world?
     pub fn is_of(&self, who: &Arc<Principal>, world: &World) -> bool {
-        self.world == world.standings.world && Arc::ptr_eq(&self.who, who)
+        self.is_under(world) && Arc::ptr_eq(&self.who, who)
+    }
+
+    /// Is it of this world?
+    pub fn is_under(&self, world: &World) -> bool {
+        self.world == world.standings.world
     }
 
     /// The answers about this person, those to `questions` among them. `None` if it belongs to another world.
     pub fn told(&self, questions: &[Question], world: &World) -> Option<Guard<Arc<Known>>> {
-        if self.world != world.standings.world {
+        if !self.is_under(world) {
             return None;
         }
         let known = self.known.load();
@@ -197,7 +202,7 @@ impl<'w> Asker<'w> {
 
     /// Asks about the person of this standing, under this world whatever the standing is from.
     pub fn about(world: &'w World, standing: &Arc<Standing>) -> Self {
-        let is_current = standing.world == world.standings.world;
+        let is_current = standing.is_under(world);
         Self {
             world,
             standing: if is_current {

@@ -2,7 +2,7 @@
 //! with people who differ in one thing each, and with many threads, few places and worlds that change meanwhile.
 
 use crate::support::{Database, shipped, stages};
-use rowgate::gate::cache::{Ask, Bounds, Cache, Found};
+use rowgate::gate::cache::{Ask, Bounds, Cache, Found, Last};
 use rowgate::gate::{self, Judgement, SessionView};
 use rowgate::identity::{Attribute, Principal};
 use rowgate::refusal::Refusal;
@@ -106,8 +106,13 @@ fn judge(ask: &Ask<'_>, who: &Arc<Principal>) -> (Result<Judgement, Refusal>, As
 type Asked = Vec<(rowgate::world::standing::Question, rowgate::world::standing::Fact)>;
 
 /// Looks a text up for somebody; what is not found is judged and kept. Was it found?
-fn find_or_keep(cache: &Cache<Judgement, ()>, ask: &Ask<'_>, who: &Arc<Principal>) -> Option<(Arc<Judgement>, bool)> {
-    let shape = match cache.find(ask) {
+fn find_or_keep(
+    cache: &Cache<Judgement, ()>,
+    ask: &Ask<'_>,
+    last: &mut Option<Last<()>>,
+    who: &Arc<Principal>,
+) -> Option<(Arc<Judgement>, bool)> {
+    let shape = match cache.find(ask, last) {
         Found::Judged(found) => return Some((found, true)),
         Found::Filled(judgement, _) => return Some((Arc::new(judgement), true)),
         Found::Nothing(shape) => shape,
@@ -141,6 +146,8 @@ async fn what_is_found_is_what_would_be_judged() {
         })
     });
     let (mut found, mut shared) = (0, 0);
+    // one for all, as no session would have it
+    let mut last = None;
     for text in TEXTS {
         for view in &views {
             let mut first: HashMap<usize, String> = HashMap::new();
@@ -154,7 +161,7 @@ async fn what_is_found_is_what_would_be_judged() {
                     standing: &standing,
                 };
                 let (fresh, _) = judge(&ask, who);
-                match find_or_keep(&cache, &ask, who) {
+                match find_or_keep(&cache, &ask, &mut last, who) {
                     Some((judged, hit)) => {
                         assert_eq!(*judged, fresh.unwrap(), "{text} for {who:?}");
                         found += usize::from(hit);
@@ -264,6 +271,7 @@ async fn nobody_is_given_the_text_of_somebody_else() {
                             random ^= random << 17;
                             usize::try_from(random >> 11).unwrap() % below
                         };
+                        let mut last = None;
                         for _ in 0..TIMES / THREADS {
                             let world = handle.current();
                             let people: Vec<_> = world.directory.people().collect();
@@ -278,7 +286,7 @@ async fn nobody_is_given_the_text_of_somebody_else() {
                                 world: &world,
                                 standing: &standing,
                             };
-                            let given = find_or_keep(cache, &ask, who);
+                            let given = find_or_keep(cache, &ask, &mut last, who);
                             let wanted = &expected[(usize::try_from(world.generation).unwrap() - 1) % 2];
                             let wanted = &wanted[&(who.login.clone(), text)];
                             hits.fetch_add(usize::from(given.as_ref().is_some_and(|g| g.1)), Ordering::Relaxed);
@@ -318,6 +326,7 @@ async fn a_standing_of_another_world_is_not_asked() {
         entries: 100,
     });
     let old = one.standing(who);
+    let mut last = None;
     let ask = |world| Ask {
         text,
         types: &[],
@@ -325,9 +334,9 @@ async fn a_standing_of_another_world_is_not_asked() {
         world,
         standing: &old,
     };
-    assert!(!find_or_keep(&cache, &ask(&one), who).unwrap().1);
-    assert!(find_or_keep(&cache, &ask(&one), who).unwrap().1);
-    let found = cache.find(&ask(&two));
+    assert!(!find_or_keep(&cache, &ask(&one), &mut last, who).unwrap().1);
+    assert!(find_or_keep(&cache, &ask(&one), &mut last, who).unwrap().1);
+    let found = cache.find(&ask(&two), &mut last);
     assert!(matches!(found, Found::Nothing(_)), "even under the same generation");
     let asker = Asker::about(&two, &old);
     let judged = gate::judge_as(text, &asker, &view, &[], &two).unwrap();

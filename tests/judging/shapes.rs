@@ -205,6 +205,8 @@ async fn what_is_filled_in_is_what_would_be_judged() {
     });
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let mut filled: BTreeMap<&str, usize> = BTreeMap::new();
+    // one for all, as no session would have it
+    let mut last = None;
     for form in FORMS {
         for _ in 0..ROUNDS {
             let text = text(form, &mut random);
@@ -217,7 +219,7 @@ async fn what_is_filled_in_is_what_would_be_judged() {
                 world: &world,
                 standing: &standing,
             };
-            match cache.find(&ask) {
+            match cache.find(&ask, &mut last) {
                 Found::Judged(found) => assert_eq!(judge(&text, &ask, who).unwrap().0, *found, "{text}"),
                 Found::Filled(found, common) => {
                     let fresh = judge(&text, &ask, who).unwrap_or_else(|| panic!("refused: {text}"));
@@ -268,7 +270,7 @@ fn third(world: &World, login: &str, form: &str, literals: [&str; 3]) -> Option<
             world,
             standing: &standing,
         };
-        match cache.find(&ask) {
+        match cache.find(&ask, &mut None) {
             Found::Filled(judgement, _) => return Some(judgement),
             Found::Judged(_) => panic!("the texts differ"),
             Found::Nothing(shape) => {

@@ -7,6 +7,7 @@
 
 use super::{Ask, Cache, Entry, Key, Sought, Weigh};
 use crate::gate::{Judged, Judgement};
+use crate::sql::shape::outline::Outline;
 use crate::sql::shape::probe::Probe;
 use crate::sql::shape::{Class, Shape, free};
 use crate::sql::verify;
@@ -31,18 +32,17 @@ impl Shaped {
         }
     }
 
-    fn values<'t>(&'t self, shape: &'t Shape, text: &'t str, free: bool) -> impl Iterator<Item = &'t str> + 't {
+    fn values<'t>(&self, literals: impl Iterator<Item = &'t str>, free: bool) -> impl Iterator<Item = &'t str> {
         let wanted = self.free.iter().map(move |is_free| *is_free == free);
-        shape
-            .texts(text)
+        literals
             .zip(wanted)
             .filter(|(_, wanted)| *wanted)
             .map(|(value, _)| value)
     }
 
     /// The literals that texts which share a judgement have in common.
-    pub(super) fn pinned<'t>(&'t self, shape: &'t Shape, text: &'t str) -> impl Iterator<Item = &'t str> + 't {
-        self.values(shape, text, false)
+    pub(super) fn pinned<'t>(&self, shape: &'t Shape, text: &'t str) -> impl Iterator<Item = &'t str> {
+        self.values(shape.texts(text), false)
     }
 
     fn all_free(&self) -> bool {
@@ -56,14 +56,49 @@ pub(super) struct Template<M> {
     text: verify::Template,
     statements: Arc<[Judged]>,
     memo: Arc<M>,
+    outline: Outline,
+    shaped: Arc<Shaped>,
+    /// The values of the literals that are not free.
+    pinned: Box<[Box<str>]>,
+}
+
+impl<M> Template<M> {
+    /// The judgement of a text of which these are the literals, all of them.
+    fn fill(&self, literals: &[&str]) -> Option<(Judgement, Arc<M>)> {
+        let text = if self.pinned.is_empty() {
+            self.text.fill(literals)
+        } else {
+            let free: Vec<&str> = self.shaped.values(literals.iter().copied(), true).collect();
+            self.text.fill(&free)
+        };
+        let judgement = Judgement {
+            text: text?,
+            statements: Arc::clone(&self.statements),
+        };
+        Some((judgement, Arc::clone(&self.memo)))
+    }
+
+    /// The judgement of a text, if it is of this shape and has the same values where they matter.
+    pub(super) fn of_text(&self, text: &str) -> Option<(Judgement, Arc<M>)> {
+        let literals = self.outline.literals(text)?;
+        let mut pinned = self.shaped.values(literals.iter().copied(), false);
+        let same = self.pinned.is_empty() || pinned.by_ref().eq(self.pinned.iter().map(AsRef::as_ref));
+        if same { self.fill(&literals) } else { None }
+    }
+
+    fn bytes(&self) -> u64 {
+        let own = self.text.heap_bytes() + self.outline.heap_bytes() + size_of_val(&*self.pinned);
+        let values: usize = self.pinned.iter().map(|v| v.len()).sum();
+        u64::try_from(own + values).unwrap_or(u64::MAX / 4)
+    }
 }
 
 /// Judges a text and says what was asked for it.
 pub type Judge<'j> = &'j dyn Fn(&str) -> Option<(Judgement, Vec<(Question, Fact)>)>;
 
 impl<V: Weigh, M: Default> Cache<V, M> {
-    /// The judgement of a text by that of others of its shape.
-    pub(super) fn filled(&self, ask: &Ask<'_>, shape: &Shape) -> Option<(Judgement, Arc<M>)> {
+    /// What a text of this shape is filled into.
+    pub(super) fn template(&self, ask: &Ask<'_>, shape: &Shape) -> Option<Arc<Template<M>>> {
         let store = self.store.as_ref()?;
         let Some(Entry::Shaped(shaped)) = store.get(&ask.key(Some(shape))) else {
             return None;
@@ -73,15 +108,10 @@ impl<V: Weigh, M: Default> Cache<V, M> {
             literals: shape,
             text: ask.text,
         };
-        let Entry::Template(template, _) = self.found_as(ask, &key)? else {
-            return None;
-        };
-        let literals: Vec<&str> = shaped.values(shape, ask.text, true).collect();
-        let judgement = Judgement {
-            text: template.text.fill(&literals)?,
-            statements: Arc::clone(&template.statements),
-        };
-        Some((judgement, Arc::clone(&template.memo)))
+        match self.found_as(ask, &key)? {
+            Entry::Template(template, _) => Some(template),
+            _ => None,
+        }
     }
 
     /// Learns from a text that was judged by itself: notes that its shape came, or makes what later ones are filled
@@ -123,9 +153,9 @@ impl<V: Weigh, M: Default> Cache<V, M> {
             None => return store.insert(owned(), Entry::Seen),
             Some(_) => return,
         }
-        match template(ask.text, shape, &shaped.free, judgement, asked, judge) {
+        match template(ask.text, shape, &shaped, judgement, asked, judge) {
             Some(template) => {
-                let bytes = judgement.bytes() + u64::try_from(template.text.heap_bytes()).unwrap_or(u64::MAX / 4);
+                let bytes = judgement.bytes() + template.bytes();
                 self.keep_as(&sought, owned, asked, Entry::Template(Arc::new(template), bytes));
             }
             None => store.insert(owned(), Entry::Single),
@@ -137,24 +167,19 @@ impl<V: Weigh, M: Default> Cache<V, M> {
 fn template<M: Default>(
     text: &str,
     shape: &Shape,
-    free: &[bool],
+    shaped: &Arc<Shaped>,
     judgement: &Judgement,
     asked: &[(Question, Fact)],
     judge: Judge<'_>,
 ) -> Option<Template<M>> {
-    let probe = Probe::of(text, shape, free)?;
+    let probe = Probe::of(text, shape, &shaped.free)?;
     if Shape::of(&probe.text)?.blank != shape.blank {
         return None;
     }
     let (tried, asked_then) = judge(&probe.text)?;
-    let literals = shape
-        .literals
-        .iter()
-        .zip(free)
-        .filter(|(_, free)| **free)
-        .map(|(l, _)| l);
-    let classes: Vec<Class> = literals.clone().map(|l| l.class).collect();
-    let values: Vec<&str> = literals.filter_map(|l| text.get(l.at.clone())).collect();
+    let classes = shape.literals.iter().zip(&shaped.free);
+    let classes: Vec<Class> = classes.filter(|(_, free)| **free).map(|(l, _)| l.class).collect();
+    let values: Vec<&str> = shaped.values(shape.texts(text), true).collect();
     let made = verify::Template::of(&probe.text, &tried.text, probe.places, classes)?;
     let same = tried.statements == judgement.statements
         && asked_then == asked
@@ -163,5 +188,8 @@ fn template<M: Default>(
         text: made,
         statements: Arc::clone(&judgement.statements),
         memo: Arc::default(),
+        outline: Outline::of(shape),
+        shaped: Arc::clone(shaped),
+        pinned: shaped.pinned(shape, text).map(Box::from).collect(),
     })
 }

@@ -415,6 +415,7 @@ impl Session<'_> {
         if self.queue.is_empty() && std::mem::take(&mut self.state.unlistens) {
             self.state.bound.remove(&Bound::Listen);
         }
+        self.state.limits_changed |= std::mem::take(&mut self.state.limits_in_transaction);
         if self.state.touched {
             self.state.touched = false;
             self.state.stale = true;
@@ -443,6 +444,7 @@ impl Session<'_> {
             Effect::Schema => self.shared.world.request_refresh(),
             Effect::Transaction => {
                 self.state.unlistens &= !tag.starts_with(b"ROLLBACK");
+                self.state.limits_changed |= self.state.limits_in_transaction && tag.starts_with(b"ROLLBACK");
                 if self.state.touched && (tag.starts_with(b"ROLLBACK") || tag.starts_with(b"COMMIT")) {
                     self.state.stale = true;
                 }

@@ -2,7 +2,6 @@
 
 use super::judging::Verdict;
 use super::{End, Session};
-use crate::gate::Verified;
 use crate::gate::acting::NAMES;
 use crate::name::{quote_ident, quote_literal, split_identifiers};
 use crate::net::Fields;
@@ -58,7 +57,7 @@ impl Session<'_> {
                         return Err(End::Upstream(fields));
                     }
                     self.state.stale |= name == "search_path";
-                    self.state.settings.push((name, verified));
+                    self.state.settings.push((name, value));
                 }
                 Verdict::Refused(_) if IGNORED.contains(&name.as_str()) => {}
                 Verdict::Refused(mut refusal) => {
@@ -77,20 +76,28 @@ impl Session<'_> {
     }
 
     /// RESET ALL or DISCARD ALL went through, or the policy's limits are others now: what holds for the whole
-    /// session holds again.
+    /// session holds again, as far as the person may have it now.
     pub(super) async fn put_settings_in_force(&mut self) -> Result<Result<(), Fields>, End> {
         if let Err(fields) = self.put_limits_in_force().await? {
             return Ok(Err(fields));
         }
         self.state.limits_changed = false;
+        self.state.limits_in_transaction |= self.state.status != b'I' || self.state.segment_open;
         self.touch_settings();
         let (all, some) = (
             std::mem::take(&mut self.state.settings_lost),
             std::mem::take(&mut self.state.settings_reset),
         );
-        let settings: Vec<(String, Verified)> = self.state.settings.clone();
-        for (_, text) in settings.iter().filter(|(name, _)| all || some.contains(name)) {
-            if let Err(fields) = self.run_quietly(text).await? {
+        let view = std::sync::Arc::clone(&self.state.view);
+        for (name, value) in self.state.settings.clone() {
+            if !all && !some.contains(&name) {
+                continue;
+            }
+            // the rights may be others than at login, the person too: what they may not set stays at its limit
+            let Ok(judged) = self.judge_under(&set_statement(&name, &value), &[], &view).await else {
+                continue;
+            };
+            if let Err(fields) = self.run_quietly(&judged.judgement.text).await? {
                 self.state.settings_lost = true;
                 return Ok(Err(fields));
             }

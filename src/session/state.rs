@@ -39,6 +39,8 @@ pub(super) struct State {
     pub settings_lost: bool,
     /// The policy's limits for this person have changed and must be put in force.
     pub limits_changed: bool,
+    /// They were put in force in a transaction that is open: its end may have undone that.
+    pub limits_in_transaction: bool,
     /// `I`, `T` or `E`, as the last ReadyForQuery said.
     pub status: u8,
     /// Messages of the extended protocol were sent since the last Sync or Query.
@@ -60,8 +62,8 @@ pub(super) struct State {
     pub settings_touched: bool,
     /// Statements that stand on the connection under the client's own names.
     pub stand_ins: BTreeMap<Box<str>, Digest>,
-    /// What the client asked for in its startup packet, judged.
-    pub settings: Vec<(String, crate::gate::Verified)>,
+    /// What the client asked for in its startup packet and got: names and values.
+    pub settings: Vec<(String, String)>,
     /// Those of them that a RESET has taken away.
     pub settings_reset: Vec<String>,
 }
@@ -92,6 +94,7 @@ impl State {
             touched: false,
             settings_lost: false,
             limits_changed: false,
+            limits_in_transaction: false,
             status: b'I',
             segment_open: false,
             executes: 0,

@@ -122,3 +122,68 @@ async fn what_waits_behind_a_lock_does_not_keep_a_right() {
         gate.stop().await;
     }
 }
+
+const LIMITED: &str = "[rights.limits]\nstatement_timeout = \"30s\"\nwork_mem = \"64MB\"\n";
+const GENEROUS: (&str, &str) = (
+    "roles/generous.toml",
+    "title = \"Generous\"\n[rights.limits]\nstatement_timeout = \"600s\"\nwork_mem = \"1GB\"\n",
+);
+const GENEROSITY: &str =
+    "INSERT INTO rowgate.rights (kind, login, role, until) VALUES ('role', 'alice', 'generous', now() + '1 hour')";
+
+/// Limits that were others while a right held: no way back to them.
+#[tokio::test]
+async fn neither_rollback_nor_reset_brings_limits_back_that_have_ended() {
+    let database = Database::new().await;
+    let owner = prepared(&database).await;
+    let rep = format!("{}{LIMITED}", FILES[2].1);
+    let files = [FILES[0], FILES[1], (FILES[2].0, rep.as_str()), GENEROUS];
+    const SHOW: &str = "show statement_timeout";
+    for pool in ["", "[pool]\nmode = \"transaction\"\nsize = 6\n"] {
+        let gate = Gate::with(&database, &files, &format!("[rights]\n{pool}")).await;
+        gate.change(&owner, GENEROSITY).await;
+        let asked = [
+            ("database", database.name.as_str()),
+            ("options", "-c statement_timeout=500s"),
+        ];
+        let secret = data::password("alice");
+        let mut sessions = Vec::new();
+        for _ in 0..4 {
+            let session = Raw::login(gate.port(), "alice", &secret, &asked).await;
+            sessions.push(session.unwrap());
+        }
+        let [rolled_back, saved, pipeline, reset] = &mut sessions[..] else {
+            unreachable!()
+        };
+        rolled_back.query("begin").await;
+        saved.query("begin; savepoint s").await;
+        for session in [&mut *rolled_back, &mut *saved, &mut *pipeline, &mut *reset] {
+            assert_eq!(session.query(SHOW).await[1], "D 500s");
+        }
+        send(pipeline, &[&format!("P | {SHOW}"), "B |", "E", "H"]).await;
+        assert_eq!(pipeline.message().await.unwrap().0, b'1');
+        gate.change(&owner, "DELETE FROM rowgate.rights").await;
+        for session in [&mut *rolled_back, &mut *saved] {
+            assert_eq!(session.query(SHOW).await[1], "D 30s");
+        }
+        rolled_back.query("rollback").await;
+        saved.query("rollback to s").await;
+        for statement in ["reset all", "discard all"] {
+            reset.query(statement).await;
+            assert_eq!(reset.query(SHOW).await[1], "D 30s", "{statement}");
+        }
+        // an error takes back what was put in force behind it in the same segment
+        send(
+            pipeline,
+            &[&format!("P | {SHOW}"), "B |", "E", "P | select 1/0", "B |", "E", "S"],
+        )
+        .await;
+        pipeline.until_ready(1).await;
+        for session in [&mut *rolled_back, &mut *saved, &mut *pipeline] {
+            assert_eq!(session.query(SHOW).await[1], "D 30s");
+        }
+        saved.query("rollback").await;
+        assert_eq!(saved.query(SHOW).await[1], "D 30s");
+        gate.stop().await;
+    }
+}

@@ -108,7 +108,8 @@ pub struct Event<'a> {
     pub generation: u64,
     /// What was decided.
     pub decision: Decision,
-    /// The refusal's code; empty when it went through.
+    /// The refusal's code; empty when it went through; `broken-off` where the session ended before the statement had,
+    /// so that nobody knows whether it was done.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub code: &'a str,
     /// The statement.

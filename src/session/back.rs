@@ -273,6 +273,7 @@ impl Session<'_> {
         }
         run.statement += 1;
         run.rows = 0;
+        run.recorded |= !run.text.bypass && run.text.statement(run.statement).is_none();
         self.queue.put_front(Expect::Query(run));
         Ok(())
     }
@@ -289,10 +290,11 @@ impl Session<'_> {
             self.state.stale = true;
         }
         match self.queue.take_front() {
-            Some(Expect::Query(run)) => {
+            Some(Expect::Query(mut run)) => {
                 if !run.silenced {
                     let code = self.filter_run_error(&mut fields, &run);
                     self.record_error(&run, code, &fields);
+                    run.recorded = true;
                     fields.encode(b'E', &mut self.client.output);
                 }
                 self.queue.put_front(Expect::Query(run));

@@ -83,6 +83,8 @@ pub(super) struct Run {
     pub rows: u64,
     /// The client has had its error; nothing more of this run is relayed.
     pub silenced: bool,
+    /// All of it is in the audit.
+    pub recorded: bool,
     /// Its place among the person's running statements.
     #[expect(dead_code, reason = "held until the run is dropped")]
     pub counted: Option<Arc<Counted>>,
@@ -104,6 +106,7 @@ impl Run {
     /// Nothing more of it is relayed; of the result under way perhaps `none` was.
     pub fn silence(&mut self, none: bool) {
         self.silenced = true;
+        self.recorded = true;
         if none {
             self.rows = 0;
         }
@@ -312,6 +315,16 @@ impl Queue {
             }
         }
         Err(stood_for)
+    }
+
+    /// Takes out what was to be run and is not in the audit, in order; the queue is of no use afterwards.
+    pub fn unrecorded(&mut self) -> Vec<Run> {
+        let left = std::mem::take(&mut self.entries).into_iter();
+        left.filter_map(|entry| match entry {
+            Expect::Query(run) | Expect::Execute(run) => Some(*run).filter(|run| !run.recorded),
+            _ => None,
+        })
+        .collect()
     }
 
     pub fn has_sync(&self) -> bool {

@@ -440,6 +440,7 @@ impl Session<'_> {
             started,
             rows: 0,
             silenced: false,
+            recorded: false,
             counted,
         }
     }

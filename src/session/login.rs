@@ -340,11 +340,12 @@ impl Session<'_> {
     }
 
     /// Says why, and gives the connection back if it is in a known state.
-    async fn end(self, end: End) {
+    async fn end(mut self, end: End) {
         let idle =
             self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() && !self.state.segment_open;
         let waits = self.queue.len() > 1;
         let target = self.back.key();
+        self.record_broken_off();
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
         let reusable = idle && matches!(end, End::Client | End::Malformed(_) | End::Fatal(_));
         let Self {

@@ -9,6 +9,9 @@ use crate::refusal::Refusal;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The code of a statement of which nobody waited for the end.
+const BROKEN_OFF: &str = "broken-off";
+
 impl Session<'_> {
     /// The time, where a record is kept of how long statements take.
     pub(super) fn clock(&self) -> Option<Instant> {
@@ -86,13 +89,25 @@ impl Session<'_> {
         );
     }
 
+    /// The session ends before the database has said how these ended: they may have been done, or a part of them.
+    pub(super) fn record_broken_off(&mut self) {
+        for mut run in self.queue.unrecorded() {
+            self.record_run(&run, BROKEN_OFF, None);
+            let (rest, all) = (run.statement + 1, run.text.judgement.statements.len());
+            for statement in rest..all {
+                (run.statement, run.rows) = (statement, 0);
+                self.record_run(&run, BROKEN_OFF, None);
+            }
+        }
+    }
+
     fn record_run(&self, run: &Run, code: &str, sqlstate: Option<&str>) {
         if !self.shared.audit.is_on() {
             return;
         }
         let decision = match (code, run.text.bypass) {
-            ("", true) => Decision::Bypassed,
-            ("", false) => Decision::Allowed,
+            ("" | BROKEN_OFF, true) => Decision::Bypassed,
+            ("" | BROKEN_OFF, false) => Decision::Allowed,
             _ => Decision::Refused,
         };
         let shown = run.text.for_audit(self.shared.audit.config().literals);

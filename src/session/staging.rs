@@ -65,9 +65,6 @@ impl Session<'_> {
         self.command(&staged.insert.text);
         self.command(&staged.drop);
         self.back.flush();
-        let Some(Expect::Execute(run)) = self.queue.pop() else {
-            return Err(End::Broken("it lost a COPY".to_owned()));
-        };
         let mut tags: Vec<Vec<u8>> = Vec::new();
         while tags.len() < 3 {
             let message = frame::take(self.back.input(), |_| LONGEST).map_err(|e| End::Broken(e.to_string()))?;
@@ -90,6 +87,7 @@ impl Session<'_> {
                         fields.remove(b'W');
                         fields.remove(b'P');
                     }
+                    let run = self.take_copy()?;
                     self.staged_failed(&run, fields);
                     return Ok(());
                 }
@@ -98,12 +96,21 @@ impl Session<'_> {
         }
         let stored = tags.get(1).and_then(|tag| tag.strip_prefix(b"INSERT 0 "));
         let tag = [b"COPY ", stored.unwrap_or(b"0\0")].concat();
+        let run = self.take_copy()?;
         self.record_end(&run);
         self.relay(b'C', &tag);
         if run.as_query {
             self.end_query();
         }
         Ok(())
+    }
+
+    /// The COPY that has ended. Until then it stands in the queue, where it is found when the session ends before.
+    fn take_copy(&mut self) -> Result<Box<Run>, End> {
+        match self.queue.pop() {
+            Some(Expect::Execute(run)) => Ok(run),
+            _ => Err(End::Broken("it lost a COPY".to_owned())),
+        }
     }
 
     /// One command under a name that an earlier one may have left behind.

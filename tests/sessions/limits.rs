@@ -405,6 +405,72 @@ async fn the_audit_tells_who_did_what_without_constants() {
 }
 
 #[tokio::test]
+async fn whoever_breaks_off_leaves_a_record_of_what_they_asked_for() {
+    let database = Database::new().await;
+    let gate = gate(
+        &database,
+        REP,
+        "[audit]\noutput = \"file\"\nfile = \"DIR/audit.jsonl\"\n",
+    )
+    .await;
+    let much = "select repeat('x', 1000) from generate_series(1, 100000)";
+    let name = "select name from customers";
+    let ways: [(Vec<String>, &[&str]); 3] = [
+        (vec![format!("Q {much}; {name}")], &["select repe", "select repe"]),
+        (
+            vec![
+                format!("P | {much}"),
+                "B |".into(),
+                "E".into(),
+                format!("P | {name}"),
+                "B |".into(),
+                "E".into(),
+                "S".into(),
+            ],
+            &["select repe", "select name"],
+        ),
+        (
+            vec![
+                format!("P | {much}"),
+                "B |".into(),
+                "E".into(),
+                "S".into(),
+                format!("Q {name}"),
+            ],
+            &["select repe", "select name"],
+        ),
+    ];
+    for (messages, _) in &ways {
+        let mut raw = login(&gate, &database, "alice").await;
+        let bytes: Vec<u8> = messages.iter().flat_map(|m| command(m).to_vec()).collect();
+        raw.send(&bytes).await;
+        while raw.message().await.unwrap().0 != b'D' {}
+        socket2::SockRef::from(&raw.socket)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    }
+    let files = gate.stopped().await;
+    let text = std::fs::read_to_string(files.path().join("audit.jsonl")).unwrap();
+    let lines = text
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let mut sessions: std::collections::BTreeMap<u64, Vec<String>> = std::collections::BTreeMap::new();
+    for line in lines.filter(|l| l["event"] == "statement") {
+        assert_eq!(
+            (line["decision"].as_str(), line["code"].as_str()),
+            (Some("allowed"), Some("broken-off"))
+        );
+        let statement = line["statement"].as_str().unwrap().chars().take(11).collect::<String>();
+        sessions
+            .entry(line["session"].as_u64().unwrap())
+            .or_default()
+            .push(statement.trim().to_owned());
+    }
+    let wanted: Vec<Vec<&str>> = ways.iter().map(|(_, wanted)| wanted.to_vec()).collect();
+    assert_eq!(sessions.into_values().collect::<Vec<_>>(), wanted);
+}
+
+#[tokio::test]
 async fn a_required_audit_that_cannot_be_written_stops_statements() {
     let database = Database::new().await;
     let gate = gate(

@@ -15,7 +15,7 @@ pub use build::StartError;
 pub use listen::DIRECTORY_CHANNEL;
 
 use crate::rights::Watch;
-use crate::rights::desk::Desk;
+use crate::rights::desk::{Desk, Turns};
 use crate::world::WorldHandle;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::path::PathBuf;
@@ -80,6 +80,7 @@ impl Source {
             watch,
             upstream,
             world: world.clone(),
+            turns: Turns::default(),
         })
     }
 

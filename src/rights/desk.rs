@@ -2,6 +2,7 @@
 
 mod asking;
 mod sharing;
+mod turns;
 
 use super::language::{self, Command, Name, Target, Terms, Wrong};
 use super::may::Teller;
@@ -14,6 +15,7 @@ use crate::refusal::{Refusal, SqlState};
 use crate::world::{World, WorldHandle};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+pub use turns::Turns;
 
 /// Where commands are carried out.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub struct Desk {
     pub upstream: Watch,
     /// The world.
     pub world: WorldHandle,
+    /// Whose turn it is.
+    pub turns: Turns,
 }
 
 /// What a command yields.
@@ -54,6 +58,7 @@ impl Desk {
     /// Carries out one command.
     pub async fn carry_out(&self, teller: &Teller, text: &str) -> Result<Answer, Refusal> {
         let command = language::command(text).map_err(syntax)?;
+        let turn = self.turns.take(&teller.name()).await?;
         let world = self.world.current();
         if let Command::Show(what) = &command {
             let mut line = None;
@@ -64,6 +69,7 @@ impl Desk {
         }
         let known = Arc::clone(&world.rights);
         let done = self.change(teller, &world, &command).await?;
+        drop(turn);
         if !matches!(command, Command::Request(..) | Command::Reject(..)) {
             self.in_force(&known).await;
         }

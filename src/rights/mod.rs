@@ -9,6 +9,7 @@ pub mod desk;
 mod find;
 pub mod force;
 pub mod language;
+mod listing;
 pub mod may;
 pub mod policies;
 pub mod read;

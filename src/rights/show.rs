@@ -2,12 +2,14 @@
 
 use super::desk::Answer;
 use super::language::{About, Name, Show};
+use super::listing::{self, Listing};
 use super::may::Teller;
 use super::schema::SchemaError;
 use super::{language, when, words};
 use crate::refusal::{Refusal, SqlState};
 use crate::world::World;
 use std::time::SystemTime;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
 /// Newest changes that one listing shows at most.
@@ -28,17 +30,15 @@ pub(super) async fn list(
     world: &World,
     what: &Show,
 ) -> Result<Answer, Refusal> {
-    let rows = match (what, client) {
-        (Show::Rights(about), Some(client)) => rights(client, teller, world, about.as_ref()).await?,
-        (Show::History(about), Some(client)) => history(client, teller, world, about.as_ref()).await?,
-        (Show::Requests, Some(client)) => requests(client, teller, world).await.map_err(failed)?,
-        (Show::PolicyChanges, Some(client)) => policy_changes(client, teller, world).await?,
-        (Show::People, _) => people(teller, world),
-        (Show::Policy, _) => {
-            let lines = teller.powers(world).into_iter();
-            lines.map(|line| line.map(Some).to_vec()).collect()
-        }
-        (Show::Help, _) => HELP.iter().map(|line| vec![Some((*line).to_owned())]).collect(),
+    let mut listing = Listing::of(teller);
+    match (what, client) {
+        (Show::Rights(about), Some(client)) => rights(&mut listing, client, teller, world, about.as_ref()).await?,
+        (Show::History(about), Some(client)) => history(&mut listing, client, teller, world, about.as_ref()).await?,
+        (Show::Requests, Some(client)) => requests(&mut listing, client, teller, world).await.map_err(failed)?,
+        (Show::PolicyChanges, Some(client)) => policy_changes(&mut listing, client, teller, world).await?,
+        (Show::People, _) => people(&mut listing, teller, world),
+        (Show::Policy, _) => listing.add_all(teller.powers(world).into_iter().map(|line| line.map(Some).to_vec())),
+        (Show::Help, _) => listing.add_all(HELP.iter().map(|line| vec![Some((*line).to_owned())])),
         (Show::Pools | Show::Rights(_) | Show::History(_) | Show::Requests | Show::PolicyChanges, _) => {
             let message = "there is nothing to show of this here";
             let refusal = Refusal::new("nothing-to-show", SqlState::FeatureNotSupported, message);
@@ -46,13 +46,8 @@ pub(super) async fn list(
                 refusal.hint("Connections are those of a running rowgate: SHOW POOLS in its database \"rowgate\".")
             );
         }
-    };
-    Ok(Answer {
-        tag: "SHOW".to_owned(),
-        notes: Vec::new(),
-        columns: what.columns(),
-        rows,
-    })
+    }
+    Ok(listing.answer(what))
 }
 
 impl Show {
@@ -105,49 +100,53 @@ fn names(keys: &[Name]) -> Vec<String> {
 }
 
 async fn rights(
+    listing: &mut Listing,
     client: &Client,
     teller: &Teller,
     world: &World,
     about: Option<&About>,
-) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+) -> Result<(), Refusal> {
     const SELECT: &str = "SELECT id, kind, login, team, delegator, until, reason, given_by, \
-        pg_catalog.to_jsonb(r)::text AS stored FROM rowgate.rights AS r WHERE (until IS NULL OR until > pg_catalog.now()) \
-        AND ($1::text IS NULL OR login = $1 OR delegator = $1) \
-        AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id";
+        (pg_catalog.to_jsonb(r) - 'reason')::text AS stored FROM rowgate.rights AS r \
+        WHERE (until IS NULL OR until > pg_catalog.now()) AND ($1::text IS NULL OR login = $1 OR delegator = $1) \
+        AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC";
     let (login, table, key) = asked(world, about)?;
-    let rows = client.query(SELECT, &[&login, &table, &key]).await.map_err(failed)?;
-    // a name that is nobody's is more likely written wrongly
-    if let Some(About::Person(name)) = about.filter(|_| rows.is_empty()) {
-        super::find::person(teller, world, name)?;
-    }
-    let mut listed = Vec::new();
-    for row in &rows {
-        let given_by: String = row.try_get("given_by").map_err(failed)?;
-        let text = |name: &str| row.try_get::<_, Option<String>>(name).map_err(failed);
+    let mut any = false;
+    let about_whom: [&(dyn ToSql + Sync); 3] = [&login, &table, &key];
+    let found = listing::each(client, SELECT, &about_whom, |row| {
+        any = true;
+        let given_by: String = row.try_get("given_by")?;
+        let text = |name: &str| row.try_get::<_, Option<String>>(name);
         let (login, delegator) = (text("login")?, text("delegator")?);
         let concerned = [&login, &delegator]
             .into_iter()
             .flatten()
             .any(|l| teller.may_see(world, l));
         if !concerned && !teller.is(&given_by) && matches!(teller, Teller::Person(_)) {
-            continue;
+            return Ok(true);
         }
         let who = match (login, text("team")?) {
             (Some(login), _) => Some(login),
             (None, team) => team.map(|t| format!("team {t}")),
         };
-        let until: Option<SystemTime> = row.try_get("until").map_err(failed)?;
-        listed.push(vec![
-            Some(row.try_get::<_, i64>("id").map_err(failed)?.to_string()),
+        let until: Option<SystemTime> = row.try_get("until")?;
+        Ok(listing.add(vec![
+            Some(row.try_get::<_, i64>("id")?.to_string()),
             text("kind")?,
             who,
             text("stored")?.map(|stored| words::given(&stored)),
             until.map(when::shown),
             text("reason")?,
             Some(given_by),
-        ]);
+        ]))
+    });
+    found.await.map_err(failed)?;
+    // a name that is nobody's is more likely written wrongly
+    if let Some(About::Person(name)) = about.filter(|_| !any) {
+        super::find::person(teller, world, name)?;
     }
-    Ok(listed)
+    listing.turn();
+    Ok(())
 }
 
 type Asked = (Option<String>, Option<String>, Option<Vec<String>>);
@@ -166,35 +165,32 @@ fn asked(world: &World, about: Option<&About>) -> Result<Asked, Refusal> {
 }
 
 async fn history(
+    listing: &mut Listing,
     client: &Client,
     teller: &Teller,
     world: &World,
     about: Option<&About>,
-) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+) -> Result<(), Refusal> {
     const SELECT: &str = "SELECT at, who, what, login, table_name, record, why, \
-        before::text AS before, after::text AS after, \
+        (before - 'reason')::text AS before, (after - 'reason')::text AS after, \
         coalesce(after, before) ->> 'delegator' AS delegator FROM rowgate.history \
         WHERE ($1::text IS NULL OR login = $1 OR coalesce(after, before) ->> 'delegator' = $1) \
         AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC LIMIT $4";
     let (login, table, key) = asked(world, about)?;
-    let rows = client
-        .query(SELECT, &[&login, &table, &key, &MOST])
-        .await
-        .map_err(failed)?;
-    let mut listed = Vec::new();
-    for row in &rows {
-        let text = |name: &str| row.try_get::<_, Option<String>>(name).map_err(failed);
+    let about_whom: [&(dyn ToSql + Sync); 4] = [&login, &table, &key, &MOST];
+    let found = listing::each(client, SELECT, &about_whom, |row| {
+        let text = |name: &str| row.try_get::<_, Option<String>>(name);
         let (who, login) = (text("who")?, text("login")?);
         let concerned = [&login, &text("delegator")?]
             .into_iter()
             .flatten()
             .any(|l| teller.may_see(world, l));
         if !concerned && !who.as_ref().is_some_and(|w| teller.is(w)) && matches!(teller, Teller::Person(_)) {
-            continue;
+            return Ok(true);
         }
-        let record: Option<Vec<String>> = row.try_get("record").map_err(failed)?;
-        listed.push(vec![
-            Some(when::shown(row.try_get("at").map_err(failed)?)),
+        let record: Option<Vec<String>> = row.try_get("record")?;
+        Ok(listing.add(vec![
+            Some(when::shown(row.try_get("at")?)),
             who,
             text("what")?,
             login,
@@ -203,51 +199,47 @@ async fn history(
             text("why")?,
             text("before")?.map(|before| words::kept(&before)),
             text("after")?.map(|after| words::kept(&after)),
-        ]);
-    }
-    listed.reverse();
-    Ok(listed)
+        ]))
+    });
+    found.await.map_err(failed)?;
+    listing.turn();
+    Ok(())
 }
 
 /// A line for each thing that a set changed. What other roles see is nobody's to read but theirs who see everything.
-async fn policy_changes(client: &Client, teller: &Teller, world: &World) -> Result<Vec<Vec<Option<String>>>, Refusal> {
-    const SELECT: &str = "SELECT at, hash, author, changes FROM (SELECT * FROM rowgate.policies ORDER BY id DESC LIMIT $1) AS last \
-         ORDER BY id";
+async fn policy_changes(listing: &mut Listing, client: &Client, teller: &Teller, world: &World) -> Result<(), Refusal> {
+    const SELECT: &str = "SELECT at, hash, author, changes FROM rowgate.policies ORDER BY id DESC LIMIT $1";
     if let Teller::Person(login) = teller
         && !world.directory.principal(login).is_some_and(|who| who.bypass)
     {
         let message = "permission denied: changes of policies are shown to roles with bypass = true";
         return Err(Refusal::forbidden("not-for-you", message));
     }
-    let mut listed = Vec::new();
-    for row in client.query(SELECT, &[&MOST]).await.map_err(failed)? {
-        let changes: Vec<String> = row.try_get("changes").map_err(failed)?;
-        for change in changes {
-            listed.push(vec![
-                Some(when::shown(row.try_get("at").map_err(failed)?)),
-                row.try_get("hash").map_err(failed)?,
-                row.try_get("author").map_err(failed)?,
-                Some(change),
-            ]);
-        }
-    }
-    Ok(listed)
+    let found = listing::each(client, SELECT, &[&MOST], |row| {
+        let at = when::shown(row.try_get("at")?);
+        let (hash, author): (Option<String>, Option<String>) = (row.try_get("hash")?, row.try_get("author")?);
+        let changes: Vec<String> = row.try_get("changes")?;
+        let line = |change| vec![Some(at.clone()), hash.clone(), author.clone(), Some(change)];
+        Ok(changes.into_iter().rev().all(|change| listing.add(line(change))))
+    });
+    found.await.map_err(failed)?;
+    listing.turn();
+    Ok(())
 }
 
 /// Open ones that whoever asks decides on, and their own.
-async fn requests(client: &Client, teller: &Teller, world: &World) -> Result<Vec<Vec<Option<String>>>, Error> {
+async fn requests(listing: &mut Listing, client: &Client, teller: &Teller, world: &World) -> Result<(), Error> {
     const SELECT: &str = "SELECT id, login, wanted, until, reason, state, decided_by FROM rowgate.requests \
-        WHERE state = 'open' OR asked_at > pg_catalog.now() - '30 days'::pg_catalog.interval ORDER BY id";
-    let mut listed = Vec::new();
-    for row in client.query(SELECT, &[]).await? {
+        WHERE state = 'open' OR asked_at > pg_catalog.now() - '30 days'::pg_catalog.interval ORDER BY id DESC";
+    let found = listing::each(client, SELECT, &[], |row| {
         let (login, wanted, state): (String, String, String) =
             (row.try_get("login")?, row.try_get("wanted")?, row.try_get("state")?);
         let decides = language::what(&wanted)
             .is_ok_and(|what| teller.may_decide(world, &login, &what, std::time::Duration::ZERO));
         if !teller.is(&login) && !decides {
-            continue;
+            return Ok(true);
         }
-        listed.push(vec![
+        Ok(listing.add(vec![
             Some(row.try_get::<_, i64>("id")?.to_string()),
             Some(login),
             Some(wanted),
@@ -255,27 +247,25 @@ async fn requests(client: &Client, teller: &Teller, world: &World) -> Result<Vec
             row.try_get("reason")?,
             Some(state),
             row.try_get("decided_by")?,
-        ]);
-    }
-    Ok(listed)
+        ]))
+    });
+    found.await?;
+    listing.turn();
+    Ok(())
 }
 
-fn people(teller: &Teller, world: &World) -> Vec<Vec<Option<String>>> {
-    let mut listed: Vec<Vec<Option<String>>> = world
-        .directory
-        .listed()
-        .filter(|p| teller.may_see(world, &p.login))
-        .map(|p| {
-            let is_suspended = world.directory.is_suspended(&p.login);
-            vec![
-                Some(p.login.clone()),
-                Some(world.directory.roles(&p.login).join(", ")),
-                is_suspended.then(|| "suspended".to_owned()),
-            ]
-        })
-        .collect();
-    listed.sort();
-    listed
+fn people(listing: &mut Listing, teller: &Teller, world: &World) {
+    let directory = &world.directory;
+    let mut seen: Vec<_> = directory.listed().filter(|p| teller.may_see(world, &p.login)).collect();
+    seen.sort_by(|a, b| a.login.cmp(&b.login));
+    listing.add_all(seen.into_iter().map(|p| {
+        let is_suspended = directory.is_suspended(&p.login);
+        vec![
+            Some(p.login.clone()),
+            Some(directory.roles(&p.login).join(", ")),
+            is_suspended.then(|| "suspended".to_owned()),
+        ]
+    }));
 }
 
 /// Those of these rights that somebody gave.

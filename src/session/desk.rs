@@ -1,21 +1,23 @@
 //! The database `rowgate`: commands of temporary rights, answered by rowgate itself in the simple and extended protocol.
 
 mod passwords;
+mod portals;
+mod telling;
 
 use super::alarm::Bell;
 use super::login::record_command;
+use super::pump::HIGH;
 use super::stay::Stay;
 use super::{End, Shared};
 use crate::audit::{Decision, Person};
-use crate::net::frame::{put, put_cstr};
-use crate::net::{Channel, Fields, frame};
+use crate::net::{Channel, frame};
 use crate::refusal::{Refusal, SqlState};
 use crate::rights::desk::{Answer, Desk};
 use crate::rights::language::{self, Command, Show};
 use crate::rights::may::Teller;
 use crate::wire::answer;
 use crate::wire::message::{ClientMessage, Target, Unreadable, body_limit};
-use bytes::{BufMut, BytesMut};
+use portals::Portal;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -23,11 +25,10 @@ use std::task::Poll;
 
 /// Its name.
 pub(super) const DATABASE: &str = "rowgate";
-/// Longest command, in bytes.
+/// Longest message, in bytes, beside what prepares a statement.
 const LONGEST: usize = 64 << 10;
 /// Most prepared statements, and most portals.
 const MOST: usize = 100;
-const TEXT_OID: u32 = 25;
 
 /// The desk, if this is the database that it stands in.
 pub(super) fn of<'s>(shared: &'s Shared, database: &str) -> Option<&'s Desk> {
@@ -43,16 +44,10 @@ struct Talk<'s> {
     person: Person,
     stay: Stay,
     bell: Arc<Bell>,
-    statements: HashMap<String, String>,
+    statements: HashMap<String, Arc<str>>,
     portals: HashMap<String, Portal>,
     /// Everything up to Sync is thrown away, after an error.
     skipping: bool,
-}
-
-struct Portal {
-    text: String,
-    /// The answer, once it was carried out, and how many of its rows were given.
-    answer: Option<(Answer, usize)>,
 }
 
 /// Serves somebody who has logged in, until they leave or are put out.
@@ -106,11 +101,13 @@ impl Talk<'_> {
         loop {
             self.still_in()?;
             let limit = |tag| body_limit(tag, LONGEST, LONGEST);
-            if let Some((tag, body)) = frame::take(&mut self.client.input, limit).map_err(End::Malformed)? {
+            // who reads no answers is heard no further
+            if self.client.output.len() < HIGH
+                && let Some((tag, body)) = frame::take(&mut self.client.input, limit).map_err(End::Malformed)?
+            {
                 self.message(tag, &body).await?;
                 continue;
             }
-            self.client.drain().await.map_err(|_| End::Client)?;
             if *self.shared.stop.borrow() {
                 return Err(End::Fatal(Refusal::new(
                     "stopped",
@@ -118,8 +115,15 @@ impl Talk<'_> {
                     "terminating connection due to administrator command",
                 )));
             }
+            let moved = async {
+                if self.client.has_output() {
+                    self.client.drain().await.is_ok()
+                } else {
+                    matches!(self.client.fill().await, Ok(count) if count > 0)
+                }
+            };
             tokio::select! {
-                filled = self.client.fill() => if !matches!(filled, Ok(count) if count > 0) {
+                goes_on = moved => if !goes_on {
                     return Err(End::Client);
                 },
                 () = poll_fn(|cx| if bell.has_rung(cx, &mut heard) { Poll::Ready(()) } else { Poll::Pending }) => {}
@@ -140,17 +144,21 @@ impl Talk<'_> {
     }
 
     async fn message(&mut self, tag: u8, body: &[u8]) -> Result<(), End> {
+        if self.skipping && !matches!(tag, b'S' | b'X') {
+            return Ok(());
+        }
         let message = match ClientMessage::decode(tag, body) {
             Ok(message) => message,
             Err(Unreadable::Malformed(error)) => return Err(End::Malformed(error)),
             Err(Unreadable::Refused(refusal)) => {
+                record_command(self.shared, &self.person, "rights", Decision::Refused, refusal.code, "");
                 self.refuse(&refusal, "", tag != b'Q');
+                if tag == b'Q' {
+                    answer::ready_for_query(&mut self.client.output, b'I');
+                }
                 return Ok(());
             }
         };
-        if self.skipping && !matches!(message, ClientMessage::Sync | ClientMessage::Terminate) {
-            return Ok(());
-        }
         match message {
             ClientMessage::Query(text) => {
                 match self.carry_out(text).await {
@@ -160,32 +168,13 @@ impl Talk<'_> {
                 self.skipping = false;
                 answer::ready_for_query(&mut self.client.output, b'I');
             }
-            ClientMessage::Parse { name, text, .. } => {
-                if self.statements.len() >= MOST && !self.statements.contains_key(name) {
-                    self.refuse(&too_many(), text, true);
-                } else {
-                    self.statements.insert(name.to_owned(), text.to_owned());
-                    self.say(b'1');
-                }
-            }
+            ClientMessage::Parse { name, text, .. } => self.parse(name, text),
             ClientMessage::Bind {
                 portal,
                 statement,
                 parameters,
                 ..
-            } => {
-                if !parameters.for_audit(1).is_empty() {
-                    let refusal = Refusal::unsupported("no-parameters", "commands of rowgate take no parameters");
-                    self.refuse(&refusal, "", true);
-                } else if self.portals.len() >= MOST && !self.portals.contains_key(portal) {
-                    self.refuse(&too_many(), "", true);
-                } else if let Some(text) = self.statements.get(statement).cloned() {
-                    self.portals.insert(portal.to_owned(), Portal { text, answer: None });
-                    self.say(b'2');
-                } else {
-                    self.refuse(&missing("prepared statement", statement), "", true);
-                }
-            }
+            } => self.bind(portal, statement, parameters.for_audit(1).is_empty()),
             ClientMessage::Describe(target) => self.describe(target),
             ClientMessage::Execute { portal, max_rows } => self.execute(portal, max_rows).await,
             ClientMessage::Close(target) => {
@@ -255,13 +244,8 @@ impl Talk<'_> {
             Ok(_) => (Decision::Allowed, ""),
             Err(refusal) => (Decision::Refused, refusal.code),
         };
-        // what may hold a password (psql's \\password sends a verifier) is not written down
-        let text = if passwords::is_mentioned(text) {
-            "PASSWORD"
-        } else {
-            text
-        };
-        record_command(self.shared, &self.person, event, decision, code, text);
+        let text = passwords::recorded(text, command.is_ok());
+        record_command(self.shared, &self.person, event, decision, code, &text);
         done
     }
 
@@ -290,147 +274,6 @@ impl Talk<'_> {
             rows: vec![row.map(Some).to_vec()],
         })
     }
-
-    fn describe(&mut self, target: Target<'_>) {
-        let (kind, name, text) = match target {
-            Target::Statement(name) => ("prepared statement", name, self.statements.get(name)),
-            Target::Portal(name) => ("portal", name, self.portals.get(name).map(|p| &p.text)),
-        };
-        let Some(text) = text else {
-            return self.refuse(&missing(kind, name), "", true);
-        };
-        let columns = match language::command(text) {
-            Ok(Command::Show(what)) => what.columns(),
-            _ => Vec::new(),
-        };
-        if matches!(target, Target::Statement(_)) {
-            put(&mut self.client.output, b't', |out| out.put_u16(0));
-        }
-        if columns.is_empty() {
-            self.say(b'n');
-        } else {
-            self.describe_rows(&columns);
-        }
-    }
-
-    async fn execute(&mut self, name: &str, max_rows: i32) {
-        let Some(portal) = self.portals.get(name) else {
-            return self.refuse(&missing("portal", name), "", true);
-        };
-        let text = portal.text.clone();
-        if portal.answer.is_none() {
-            match self.carry_out(&text).await {
-                Ok(answer) => {
-                    self.tell_notes(&answer);
-                    if let Some(portal) = self.portals.get_mut(name) {
-                        portal.answer = Some((answer, 0));
-                    }
-                }
-                Err(refusal) => return self.refuse(&refusal, &text, true),
-            }
-        }
-        let Some((answer, given)) = self.portals.get_mut(name).and_then(|p| p.answer.as_mut()) else {
-            return;
-        };
-        let most = usize::try_from(max_rows).ok().filter(|n| *n > 0).unwrap_or(usize::MAX);
-        let rows = answer.rows.iter().skip(*given).take(most);
-        let before = *given;
-        for row in rows {
-            tell_row(&mut self.client.output, row);
-            *given += 1;
-        }
-        if *given < answer.rows.len() {
-            put(&mut self.client.output, b's', |_| {});
-        } else {
-            let count = *given - before;
-            complete(&mut self.client.output, answer, count);
-        }
-    }
-
-    fn tell_all(&mut self, answer: &Answer) {
-        self.tell_notes(answer);
-        if !answer.columns.is_empty() {
-            self.describe_rows(&answer.columns);
-        }
-        for row in &answer.rows {
-            tell_row(&mut self.client.output, row);
-        }
-        complete(&mut self.client.output, answer, answer.rows.len());
-    }
-
-    fn tell_notes(&mut self, answer: &Answer) {
-        for note in &answer.notes {
-            Fields::new("NOTICE", "00000", note.as_str()).encode(b'N', &mut self.client.output);
-        }
-    }
-
-    fn describe_rows(&mut self, columns: &[&str]) {
-        put(&mut self.client.output, b'T', |out| {
-            out.put_u16(u16::try_from(columns.len()).unwrap_or(0));
-            for name in columns {
-                put_cstr(out, name);
-                out.put_u32(0);
-                out.put_u16(0);
-                out.put_u32(TEXT_OID);
-                out.put_i16(-1);
-                out.put_i32(-1);
-                out.put_u16(0);
-            }
-        });
-    }
-
-    fn say(&mut self, tag: u8) {
-        put(&mut self.client.output, tag, |_| {});
-    }
-
-    fn refuse(&mut self, refusal: &Refusal, text: &str, skip: bool) {
-        if let Some(log) = &refusal.log {
-            tracing::warn!(code = refusal.code, "{log}");
-        }
-        Fields::of_refusal("ERROR", refusal, Some(text)).encode(b'E', &mut self.client.output);
-        self.skipping = skip;
-    }
-}
-
-fn tell_row(out: &mut BytesMut, row: &[Option<String>]) {
-    put(out, b'D', |out| {
-        out.put_u16(u16::try_from(row.len()).unwrap_or(0));
-        for cell in row {
-            match cell {
-                None => out.put_i32(-1),
-                Some(text) => {
-                    out.put_i32(i32::try_from(text.len()).unwrap_or(0));
-                    out.put_slice(text.as_bytes());
-                }
-            }
-        }
-    });
-}
-
-fn complete(out: &mut BytesMut, answer: &Answer, rows: usize) {
-    if answer.tag.is_empty() {
-        return put(out, b'I', |_| {});
-    }
-    let tag = if answer.columns.is_empty() {
-        answer.tag.clone()
-    } else {
-        format!("{} {rows}", answer.tag)
-    };
-    put(out, b'C', |out| put_cstr(out, &tag));
-}
-
-fn missing(kind: &str, name: &str) -> Refusal {
-    let state = if kind == "portal" {
-        SqlState::InvalidCursorName
-    } else {
-        SqlState::InvalidSqlStatementName
-    };
-    Refusal::new("no-such-name", state, format!("{kind} \"{name}\" does not exist"))
-}
-
-fn too_many() -> Refusal {
-    let message = "this session has too many prepared statements or portals";
-    Refusal::new("too-many-names", SqlState::ConfigurationLimitExceeded, message)
 }
 
 fn put_out(code: &'static str, why: &str) -> End {

@@ -14,6 +14,7 @@ mod support;
 mod admin;
 mod cli;
 mod commands;
+mod desk;
 mod kinds;
 mod oracle;
 mod roles;

@@ -4,7 +4,7 @@ mod parse;
 mod words;
 
 pub use parse::{command, what};
-pub use words::{Token, Wrong, of_arguments, words};
+pub use words::{LONGEST, Token, Wrong, of_arguments, words};
 
 use crate::identity::held::Operation;
 use std::collections::BTreeSet;

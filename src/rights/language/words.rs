@@ -45,7 +45,7 @@ impl Wrong {
 const OF_WORDS: &str = "_@.-+:*/$";
 
 /// Longest command, in bytes: it is kept, and shown to others.
-const LONGEST: usize = 16 << 10;
+pub const LONGEST: usize = 16 << 10;
 
 /// Cuts a command into its words.
 pub fn words(text: &str) -> Result<Vec<Token>, Wrong> {

@@ -8,6 +8,7 @@ use crate::refusal::{Refusal, SqlState};
 use crate::rights::desk::Answer;
 use crate::rights::language;
 use crate::session::login::record_command;
+use std::borrow::Cow;
 
 impl Talk<'_> {
     /// `CHANGE PASSWORD TO '…'`: one's own, where rowgate keeps it.
@@ -67,7 +68,14 @@ impl Talk<'_> {
     }
 }
 
-/// May there be a password in a command, or the verifier that psql's `\password` sends?
-pub(super) fn is_mentioned(text: &str) -> bool {
-    text.to_ascii_lowercase().contains("password")
+/// A command as it is written down: whole if it was understood. Of another text, which may hold anybody's data or a password
+/// (psql's `\password` sends a verifier), the first word and the length.
+pub(super) fn recorded(text: &str, is_command: bool) -> Cow<'_, str> {
+    const LONGEST_WORD: usize = 20;
+    if is_command {
+        return Cow::Borrowed(text);
+    }
+    let letters = text.trim_start().chars().take_while(|c| c.is_ascii_alphabetic());
+    let word: String = letters.take(LONGEST_WORD).collect();
+    Cow::Owned(format!("{word} … ({} bytes)", text.len()))
 }

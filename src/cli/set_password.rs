@@ -42,7 +42,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         let by = arguments.by.or_else(|| std::env::var("USER").ok());
         let by = by.unwrap_or_else(|| "unknown".to_owned());
         let kept = Kept::open(&watch)?;
-        let changed = kept.change(config.passwords, &arguments.login, &password, &by).await;
+        let changed = kept
+            .change(config.passwords, &arguments.login, &password, &by, None)
+            .await;
         changed.map_err(|e| e.to_string())?;
         println!("the password of {} is set", arguments.login);
         Ok(())

@@ -39,6 +39,9 @@ pub enum KeptError {
     /// It is none that the rules take: what they say.
     #[error("{0}")]
     Refused(String),
+    /// Another one was set since this one was proved.
+    #[error("the password was changed meanwhile")]
+    Replaced,
     /// The schema cannot be asked.
     #[error("what logins are held to cannot be reached: {0}")]
     OutOfReach(String),
@@ -100,9 +103,17 @@ impl Kept {
         Ok(self.last(login, 1).await?.pop())
     }
 
-    /// Sets a login's password if the rules take it.
-    pub async fn change(&self, rules: PasswordRules, login: &str, password: &str, by: &str) -> Result<(), KeptError> {
-        let client = self.fit_client().await?;
+    /// Sets a login's password if the rules take it; gives its verifier. Whoever sets their own has proved the verifier
+    /// that it `replaces`, which has to be the one that counts still.
+    pub async fn change(
+        &self,
+        rules: PasswordRules,
+        login: &str,
+        password: &str,
+        by: &str,
+        replaces: Option<&str>,
+    ) -> Result<String, KeptError> {
+        let mut client = self.fit_client().await?;
         let former = self.last(login, rules.history).await?;
         let (whose, password) = (login.to_owned(), password.to_owned());
         // some ten milliseconds for each former one
@@ -116,9 +127,21 @@ impl Kept {
         });
         let made = made.await.map_err(|e| KeptError::OutOfReach(e.to_string()))?;
         let verifier: String = made.map_err(KeptError::Refused)?;
+        let change = client.transaction().await?;
+        let wait = "SELECT pg_catalog.pg_advisory_xact_lock(7305517, pg_catalog.hashtext($1))";
+        change.execute(wait, &[&login]).await?;
+        if let Some(replaces) = replaces {
+            let last = "SELECT verifier FROM rowgate.passwords_of($1, 1)";
+            let last = change.query_opt(last, &[&login]).await?;
+            let last: Option<String> = last.map(|row| row.try_get(0)).transpose()?;
+            if last.as_deref() != Some(replaces) {
+                return Err(KeptError::Replaced);
+            }
+        }
         let set = "SELECT rowgate.set_password($1, $2, $3)";
-        client.execute(set, &[&login, &verifier, &by]).await?;
-        Ok(())
+        change.execute(set, &[&login, &verifier, &by]).await?;
+        change.commit().await?;
+        Ok(verifier)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::refusal::{Refusal, SqlState};
 use crate::wire::answer;
 use crate::wire::startup::Startup;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longest message of a client that has not logged in.
@@ -36,6 +37,8 @@ struct Proved {
     until: Option<u64>,
     /// The server's last message, where the exchange has one.
     last: Option<String>,
+    /// The verifier of the password, where it was one that is kept.
+    password: Option<Arc<str>>,
     /// It is a password that has to be changed.
     is_over: bool,
 }
@@ -46,6 +49,7 @@ impl Proved {
             way,
             until: None,
             last: None,
+            password: None,
             is_over: false,
         }
     }
@@ -71,6 +75,7 @@ pub(super) async fn authenticate(
         way: Proof::Reject,
         program: None,
         certified: false,
+        password: None,
         must_change: false,
         until: None,
         doors: None,
@@ -180,6 +185,10 @@ pub(super) async fn authenticate(
     }
     let by_certificate = matches!(last.way, Proof::Certificate) || asked.certificate;
     stay.way = last.way;
+    // whoever may change it there
+    stay.password = last
+        .password
+        .filter(|_| super::desk::of(shared, &stay.database).is_some());
     stay.until = [last.until, certified_until.filter(|_| by_certificate)]
         .into_iter()
         .flatten()

@@ -201,7 +201,7 @@ impl Talk<'_> {
     }
 
     /// An empty command has no tag.
-    async fn carry_out(&self, text: &str) -> Result<Answer, Refusal> {
+    async fn carry_out(&mut self, text: &str) -> Result<Answer, Refusal> {
         let done = |tag: &str| {
             Ok(Answer {
                 tag: tag.to_owned(),

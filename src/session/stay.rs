@@ -26,6 +26,8 @@ pub(super) struct Stay {
     pub program: Option<Arc<str>>,
     /// They have a certificate of this login.
     pub certified: bool,
+    /// The verifier of the password that was proved, as it is kept.
+    pub password: Option<Arc<str>>,
     /// By a password that has to be changed first.
     pub must_change: bool,
     /// When that is over, in seconds since 1970.

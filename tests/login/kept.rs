@@ -240,3 +240,53 @@ async fn what_is_kept_is_asked_for_one_by_one() {
     assert!(tls("no-one", FIRST).await.starts_with("nobody may log in now"));
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn whoever_had_a_password_does_not_take_the_login_back() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let database = Database::new().await;
+    let place = place(&database, "[rights]\n");
+    prepared(&database).await;
+    let set = |password: &str| {
+        let (good, said) = set_password(place.path(), "alice", password);
+        assert!(good, "{said}");
+    };
+    set(FIRST);
+    let files = tempfile::tempdir().unwrap();
+    let lines = "[login]\nmethod = \"rowgate\"\nattempts = 1000\n[rights]\n";
+    let gate = tls_gate(&database, files.path(), lines).await;
+    let at = format!(
+        "host=localhost port={} user=alice dbname=rowgate sslmode=require",
+        gate.port()
+    );
+    let mut thief = tokio::process::Command::new("psql");
+    thief.args([at.as_str(), "-X", "-At", "-w"]);
+    thief.env("PGPASSWORD", FIRST).env("PGSSLROOTCERT", "/nonexistent");
+    thief.stdin(std::process::Stdio::piped());
+    thief
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut thief = thief.spawn().unwrap();
+    let mut says = thief.stdin.take().unwrap();
+    let mut hears = BufReader::new(thief.stdout.take().unwrap()).lines();
+    says.write_all(b"SHOW PEOPLE;\n").await.unwrap();
+    assert!(hears.next_line().await.unwrap().unwrap().starts_with("alice|"));
+    set(SECOND);
+    let take_back = format!("CHANGE PASSWORD TO '{THIRD}';\n");
+    says.write_all(take_back.as_bytes()).await.unwrap();
+    drop(says);
+    let said = thief.wait_with_output().await.unwrap().stderr;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let expected = "permission denied: your password was changed since you have logged in";
+    assert!(said.contains(expected), "{said}");
+    let own = psql_at(gate.port(), "rowgate", "alice");
+    assert!(own(FIRST, "SHOW HELP").await.contains(&denied("alice")));
+    // with the one that counts, as often as one likes
+    let twice = format!("CHANGE PASSWORD TO '{THIRD}'");
+    assert_eq!(own(SECOND, &twice).await, "CHANGE PASSWORD");
+    assert_eq!(
+        own(THIRD, "CHANGE PASSWORD TO 'thistle quorum lantern bay'").await,
+        "CHANGE PASSWORD"
+    );
+    gate.stop().await;
+}

@@ -54,6 +54,7 @@ async fn by_one_time_password(shared: &Shared, login: &str, secret: &str) -> Res
     let judged = factor::judge(shared, login, &known, (fits, code)).await?;
     Ok(judged.map(|()| Proved {
         is_over: stored.is_over,
+        password: stored.verifier.as_deref().map(Into::into),
         ..Proved::by(Proof::Clear(Clear::TOTP))
     }))
 }

@@ -55,6 +55,7 @@ pub(super) async fn by_scram(shared: &Shared, channel: &mut Channel, login: &str
         .map(|last| Proved {
             last: Some(last),
             is_over: stored.is_over,
+            password: stored.verifier.as_deref().map(Into::into),
             ..Proved::by(Proof::Scram)
         })
         .map_err(|_| "wrong-password"))

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 impl Talk<'_> {
     /// `CHANGE PASSWORD TO '…'`: one's own, where rowgate keeps it.
-    pub(super) async fn change_password(&self, text: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn change_password(&mut self, text: &str) -> Result<Answer, Refusal> {
         let done = self.new_password(text).await;
         let (decision, code) = match &done {
             Ok(_) => (Decision::Allowed, ""),
@@ -22,7 +22,7 @@ impl Talk<'_> {
         done
     }
 
-    async fn new_password(&self, text: &str) -> Result<Answer, Refusal> {
+    async fn new_password(&mut self, text: &str) -> Result<Answer, Refusal> {
         if !self.shared.audit.admits() {
             let message = "the command is refused because the audit record cannot be written";
             return Err(Refusal::new("audit-not-written", SqlState::IoError, message));
@@ -54,11 +54,23 @@ impl Talk<'_> {
             return Err(refusal.hint("Ask the database administrator where yours is kept."));
         };
         let login = &self.person.login;
-        match kept.change(doors.passwords, login, &password.text, login).await {
-            Ok(()) => Ok(Answer {
-                tag: "CHANGE PASSWORD".to_owned(),
-                ..Answer::default()
-            }),
+        let proved = self.stay.password.as_deref().unwrap_or_default();
+        match kept
+            .change(doors.passwords, login, &password.text, login, Some(proved))
+            .await
+        {
+            Ok(verifier) => {
+                self.stay.password = Some(verifier.into());
+                Ok(Answer {
+                    tag: "CHANGE PASSWORD".to_owned(),
+                    ..Answer::default()
+                })
+            }
+            // whoever has lost it to somebody else is given another by the operator, and not by the thief
+            Err(KeptError::Replaced) => {
+                let message = "permission denied: your password was changed since you have logged in";
+                Err(Refusal::forbidden("password-replaced", message).hint("Log in again."))
+            }
             Err(KeptError::Refused(why)) => Err(Refusal::new("password-refused", SqlState::InvalidParameterValue, why)),
             Err(KeptError::OutOfReach(why)) => {
                 let message = "passwords cannot be reached now";

@@ -148,7 +148,6 @@ pub(super) fn scalar_compares(oid: Oid) -> bool {
             | UUID
             | PG_LSN
             | TSVECTOR
-            | TSQUERY
             | JSONB
             | INT4RANGE
             | NUMRANGE

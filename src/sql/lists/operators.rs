@@ -42,6 +42,33 @@ pub fn operator_is_total(symbol: &str, left: Option<Oid>, right: Option<Oid>) ->
     }
 }
 
+/// The longest constant that is no deep value, whatever stands in it, in bytes.
+pub const MOST_SHALLOW: usize = 1_000;
+
+/// Operands over which an operator calls itself, level by level of the value, until the server's stack is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Over neither.
+    Flat,
+    /// As deep as the left one is.
+    OfLeft,
+    /// As deep as the right one is.
+    OfRight,
+    /// As deep as both are.
+    OfBoth,
+}
+
+/// Which operands of a total operator have to be constants of no more than [`MOST_SHALLOW`] bytes, so that it stays
+/// total: of [`Depth::OfBoth`] one is enough. Types as for [`operator_is_total`].
+pub fn operator_depth(symbol: &str, left: Option<Oid>, right: Option<Oid>) -> Depth {
+    match (symbol, left, right) {
+        ("@>" | "<@", Some(JSONB), _) | ("@>" | "<@", _, Some(JSONB)) => Depth::OfBoth,
+        ("@@", Some(TSQUERY), _) => Depth::OfLeft,
+        ("@@", _, Some(TSQUERY)) => Depth::OfRight,
+        _ => Depth::Flat,
+    }
+}
+
 /// Can the built-in operator fail only where its result passes the limit of a single value (1 GB of text, 131,072
 /// digits)?
 ///
@@ -139,7 +166,6 @@ fn is_counter(left: Oid, right: Oid) -> bool {
 fn contains(whole: Oid, part: Oid) -> bool {
     (whole == part && (whole == JSONB || comparable_element(whole).is_some() || range_element(whole).is_some()))
         || range_element(whole) == Some(part)
-        || (whole == TSQUERY && part == TSQUERY)
 }
 
 fn overlaps(left: Oid, right: Oid) -> bool {

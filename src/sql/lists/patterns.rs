@@ -1,13 +1,18 @@
 //! Which constant patterns of LIKE and of regular expressions cannot fail, whatever text they meet.
 
+use super::MOST_SHALLOW;
+
 /// Is the LIKE pattern whole, that is, does it not end in an unfinished escape (`\`)?
 pub fn like_pattern_is_safe(pattern: &str) -> bool {
     like_pattern_with_escape_is_safe(pattern, "\\")
 }
 
-/// The same for `LIKE pattern ESCAPE escape`: the escape must be one character or empty (none), and the pattern must
+/// The same for `LIKE pattern ESCAPE escape`; and PostgreSQL's matcher calls itself for each `%`: the pattern must be short. the escape must be one character or empty (none), and the pattern must
 /// not end in an unfinished one.
 pub fn like_pattern_with_escape_is_safe(pattern: &str, escape: &str) -> bool {
+    if pattern.len() > MOST_SHALLOW {
+        return false;
+    }
     let mut escape = escape.chars();
     let Some(mark) = escape.next() else { return true };
     if escape.next().is_some() {

@@ -544,7 +544,8 @@ fn constant_facts(constant: &AConst) -> Facts {
         Some(Val::Boolval(_)) => facts.ty = Some(oid::BOOL),
         Some(Val::Sval(s)) => {
             facts.untyped = true;
-            facts.bulky = s.sval.len() > 1_000 || lists::has_exponent(&s.sval);
+            facts.shallow = s.sval.len() <= lists::MOST_SHALLOW;
+            facts.bulky = !facts.shallow || lists::has_exponent(&s.sval);
             facts.distant = !lists::moment_is_near(&s.sval);
             facts.literal = Some(s.sval.clone());
         }

@@ -67,6 +67,8 @@ pub struct Facts {
     pub total: bool,
     /// May it be a value of unbounded size that the client made?
     pub bulky: bool,
+    /// Is it a string constant so short that it cannot be a deep value of any type, perhaps cast to one?
+    pub shallow: bool,
     /// How many operators and functions in it fail only by the size of their result.
     pub growing: usize,
     /// May it hold a date or time that the client made up, at the very end of what the type can hold?
@@ -123,6 +125,7 @@ impl Default for Facts {
             integer: None,
             total: true,
             bulky: false,
+            shallow: false,
             growing: 0,
             distant: false,
             volatile: false,

@@ -5,7 +5,7 @@ use super::scope::{Col, Scope};
 use super::{Analysis, lost, name_parts, oid, unsupported};
 use crate::catalog::Oid;
 use crate::refusal::Refusal;
-use crate::sql::lists;
+use crate::sql::lists::{self, Depth};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AExpr, AExprKind, Node};
 
@@ -167,6 +167,13 @@ impl Analysis<'_> {
                 }
             });
         }
+        let [left_is_shallow, right_is_shallow] = [left, Some(right)].map(|f| f.is_some_and(|f| f.shallow));
+        total &= match lists::operator_depth(symbol, l.flatten(), r) {
+            Depth::Flat => true,
+            Depth::OfLeft => left_is_shallow,
+            Depth::OfRight => right_is_shallow,
+            Depth::OfBoth => left_is_shallow || right_is_shallow,
+        };
         if !total {
             facts.not_total(|| format!("operator {symbol}"));
         }

@@ -136,6 +136,7 @@ impl Analysis<'_> {
         let argument = self.expression(cast.arg.as_deref().ok_or_else(lost)?, scope)?;
         let mut facts = Facts {
             ty: target,
+            shallow: argument.shallow,
             ..Facts::default()
         };
         facts.absorb(&argument);

@@ -1,7 +1,7 @@
 //! What can be named of a table in commands about temporary rights.
 
 use super::PolicySet;
-use super::decision::{Access, Rows};
+use super::decision::{Access, ColumnView, Rows};
 use super::print::{self, Family};
 use super::scope::{Scopes, Wording};
 use super::written::{Scope, TableRule};
@@ -50,6 +50,23 @@ impl PolicySet {
             .relation_of(table)
             .and_then(|oid| catalog.relations.get(&oid));
         relation.and_then(|relation| unshareable(rule, relation, catalog))
+    }
+
+    /// Does the key of a table show in clear to somebody on every row? Otherwise whoever looks for a record would learn by
+    /// guessing what the key is.
+    pub fn shows_key(&self, table: &str, who: &Principal, catalog: &Catalog) -> bool {
+        let relation = self
+            .bound
+            .relation_of(table)
+            .and_then(|oid| catalog.relations.get(&oid));
+        let Some((rule, relation)) = self.written.tables.get(table).zip(relation) else {
+            return false;
+        };
+        let Access::Guarded(view) = self.access(who, relation, catalog) else {
+            return false;
+        };
+        let mut columns = relation.columns.iter().zip(&view.columns);
+        columns.all(|(column, shown)| *shown == ColumnView::Clear || rule.key.iter().all(|w| w.text != column.name))
     }
 
     /// A query that yields a row if a key names one record, and that is among the rows that somebody may view, or among

@@ -1,11 +1,12 @@
 //! Carries out commands about temporary rights: reads them, asks who may, stores, and waits until it holds.
 
 mod asking;
+mod ending;
 mod sharing;
 mod turns;
 
 use super::language::{self, Command, Name, Target, Terms, Wrong};
-use super::may::Teller;
+use super::may::{Teller, is_same};
 use super::schema::{self, SchemaError};
 use super::store::{Change, NewRight};
 use super::{Line, Watch, find, show, when};
@@ -169,7 +170,9 @@ impl Desk {
                     when::shown(end)
                 );
                 let mut done = done("DELEGATE", note);
-                done.notes.extend(gives_nothing(world, &to, table.as_ref()));
+                let to = [to];
+                done.notes
+                    .extend(gives_nothing(world, &to, table.as_ref(), &Scope::Delegated));
                 Ok(done)
             }
             Command::Suspend(target, terms) => {
@@ -184,29 +187,14 @@ impl Desk {
                 let until = right
                     .until
                     .map_or_else(String::new, |end| format!(" until {}", when::shown(end)));
-                Ok(done("SUSPEND", format!("right {number}: {target} is suspended{until}")))
+                let mut done = done("SUSPEND", format!("right {number}: {target} is suspended{until}"));
+                done.notes.extend(other_logins(world, target));
+                Ok(done)
             }
-            Command::Resume(target, _) => {
-                allow(teller.may_suspend(world, target), "let this go on")?;
-                let ended = world.rights.rights.iter();
-                let ended: Vec<i64> = ended.filter(|r| r.subject.suspends(target)).map(|r| r.number).collect();
-                if ended.is_empty() {
-                    let message = format!("{target} is not suspended");
-                    let refusal = Refusal::new("not-suspended", SqlState::UndefinedObject, message);
-                    return Err(refusal.at(target.name().at));
-                }
-                self.end(teller, &reason, ended, "RESUME").await
-            }
+            Command::Resume(target, _) => self.resume(teller, world, target, &reason).await,
             Command::Share(record, partner, terms) => self.share(teller, world, record, partner, terms, &reason).await,
-            Command::Unshare(record, partner, _) => {
-                let ended = world.rights.rights.iter();
-                let ended = ended
-                    .filter(|r| r.subject.shares(record, partner))
-                    .map(|r| r.number)
-                    .collect();
-                self.revoke(teller, world, ended, &reason, "UNSHARE").await
-            }
-            Command::Revoke(number, _) => self.revoke(teller, world, vec![*number], &reason, "REVOKE").await,
+            Command::Unshare(record, partner, _) => self.unshare(teller, world, record, partner, &reason).await,
+            Command::Revoke(number, _) => self.revoke(teller, world, *number, &reason).await,
             Command::Raise(role, terms) => self.raise(teller, world, role.as_ref(), terms, &reason).await,
             Command::Request(what, terms) => self.request(teller, world, what, terms, &reason).await,
             Command::Approve(number, _) => self.decide(teller, world, *number, &reason, true).await,
@@ -224,78 +212,37 @@ impl Desk {
         change.commit().await.map_err(failed)?;
         Ok(number)
     }
-
-    async fn end(&self, teller: &Teller, reason: &str, numbers: Vec<i64>, tag: &'static str) -> Result<Done, Refusal> {
-        let mut line = self.open().await?;
-        let change = Change::begin(line.client_mut(), &teller.name(), reason)
-            .await
-            .map_err(failed)?;
-        let ended = change.end(&numbers).await.map_err(failed)?;
-        change.commit().await.map_err(failed)?;
-        if ended.is_empty() {
-            return Err(Refusal::new(
-                "no-such-right",
-                SqlState::UndefinedObject,
-                "there is no such right",
-            ));
-        }
-        let numbers: Vec<String> = ended.iter().map(i64::to_string).collect();
-        Ok(done(
-            tag,
-            match numbers.as_slice() {
-                [one] => format!("right {one} is ended"),
-                several => format!("rights {} are ended", several.join(", ")),
-            },
-        ))
-    }
-
-    /// Whoever gave a right may end it, whoever holds it may give it back, and whoever may give it may take it. A
-    /// suspension is ended by whoever may suspend that.
-    async fn revoke(
-        &self,
-        teller: &Teller,
-        world: &World,
-        numbers: Vec<i64>,
-        reason: &str,
-        tag: &'static str,
-    ) -> Result<Done, Refusal> {
-        let line = self.open().await?;
-        let mine = show::given_by(line.client(), &numbers, &teller.name())
-            .await
-            .map_err(failed)?;
-        drop(line);
-        let found = world.rights.rights.iter().filter(|r| numbers.contains(&r.number));
-        for right in found {
-            let subject = &right.subject;
-            let theirs = subject.holder().is_some_and(|login| teller.is(login)) && !subject.is_brake();
-            let allowed =
-                mine.contains(&right.number) && !subject.is_brake() || theirs || subject.may_be_ended_by(teller, world);
-            allow(allowed, "end this right")?;
-        }
-        let known = |n: &i64| world.rights.rights.iter().any(|r| r.number == *n);
-        let numbers = numbers.into_iter().filter(known).collect();
-        self.end(teller, reason, numbers, tag).await
-    }
 }
 
-/// Whose roles name the scope `delegated` nowhere gets nothing by standing in for somebody.
-fn gives_nothing(world: &World, to: &Principal, table: Option<&Name>) -> Option<String> {
-    let rules = to
-        .roles
-        .iter()
-        .filter_map(|role| world.policies.written().roles.get(role));
+/// Whose roles name a scope nowhere gets nothing by it.
+fn gives_nothing(world: &World, to: &[Arc<Principal>], table: Option<&Name>, scope: &Scope) -> Option<String> {
+    let roles = to.iter().flat_map(|to| &to.roles);
+    let rules = roles.filter_map(|role| world.policies.written().roles.get(role));
     let mut tables = rules.flat_map(|rule| &rule.tables);
     let shows = tables.any(|(name, may)| {
         let named = table.is_none_or(|table| table.text == *name);
-        named && may.view.iter().any(|word| word.scope == Scope::Delegated)
+        named && may.view.iter().any(|word| word.scope == *scope)
     });
     (!shows).then(|| {
+        let whom = match to {
+            [one] => one.login.as_str(),
+            _ => "them",
+        };
         let what = table.map_or_else(|| "any table".to_owned(), |table| table.text.clone());
-        format!(
-            "this gives {} nothing: none of their roles shows rows of {what} by the scope \"delegated\"",
-            to.login
-        )
+        let scope = scope.word();
+        format!("this gives {whom} nothing: none of their roles shows rows of {what} by the scope \"{scope}\"")
     })
+}
+
+fn other_logins(world: &World, target: &Target) -> Option<String> {
+    let Target::Person(name) = target else { return None };
+    let person = world.directory.plain(&name.text)?;
+    let others = world
+        .directory
+        .listed()
+        .filter(|p| p.login != name.text && is_same(person, p));
+    let others: Vec<&str> = others.map(|p| p.login.as_str()).collect();
+    (!others.is_empty()).then(|| format!("so are their other logins: {}", others.join(", ")))
 }
 
 fn of_target(target: &Target) -> NewRight {

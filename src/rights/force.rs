@@ -45,6 +45,15 @@ enum Giver {
 }
 
 impl<'a> Changes<'a> {
+    /// Puts somebody out, with every login of theirs.
+    fn suspend(&mut self, login: &str) {
+        self.people.insert(login.to_owned(), None);
+        if let Some(person) = self.directory.plain(login).filter(|p| p.user_id.is_some()) {
+            let others = self.directory.listed().filter(|other| is_same(person, other));
+            self.people.extend(others.map(|other| (other.login.clone(), None)));
+        }
+    }
+
     /// Once everybody who is suspended is noted.
     fn giver(&mut self, name: &'a str, written: &Written) -> Giver {
         if let Some(known) = self.givers.get(name) {
@@ -98,7 +107,7 @@ pub fn at(snapshot: &Snapshot, directory: &Directory, written: &Written, now: Sy
     let mut closed = BTreeSet::new();
     for right in &rights {
         match &right.subject {
-            Subject::SuspendPerson(login) => drop(changes.people.insert(login.clone(), None)),
+            Subject::SuspendPerson(login) => changes.suspend(login),
             Subject::SuspendRole(role) => drop(changes.without.insert(role)),
             Subject::SuspendTable(table) => drop(closed.insert(table.clone())),
             Subject::Grant { .. } | Subject::Role { .. } | Subject::Delegation { .. } | Subject::Share { .. } => {}

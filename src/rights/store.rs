@@ -2,6 +2,7 @@
 
 use super::language::What;
 use std::time::SystemTime;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Transaction};
 
 /// A right as it is stored; what does not apply is `None`.
@@ -120,6 +121,29 @@ impl<'c> Change<'c> {
             )
             .await?;
         row.try_get(0)
+    }
+
+    /// Ends what whoever makes the change shares of the same record with the same partner. Nobody else shares anything of the
+    /// table with them until the change is made.
+    pub async fn unshare(&self, right: &NewRight) -> Result<(), Error> {
+        const WAIT: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7305518, pg_catalog.hashtext($1))";
+        const DELETE: &str = "DELETE FROM rowgate.rights WHERE kind = 'share' AND table_name = $1 AND record = $2 \
+            AND login IS NOT DISTINCT FROM $3 AND team IS NOT DISTINCT FROM $4 AND given_by = $5";
+        let lock = format!("{:?}", (&right.table, &right.login, &right.team));
+        self.transaction.execute(WAIT, &[&lock]).await?;
+        let same: [&(dyn ToSql + Sync); 5] = [&right.table, &right.record, &right.login, &right.team, &self.who];
+        self.transaction.execute(DELETE, &same).await?;
+        Ok(())
+    }
+
+    /// How many shares of its table its partner has, and how many by whoever makes the change.
+    pub async fn shared(&self, right: &NewRight) -> Result<(i64, i64), Error> {
+        const SELECT: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE given_by = $4) FROM rowgate.rights WHERE kind = 'share' \
+            AND table_name = $1 AND login IS NOT DISTINCT FROM $2 AND team IS NOT DISTINCT FROM $3 \
+            AND (until IS NULL OR until > pg_catalog.now())";
+        let same: [&(dyn ToSql + Sync); 4] = [&right.table, &right.login, &right.team, &self.who];
+        let row = self.transaction.query_one(SELECT, &same).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
     }
 
     /// Ends these rights; which of them there were.

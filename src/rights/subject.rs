@@ -1,8 +1,9 @@
 //! Who a right is about, and who may end it.
 
 use super::language::{Name, Partner, Record, Target, What};
-use super::may::Teller;
+use super::may::{Teller, is_same};
 use super::snapshot::{Subject, With};
+use crate::identity::directory::Directory;
 use crate::identity::held::Gift;
 use crate::world::World;
 use std::time::Duration;
@@ -30,12 +31,14 @@ impl Subject {
         }
     }
 
-    /// Does it suspend this?
-    pub fn suspends(&self, target: &Target) -> bool {
+    /// Does it suspend this? A person is suspended with every login of theirs.
+    pub fn suspends(&self, target: &Target, directory: &Directory) -> bool {
         match (self, target) {
-            (Self::SuspendPerson(a), Target::Person(b))
-            | (Self::SuspendRole(a), Target::Role(b))
-            | (Self::SuspendTable(a), Target::Table(b)) => *a == b.text,
+            (Self::SuspendPerson(a), Target::Person(b)) => {
+                let both = directory.plain(a).zip(directory.plain(&b.text));
+                *a == b.text || both.is_some_and(|(a, b)| is_same(a, b))
+            }
+            (Self::SuspendRole(a), Target::Role(b)) | (Self::SuspendTable(a), Target::Table(b)) => *a == b.text,
             _ => false,
         }
     }

@@ -77,7 +77,17 @@ pub fn length(text: &str) -> Option<Duration> {
 
 /// A moment as people read it.
 pub fn shown(at: SystemTime) -> String {
-    DateTime::<Local>::from(at).format("%Y-%m-%d %H:%M:%S%:z").to_string()
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since
+        .as_ref()
+        .map_or_else(|before| before.duration().as_secs(), Duration::as_secs);
+    let signed = i64::try_from(seconds).ok().map(|s| if since.is_ok() { s } else { -s });
+    // what the database calls infinity is no day of any calendar
+    match signed.and_then(|seconds| Local.timestamp_opt(seconds, 0).single()) {
+        Some(at) => at.format("%Y-%m-%d %H:%M:%S%:z").to_string(),
+        None if since.is_ok() => "infinity".to_owned(),
+        None => "-infinity".to_owned(),
+    }
 }
 
 /// A length of time as people read it.
@@ -116,6 +126,18 @@ mod tests {
         for wrong in ["12:59", "25:00", "2026-11-21", "2026-13-01", "friday", ""] {
             assert_eq!(until(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn moments_of_no_calendar_are_shown() {
+        // as the database's infinity is read
+        let far = Duration::from_micros(u64::MAX / 2);
+        assert_eq!(shown(SystemTime::UNIX_EPOCH + far), "infinity");
+        assert_eq!(shown(SystemTime::UNIX_EPOCH - far), "-infinity");
+        assert_eq!(
+            &shown(SystemTime::UNIX_EPOCH - Duration::from_secs(86_400))[..5],
+            "1969-"
+        );
     }
 
     #[test]

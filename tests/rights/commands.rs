@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
 const REP: &str = "[customers]\nview = [\"own\", \"member\", \"delegated\"]\n\
-    [customers.columns]\nphone = { mask = \"null\", except = [\"own\"] }\ncredit_limit = \"hidden\"\n\
+    [customers.columns]\nphone = { mask = \"null\", except = [\"own\"] }\ncredit_limit = \"hidden\"\nid = \"clear\"\n\
     [rights.temporary]\ndelegate = [\"own\"]\nto = [\"team\"]\nshare = [\"customers\"]\n\
     request = [\"view ON customers(credit_limit)\", \"ROLE auditor\"]\napprove = [\"manager\", \"ROLE data_owner\"]\nraise = [\"auditor\"]\nraise_for = \"10 min\"\n";
 const MANAGER: &str = "[customers]\nview = [\"all\"]\n\
@@ -468,7 +468,7 @@ async fn answers_say_what_was_done_and_refusals_what_is_too_much() {
     stage.may("", "SHARE customers 1 WITH TEAM 14").await;
     assert_eq!(
         stage.may("", "UNSHARE customers 1 WITH TEAM 14").await,
-        "rights 4, 5 are ended"
+        "right 5 is ended"
     );
     for (text, denied) in [
         (
@@ -577,4 +577,18 @@ async fn what_policies_say_of_temporary_rights_is_checked() {
         let message = format!("rowgate.{what} is rowgate's own: no policy opens it");
         assert!(said.contains(&message), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_person_is_suspended_with_all_their_logins() {
+    let stage = Stage::new().await;
+    let is_in = |login: &str| stage.desk.world.current().directory.principal(login).is_some();
+    let said = stage.may("yun", "SUSPEND PERSON alice REASON 'lost laptop'").await;
+    assert!(
+        said.ends_with("alice is suspended; so are their other logins: alice_too"),
+        "{said}"
+    );
+    assert!(!is_in("alice") && !is_in("alice_too") && is_in("hao"));
+    stage.may("bob", "RESUME PERSON alice_too").await;
+    assert!(is_in("alice") && is_in("alice_too"));
 }

@@ -283,3 +283,80 @@ async fn a_record_is_shared_as_long_as_whoever_shares_it_views_it() {
     }
     stage.gate.stop().await;
 }
+
+const TEAM: &str = "[notes]\nview = [\"team\", \"member\"]\n[rights.temporary]\nto = [\"team\"]\nshare = [\"notes\"]\n";
+const NOTES: &str = "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer, team_id integer); \
+    INSERT INTO notes SELECT n, 37, 14 FROM generate_series(1, 300) AS n";
+
+#[tokio::test]
+async fn several_share_one_record_each_for_themselves() {
+    let stage = Stage::with_role(NOTES, TEAM).await;
+    let (alice, hao) = (stage.desk("alice").await, stage.desk("hao").await);
+    let left = async || {
+        one(
+            &stage.owner,
+            "SELECT string_agg(given_by, ' ' ORDER BY id) FROM rowgate.rights",
+        )
+        .await
+    };
+    for (desk, text) in [
+        (&alice, "SHARE notes 1 WITH chloe"),
+        (&hao, "SHARE notes 1 WITH chloe"),
+        // said again, it is given anew
+        (&alice, "SHARE notes 1 WITH chloe FOR '1 h'"),
+    ] {
+        desk.batch_execute(text)
+            .await
+            .unwrap_or_else(|e| panic!("{text}: {e:?}"));
+    }
+    assert_eq!(left().await, "hao alice");
+    alice.batch_execute("UNSHARE notes 1 WITH chloe").await.unwrap();
+    assert_eq!(left().await, "hao");
+    assert_eq!(failure(&alice, "UNSHARE notes 1 WITH chloe").await.0, "42501");
+    // one that is over is in nobody's way
+    stage
+        .gate
+        .change(
+            &stage.owner,
+            "UPDATE rowgate.rights SET starts = now() - '2 min'::interval, until = now() - '1 min'::interval",
+        )
+        .await;
+    alice.batch_execute("SHARE notes 1 WITH chloe").await.unwrap();
+    alice.batch_execute("UNSHARE notes 1 WITH chloe").await.unwrap();
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_takes_the_room_of_all_others() {
+    let stage = Stage::with_role(NOTES, TEAM).await;
+    let (alice, hao) = (stage.desk("alice").await, stage.desk("hao").await);
+    let many = "INSERT INTO rowgate.rights (kind, login, table_name, record, given_by) \
+        SELECT 'share', 'chloe', 'notes', ARRAY[n::text], 'alice' FROM generate_series(1, 199) AS n";
+    stage.gate.change(&stage.owner, many).await;
+    alice.batch_execute("SHARE notes 200 WITH chloe").await.unwrap();
+    alice.batch_execute("SHARE notes 200 WITH chloe").await.unwrap();
+    let (state, said) = failure(&alice, "SHARE notes 201 WITH chloe").await;
+    assert_eq!(
+        (state.as_str(), said.as_str()),
+        ("22023", "too many records of this table are shared with them")
+    );
+    hao.batch_execute("SHARE notes 201 WITH chloe").await.unwrap();
+    stage.gate.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_show_is_not_found_by_guessing() {
+    let role = TEAM.replace(
+        "[rights",
+        "[notes.columns]\nid = { mask = \"fixed\", value = \"0\", except = [\"own\"] }\n[rights",
+    );
+    let stage = Stage::with_role(NOTES, &role).await;
+    for desk in [stage.desk("alice").await, stage.desk("hao").await] {
+        for id in [1, 999] {
+            let (state, said) = failure(&desk, &format!("SHARE notes {id} WITH chloe")).await;
+            let expected = "permission denied: the key of table notes does not show to you";
+            assert_eq!((state.as_str(), said.as_str()), ("42501", expected));
+        }
+    }
+    stage.gate.stop().await;
+}

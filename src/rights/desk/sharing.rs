@@ -1,18 +1,21 @@
 //! Single records that people share.
 
-use super::{Desk, Done, LONGEST, allow, done, end, failed, invalid, left};
+use super::{Desk, Done, LONGEST, allow, done, end, failed, gives_nothing, invalid, left};
 use crate::identity::Principal;
+use crate::policy::written::Scope;
 use crate::refusal::{Refusal, SqlState};
 use crate::rights::language::{Partner, Record, Terms};
 use crate::rights::may::Teller;
-use crate::rights::store::NewRight;
+use crate::rights::store::{Change, NewRight};
 use crate::rights::{find, when};
 use crate::world::World;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Records of one table that are shared with one person or team at most: they stand in every statement's text.
-const MOST_SHARED: usize = 1_000;
+const MOST_SHARED: i64 = 1_000;
+/// Of these by one person at most, so that nobody takes the room of all others.
+const MOST_OWN: i64 = 200;
 
 impl Desk {
     pub(super) async fn share(
@@ -49,12 +52,6 @@ impl Desk {
             teller.may_share(world, record, &people, length),
             "share records of this table with them",
         )?;
-        let rights = world.rights.rights.iter();
-        let shared = rights.filter(|r| r.subject.is_shared(&record.table, partner));
-        if shared.count() >= MOST_SHARED {
-            let refusal = invalid("too many records of this table are shared with them");
-            return Err(refusal.hint("Give them a scope instead."));
-        }
         self.sees(teller, world, record).await?;
         let right = NewRight {
             kind: "share",
@@ -71,10 +68,28 @@ impl Desk {
             },
             ..NewRight::default()
         };
-        let number = self.give(teller, reason, &right).await?;
+        let mut line = self.open().await?;
+        let change = Change::begin(line.client_mut(), &teller.name(), reason).await;
+        let change = change.map_err(failed)?;
+        // said again, it is given anew
+        change.unshare(&right).await.map_err(failed)?;
+        let (all, own) = change.shared(&right).await.map_err(failed)?;
+        let most_own = match teller {
+            Teller::Operator(_) => MOST_SHARED,
+            Teller::Person(_) => MOST_OWN,
+        };
+        if all >= MOST_SHARED || own >= most_own {
+            let refusal = invalid("too many records of this table are shared with them");
+            return Err(refusal.hint("Give them a scope instead."));
+        }
+        let number = change.give(&right).await.map_err(failed)?;
+        change.commit().await.map_err(failed)?;
         let until = until.map_or_else(String::new, |end| format!(" until {}", when::shown(end)));
         let note = format!("right {number}: {record} is shared with {partner}{until}");
-        Ok(done("SHARE", note))
+        let mut done = done("SHARE", note);
+        done.notes
+            .extend(gives_nothing(world, &people, Some(&record.table), &Scope::Member));
+        Ok(done)
     }
 
     /// The record has to be there, and whoever shares it has to see it by more than what they hold for a time.
@@ -93,6 +108,15 @@ impl Desk {
         };
         let key: Vec<String> = record.key.iter().map(|k| k.text.clone()).collect();
         let policies = &world.policies;
+        if let Some(who) = &who
+            && !policies.shows_key(&record.table.text, who, &world.catalog)
+        {
+            let message = format!(
+                "permission denied: the key of table {} does not show to you",
+                record.table.text
+            );
+            return Err(Refusal::forbidden("key-hidden", message).at(record.table.at));
+        }
         let sql = policies.record_query(&record.table.text, &key, who.as_ref(), &world.catalog);
         let sql = sql.ok_or_else(missing)?;
         let line = self.upstream.open().await.map_err(failed)?;

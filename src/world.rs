@@ -147,7 +147,8 @@ impl WorldHandle {
         }
     }
 
-    /// Tells when the world was swapped (the value is its generation).
+    /// Tells when the world was swapped (the value is its generation). Nobody takes a world while the value is borrowed,
+    /// `wait_for` included: one that is over is swapped there and then, and waits for the borrow.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
     }

@@ -94,7 +94,10 @@ impl Desk {
     /// Waits until the world has heard of it; what takes longer holds in a moment.
     async fn in_force(&self, before: &super::Snapshot) {
         let mut watch = self.world.watch();
-        let heard = watch.wait_for(|_| *self.world.current().rights != *before);
+        let heard = async {
+            // not in the watch's own closure: it holds what whoever takes a world that is over needs to make the next one
+            while *self.world.current().rights == *before && watch.changed().await.is_ok() {}
+        };
         let _ = tokio::time::timeout(IN_FORCE, heard).await;
     }
 

@@ -592,3 +592,15 @@ async fn a_person_is_suspended_with_all_their_logins() {
     stage.may("bob", "RESUME PERSON alice_too").await;
     assert!(is_in("alice") && is_in("alice_too"));
 }
+
+#[tokio::test]
+async fn rights_that_end_while_a_change_is_waited_for_are_in_nobodys_way() {
+    let stage = Stage::new().await;
+    // every other millisecond another world begins, and whoever looks first makes it
+    let ends = "INSERT INTO rowgate.rights (kind, login, table_name, record, until) SELECT 'share', 'hao', 'customers', ARRAY['1'], \
+        clock_timestamp() + '500 ms'::interval + n * '2 ms'::interval FROM generate_series(1, 1500) AS n";
+    stage.owner.batch_execute(ends).await.unwrap();
+    for _ in 0..60 {
+        stage.may("yun", "GRANT ROLE auditor TO alice FOR '1 h'").await;
+    }
+}

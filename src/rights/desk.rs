@@ -46,6 +46,8 @@ pub struct Answer {
 
 /// How long it may take until a change holds in this process.
 const IN_FORCE: Duration = Duration::from_secs(1);
+/// How long a person's command may take.
+const LONGEST_WORK: Duration = Duration::from_secs(20);
 /// The longest that any right of an operator's lasts.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
@@ -61,19 +63,31 @@ impl Desk {
         let command = language::command(text).map_err(syntax)?;
         let turn = self.turns.take(&teller.name()).await?;
         let world = self.world.current();
-        if let Command::Show(what) = &command {
+        let work = self.work(teller, &world, &command);
+        let answer = match teller {
+            Teller::Operator(_) => work.await?,
+            // a lock of somebody's in that database takes nobody else's turn for long
+            Teller::Person(_) => {
+                let answer = tokio::time::timeout(LONGEST_WORK, work).await;
+                answer.map_err(|_| out_of_reach("a command took too long"))??
+            }
+        };
+        drop(turn);
+        if !matches!(command, Command::Show(_) | Command::Request(..) | Command::Reject(..)) {
+            self.in_force(&world.rights).await;
+        }
+        Ok(answer)
+    }
+
+    async fn work(&self, teller: &Teller, world: &World, command: &Command) -> Result<Answer, Refusal> {
+        if let Command::Show(what) = command {
             let mut line = None;
             if show::needs_schema(what) {
                 line = Some(self.open().await?);
             }
-            return show::list(line.as_ref().map(Line::client), teller, &world, what).await;
+            return show::list(line.as_ref().map(Line::client), teller, world, what).await;
         }
-        let known = Arc::clone(&world.rights);
-        let done = self.change(teller, &world, &command).await?;
-        drop(turn);
-        if !matches!(command, Command::Request(..) | Command::Reject(..)) {
-            self.in_force(&known).await;
-        }
+        let done = self.change(teller, world, command).await?;
         Ok(Answer {
             tag: done.tag.to_owned(),
             notes: done.notes,

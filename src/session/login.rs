@@ -48,7 +48,10 @@ async fn begin(shared: &Shared, stream: Stream, address: String, full: bool) -> 
             say_goodbye(channel, &end).await;
             None
         }
-        Err(_) => None,
+        Err(_) => {
+            tracing::info!(client = address, "a login has run out of time");
+            None
+        }
     }
 }
 

@@ -604,3 +604,18 @@ async fn rights_that_end_while_a_change_is_waited_for_are_in_nobodys_way() {
         stage.may("yun", "GRANT ROLE auditor TO alice FOR '1 h'").await;
     }
 }
+
+#[tokio::test]
+async fn what_others_do_takes_no_room_in_ones_own_history() {
+    let stage = Stage::new().await;
+    stage.may("alice", "REQUEST ROLE auditor FOR '1 h' REASON 'x'").await;
+    let others = "INSERT INTO rowgate.rights (kind, login, role, until) \
+        SELECT 'role', 'david', 'auditor', now() + '1 h'::interval FROM generate_series(1, 1100)";
+    stage.owner.batch_execute(others).await.unwrap();
+    for (who, lines) in [("alice", 1), ("yun", 1), ("david", 1000), ("", 1000)] {
+        let rows = stage.says(who, "SHOW HISTORY").await.unwrap().rows;
+        assert_eq!(rows.len(), lines, "{who}");
+    }
+    let all = stage.says("", "SHOW HISTORY OF david").await.unwrap().rows;
+    assert_eq!(all.len(), 1100);
+}

@@ -46,6 +46,8 @@ pub struct Answer {
 
 /// How long it may take until a change holds in this process.
 const IN_FORCE: Duration = Duration::from_secs(1);
+/// Rights, beside shares, that one person gives another at most: each is looked at for every statement that is judged.
+const MOST_GIVEN: i64 = 200;
 /// How long a person's command may take.
 const LONGEST_WORK: Duration = Duration::from_secs(20);
 /// The longest that any right of an operator's lasts.
@@ -225,6 +227,11 @@ impl Desk {
         let change = Change::begin(line.client_mut(), &teller.name(), reason)
             .await
             .map_err(failed)?;
+        let is_bounded = right.kind != "suspension" && matches!(teller, Teller::Person(_));
+        if is_bounded && change.given(right).await.map_err(failed)? >= MOST_GIVEN {
+            let refusal = invalid("too many rights that you gave to this person last still");
+            return Err(refusal.hint("End some by REVOKE first."));
+        }
         let number = change.give(right).await.map_err(failed)?;
         change.commit().await.map_err(failed)?;
         Ok(number)

@@ -111,24 +111,29 @@ async fn rights(
         WHERE (until IS NULL OR until > pg_catalog.now()) AND ($1::text IS NULL OR login = $1 OR delegator = $1) \
         AND ($2::text IS NULL OR table_name = $2) AND ($3::text[] IS NULL OR record = $3) ORDER BY id DESC";
     let (login, table, key) = asked(world, about)?;
+    let own_team = match teller {
+        Teller::Person(login) => world
+            .directory
+            .plain(login)
+            .and_then(|p| p.team_id.as_ref()?.values.first()),
+        Teller::Operator(_) => None,
+    };
     let mut any = false;
     let about_whom: [&(dyn ToSql + Sync); 3] = [&login, &table, &key];
     let found = listing::each(client, SELECT, &about_whom, |row| {
         any = true;
         let given_by: String = row.try_get("given_by")?;
         let text = |name: &str| row.try_get::<_, Option<String>>(name);
-        let (login, delegator) = (text("login")?, text("delegator")?);
+        let (login, team, delegator) = (text("login")?, text("team")?, text("delegator")?);
         let concerned = [&login, &delegator]
             .into_iter()
             .flatten()
             .any(|l| teller.may_see(world, l));
+        let concerned = concerned || own_team.is_some() && team.as_ref() == own_team;
         if !concerned && !teller.is(&given_by) && matches!(teller, Teller::Person(_)) {
             return Ok(true);
         }
-        let who = match (login, text("team")?) {
-            (Some(login), _) => Some(login),
-            (None, team) => team.map(|t| format!("team {t}")),
-        };
+        let who = login.or_else(|| team.map(|t| format!("team {t}")));
         let until: Option<SystemTime> = row.try_get("until")?;
         Ok(listing.add(vec![
             Some(row.try_get::<_, i64>("id")?.to_string()),

@@ -136,6 +136,14 @@ impl<'c> Change<'c> {
         Ok(())
     }
 
+    /// How many rights of its holder whoever makes the change has given, shares and suspensions left out.
+    pub async fn given(&self, right: &NewRight) -> Result<i64, Error> {
+        const SELECT: &str = "SELECT pg_catalog.count(*) FROM rowgate.rights WHERE login = $1 AND given_by = $2 \
+            AND kind NOT IN ('share', 'suspension') AND until > pg_catalog.now()";
+        let row = self.transaction.query_one(SELECT, &[&right.login, &self.who]).await?;
+        row.try_get(0)
+    }
+
     /// How many shares of its table its partner has, and how many by whoever makes the change.
     pub async fn shared(&self, right: &NewRight) -> Result<(i64, i64), Error> {
         const SELECT: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE given_by = $4) FROM rowgate.rights WHERE kind = 'share' \

@@ -619,3 +619,28 @@ async fn what_others_do_takes_no_room_in_ones_own_history() {
     let all = stage.says("", "SHOW HISTORY OF david").await.unwrap().rows;
     assert_eq!(all.len(), 1100);
 }
+
+#[tokio::test]
+async fn nobody_is_given_rights_without_end() {
+    let stage = Stage::new().await;
+    let many = "INSERT INTO rowgate.rights (kind, login, role, until, given_by) \
+        SELECT 'role', 'alice', 'auditor', now() + '1 h'::interval, 'yun' FROM generate_series(1, 199)";
+    stage.owner.batch_execute(many).await.unwrap();
+    let give = "GRANT ROLE auditor TO alice FOR '1 h'";
+    stage.may("yun", give).await;
+    let refusal = stage.says("yun", give).await.unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "too many rights that you gave to this person last still"
+    );
+    stage.may("bob", give).await;
+    stage.may("yun", "SUSPEND PERSON alice").await;
+}
+
+#[tokio::test]
+async fn what_is_shared_with_ones_team_is_listed() {
+    let stage = Stage::new().await;
+    stage.may("", "SHARE customers 1 WITH TEAM 14").await;
+    let listed = async |who: &str| stage.says(who, "SHOW RIGHTS").await.unwrap().rows.len();
+    assert_eq!((listed("alice").await, listed("david").await), (1, 0));
+}

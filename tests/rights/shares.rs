@@ -360,3 +360,31 @@ async fn a_key_that_does_not_show_is_not_found_by_guessing() {
     }
     stage.gate.stop().await;
 }
+
+#[tokio::test]
+async fn no_row_is_brought_into_a_share_by_its_key() {
+    let role = "[notes]\nview = [\"team\", \"member\"]\nedit = [\"team\", \"member\"]\ninsert = [\"team\"]\ndelete = [\"team\"]\n\
+        [notes.columns]\nsaid = { mask = \"null\", except = [\"own\", \"member\"], edit = true }\n\
+        [rights.temporary]\nto = [\"team\"]\nshare = [\"notes\"]\n";
+    let stage = Stage::with_role(
+        "CREATE TABLE notes (id integer PRIMARY KEY, owner_id integer, team_id integer, said text); \
+         INSERT INTO notes VALUES (1, 36, 14, 'shared'), (2, 37, 14, 'secret')",
+        role,
+    )
+    .await;
+    let (chloe, desk) = (stage.login("chloe").await, stage.desk("alice").await);
+    desk.batch_execute("SHARE notes 1 WITH chloe").await.unwrap();
+    let said = async || one(&chloe, "SELECT string_agg(said, ' ') FROM notes").await;
+    assert_eq!(said().await, "shared");
+    let _ = chloe.batch_execute("UPDATE notes SET id = 3 WHERE id = 1").await;
+    let _ = chloe.batch_execute("DELETE FROM notes WHERE id = 1").await;
+    assert_eq!(failure(&chloe, "UPDATE notes SET id = 1 WHERE id = 2").await.0, "42501");
+    let swap = "UPDATE notes SET id = CASE id WHEN 1 THEN 5 WHEN 2 THEN 1 END WHERE id IN (1, 2)";
+    assert!(chloe.batch_execute(swap).await.is_err());
+    assert!(
+        !one(&chloe, "SELECT coalesce(string_agg(said, ' '), '') FROM notes")
+            .await
+            .contains("secret")
+    );
+    stage.gate.stop().await;
+}

@@ -158,6 +158,16 @@ async fn one_portal_keeps_rows_and_a_listing_has_an_end() {
             "Z I"
         ]
     );
+    // a quarter of a megabyte of statements, whatever they are called
+    let statements: Vec<_> = (0..20)
+        .map(|n| command(&format!("P s{n} | SHOW HELP {}", "x".repeat(16_000))))
+        .chain([command("S")])
+        .collect();
+    raw.send(&statements.concat()).await;
+    let got = raw.until_ready(1).await;
+    let told: Vec<&str> = got.iter().map(String::as_str).collect();
+    let full = "E 53400 this session has too many prepared statements or portals";
+    assert_eq!(told, [&["1"; 16][..], &[full, "Z I"]].concat());
     let long = format!("P | SHOW HELP {}", "x".repeat(17_000));
     raw.send(&[command(&long), command("S")].concat()).await;
     assert_eq!(

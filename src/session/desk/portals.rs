@@ -10,6 +10,9 @@ use crate::wire::message::Target;
 use bytes::BufMut;
 use std::sync::Arc;
 
+/// Most bytes of prepared statements in one session.
+const MOST_TEXT: usize = 256 << 10;
+
 pub(super) struct Portal {
     text: Arc<str>,
     /// The answer, once it was carried out, and how many of its rows were given. When all were, it has none any more.
@@ -30,12 +33,19 @@ impl Talk<'_> {
     pub(super) fn parse(&mut self, name: &str, text: &str) {
         if text.len() > language::LONGEST {
             self.refuse(&too_long(), "", true);
-        } else if self.statements.len() >= MOST && !self.statements.contains_key(name) {
+        } else if self.has_no_room(name, text.len()) {
             self.refuse(&too_many(), text, true);
         } else {
             self.statements.insert(name.to_owned(), text.into());
             self.say(b'1');
         }
+    }
+
+    /// For a statement of this length, in place of the one that has its name.
+    fn has_no_room(&self, name: &str, length: usize) -> bool {
+        let others = self.statements.iter().filter(|(other, _)| *other != name);
+        let (count, kept) = others.fold((0, 0), |(count, kept), (_, text)| (count + 1, kept + text.len()));
+        count >= MOST || kept + length > MOST_TEXT
     }
 
     pub(super) fn bind(&mut self, portal: &str, statement: &str, without_parameters: bool) {

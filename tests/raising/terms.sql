@@ -124,3 +124,16 @@ c.id BETWEEN SYMMETRIC 1 AND 1 / (c.id - c.id)
 NULLIF(ROW('{}'::json, c.id), (SELECT ROW('{}'::json, c.id) LIMIT 1)) IS NULL
 CASE WHEN random() < 2 THEN c.id END IN (SELECT 1 / (x - 1) FROM generate_series(1, 1) g(x))
 c.id IN (SELECT 1 / (x - 1) FROM generate_series(1, 1) g(x))
+
+-- what somebody has written into a row of their own (customer 5, before each of these) at the end of what its type can hold
+EXISTS (SELECT FROM customers o WHERE o.id = 5 AND o.founded_on::timestamp IS NULL)
+EXISTS (SELECT FROM customers o WHERE o.id = 5 AND date_trunc('month', o.founded_on) IS NULL)
+(SELECT min(o.founded_on::timestamptz) FROM customers o WHERE o.id = 5) IS NULL
+(SELECT count(*) FROM (SELECT FROM customers o WHERE o.id = 5 GROUP BY o.founded_on::timestamp) z) > 0
+(SELECT min(o.founded_on) FROM customers o WHERE o.id = 5)::timestamp IS NULL
+(SELECT o.founded_on::timestamp IS NULL FROM customers o WHERE o.id = 5)
+(SELECT x FROM (SELECT o.founded_on::timestamp AS x FROM customers o WHERE o.id = 5) q) IS NULL
+c.id IN (SELECT o.id FROM customers o WHERE o.id = 5 AND o.founded_on::timestamp IS NULL)
+EXISTS (SELECT FROM customers o WHERE o.id = 5 AND o.profile @> o.profile)
+(SELECT bool_or(o.profile <@ o.profile) FROM customers o WHERE o.id = 5)
+EXISTS (WITH q AS (SELECT o.founded_on::timestamp AS x FROM customers o WHERE o.id = 5) SELECT FROM q WHERE x IS NULL)

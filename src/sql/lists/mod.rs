@@ -24,8 +24,8 @@ pub use constants::{ArgumentCheck, interval_is_moderate, moment_is_near, time_zo
 pub use functions::{FunctionRule, binds, function};
 pub use oids::{ANY_ENUM, UNKNOWN};
 pub use operators::{
-    Depth, MOST_GROWING, MOST_SHALLOW, convert_alike, growing_constant_is_short, has_exponent, is_moment, is_small,
-    operator_depth, operator_is_growing, operator_is_total,
+    Depth, MOST_GROWING, MOST_SHALLOW, convert_alike, growing_constant_is_short, has_exponent, is_bounded_by_typmod,
+    is_moment, is_small, operator_depth, operator_is_growing, operator_is_total,
 };
 pub use patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe};
 pub use relations::catalog_relation_is_open;

@@ -123,6 +123,11 @@ pub fn is_small(oid: Oid) -> bool {
     is_integer(oid) || is_moment(oid) || matches!(oid, BOOL | FLOAT4 | FLOAT8 | OID | UUID)
 }
 
+/// Does a type's modifier bound what its values take?
+pub fn is_bounded_by_typmod(oid: Oid) -> bool {
+    matches!(oid, VARCHAR | BPCHAR | NUMERIC | BIT | VARBIT)
+}
+
 fn prefix_is_total(symbol: &str, operand: Oid) -> bool {
     match symbol {
         "+" => is_number(operand),

@@ -8,6 +8,7 @@ use crate::gate::Origin;
 use crate::name::{QualifiedName, quote_ident};
 use crate::policy::decision::ROW_ALIAS;
 use crate::refusal::{Refusal, SqlState};
+use crate::sql::lists;
 use crate::sql::rewrite::splice::SpliceKind;
 use pg_query::protobuf::ColumnRef;
 use std::rc::Rc;
@@ -115,6 +116,8 @@ impl Analysis<'_> {
                 columns: true,
                 distant: true,
                 bulky: true,
+                stored: true,
+                edge: true,
                 ..Facts::default()
             })),
             Found::Ambiguous => Err(self.place(
@@ -190,10 +193,19 @@ impl Analysis<'_> {
             origin_lost: column.origin_lost,
             bulky: column.origin.is_none() || column.distant,
             distant: column.distant,
+            stored: self.holds_anything(column),
+            edge: column.edge,
             columns: true,
             collations: column.collation.iter().filter(|_| collatable).cloned().collect(),
             ..Facts::default()
         }
+    }
+
+    /// Is there no end to the size, or the distance in time, of what may stand in it?
+    fn holds_anything(&self, column: &Col) -> bool {
+        column.ty.map(|ty| self.list_type(ty)).is_none_or(|ty| {
+            lists::is_moment(ty) || (!lists::is_small(ty) && !(column.typmod >= 0 && lists::is_bounded_by_typmod(ty)))
+        })
     }
 
     fn note_column(&mut self, guard: GuardId, name: &str) {
@@ -341,11 +353,13 @@ impl Analysis<'_> {
             columns: true,
             distant: true,
             bulky: true,
+            stored: true,
             ..Facts::default()
         };
         for column in &item.columns {
             let column = self.column_facts(column);
             facts.reach.merge(&column.reach);
+            facts.edge |= column.edge;
         }
         if let Source::Guard(id) | Source::Target(id) = item.source
             && self.guard_mut(id)?.hides

@@ -434,8 +434,10 @@ impl Analysis<'_> {
         {
             let value = self.facts_of_column(column);
             facts.collations = value.collations;
-            facts.distant = value.distant;
-            facts.bulky = value.bulky && !value.ty.is_some_and(lists::is_small);
+            // its relations are out of reach from here, and a value of theirs may be what somebody wrote there
+            facts.distant = value.distant || value.stored;
+            facts.edge = value.edge;
+            facts.bulky = (value.bulky || value.stored) && !value.ty.is_some_and(lists::is_small);
         }
         // what the subquery sees of relations outside it; its own are filtered before it yields a value
         for (id, direct) in self.seen.iter().filter(|(id, _)| *id < first_guard) {

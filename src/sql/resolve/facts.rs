@@ -73,6 +73,10 @@ pub struct Facts {
     pub growing: usize,
     /// May it hold a date or time that the client made up, at the very end of what the type can hold?
     pub distant: bool,
+    /// May it be a stored value as large, or as far in time, as whoever wrote it liked?
+    pub stored: bool,
+    /// Does something in it fail on such values at the end of what their type can hold, and on no others?
+    pub edge: bool,
     /// Does it call a volatile function? PostgreSQL treats such an expression otherwise than one that is not.
     pub volatile: bool,
     /// Is it the present moment, or what is cut from it?
@@ -128,6 +132,8 @@ impl Default for Facts {
             shallow: false,
             growing: 0,
             distant: false,
+            stored: false,
+            edge: false,
             volatile: false,
             now: false,
             collations: BTreeSet::new(),
@@ -157,6 +163,8 @@ impl Facts {
         self.columns |= part.columns;
         self.bulky |= part.bulky;
         self.distant |= part.distant;
+        self.stored |= part.stored;
+        self.edge |= part.edge;
         self.volatile |= part.volatile;
         self.growing += part.growing;
         self.collations.extend(part.collations.iter().cloned());
@@ -180,7 +188,14 @@ impl Facts {
     /// May one more thing in it fail by the size of its result, so that the size tells nothing?
     pub fn may_grow(&mut self) -> bool {
         self.growing += 1;
-        !self.bulky && self.growing <= lists::MOST_GROWING
+        !self.bulky && self.growing <= lists::MOST_GROWING && self.may_meet_the_edge()
+    }
+
+    /// May one more thing in it fail on stored values at the end of what their type can hold? A hidden row's are what they
+    /// are. Those of a table from which nothing is hidden somebody may have written to see which hidden row leads to them.
+    pub fn may_meet_the_edge(&mut self) -> bool {
+        self.edge |= self.stored;
+        !self.stored || !self.reach.is_empty()
     }
 
     /// The collation of a column that this is the expression of; several at once are none that compares without fail.
@@ -201,8 +216,10 @@ impl Facts {
         self.collations.len() <= 1 && self.collations.iter().all(|c| lists::collation_is_plain(&c.schema))
     }
 
-    /// Is it unsafe where hidden rows may still be present?
+    /// Is it unsafe where hidden rows may still be present? What fails on a stored value of one relation is, where another
+    /// one's hidden rows can decide whether it is reached: that value may be in a row that shows.
     pub fn leaks(&self) -> bool {
-        !self.total && !self.reach.is_empty()
+        let meets = || self.edge && self.reach.all().len() > 1;
+        !self.reach.is_empty() && (!self.total || meets())
     }
 }

@@ -497,6 +497,7 @@ impl Analysis<'_> {
                 None => either_collation(l.collation.as_ref(), r.collation.as_ref()),
             },
             distant: l.distant || r.distant,
+            edge: l.edge || r.edge,
             origin: plain.and_then(|c| c.origin),
             origin_lost: plain.is_some_and(|c| c.origin_lost),
             reach,

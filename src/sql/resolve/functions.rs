@@ -125,7 +125,8 @@ impl Analysis<'_> {
         facts.volatile |= place == Place::Named || candidates.iter().any(|f| f.volatility == Volatility::Volatile);
         let is_named = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::NamedArgExpr(_)));
         // at the end of its range a moment has no other time zone and no beginning of its month
-        let too_far = facts.distant && !is_aggregate && known.iter().flatten().any(|&ty| lists::is_moment(ty));
+        let of_moments = !is_aggregate && known.iter().flatten().any(|&ty| lists::is_moment(ty));
+        let too_far = of_moments && (facts.distant || !facts.may_meet_the_edge());
         let total = place == Place::Builtin
             && !call.func_variadic
             // how often it runs tells how many rows there are

@@ -247,7 +247,7 @@ impl<'w> Analysis<'w> {
 
     /// Notes whether an expression may raise, in case a condition runs its query as a subquery.
     pub fn note(&mut self, facts: &facts::Facts) {
-        self.raises |= !facts.total || facts.joins_unsafe;
+        self.raises |= !facts.total || facts.joins_unsafe || facts.edge;
     }
 
     /// The guards behind these columns show all that is permitted: their columns count by place or by name.

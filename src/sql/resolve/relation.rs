@@ -348,6 +348,7 @@ impl Analysis<'_> {
                 typmod: c.typmod,
                 collation: collation_of(c),
                 distant: self.is_temporary(relation),
+                edge: false,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: c.number,
@@ -412,6 +413,7 @@ impl Analysis<'_> {
                 typmod: column.typmod,
                 collation: collation_of(column),
                 distant: false,
+                edge: false,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -509,6 +511,7 @@ impl Analysis<'_> {
                 typmod: column.typmod,
                 collation: collation_of(column),
                 distant: inside.distant,
+                edge: inside.edge,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,
@@ -620,6 +623,7 @@ pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
         ty: Some(c.type_oid),
         collation: collation_of(c),
         distant: false,
+        edge: false,
         ..Col::default()
     });
     Rc::new(Item {

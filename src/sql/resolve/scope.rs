@@ -26,6 +26,9 @@ pub struct Col {
     pub collation: Option<QualifiedName>,
     /// May it hold a date or time that the client made up? One that is made without saying so may.
     pub distant: bool,
+    /// Does its expression fail on stored values at the end of what their type can hold? One that is made without saying so
+    /// does.
+    pub edge: bool,
     /// The table column that PostgreSQL would name as its origin.
     pub origin: Option<Origin>,
     /// Does the server name another origin, or none, because of a splice?
@@ -64,6 +67,7 @@ impl Default for Col {
             typmod: -1,
             collation: Some(several_collations()),
             distant: true,
+            edge: true,
             origin: None,
             origin_lost: false,
             reach: Reach::default(),

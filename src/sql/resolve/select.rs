@@ -228,6 +228,7 @@ impl Analysis<'_> {
                     ty: if l.ty == r.ty { l.ty } else { None },
                     collation: either_collation(l.collation.as_ref(), r.collation.as_ref()),
                     distant: l.distant || r.distant,
+                    edge: l.edge || r.edge,
                     reach,
                     ..Col::default()
                 }
@@ -333,6 +334,7 @@ impl Analysis<'_> {
                         column.reach.merge(&facts.reach.from_outside());
                         column.collation = either_collation(column.collation.as_ref(), collation.as_ref());
                         column.distant |= facts.distant;
+                        column.edge |= facts.edge;
                         if column.ty != ty {
                             column.ty = None;
                         }
@@ -342,6 +344,7 @@ impl Analysis<'_> {
                         ty,
                         collation,
                         distant: facts.distant,
+                        edge: facts.edge,
                         reach: facts.reach.from_outside(),
                         ..Col::default()
                     }),
@@ -674,6 +677,7 @@ pub(super) fn columns_of(targets: Vec<Target>, first_own: GuardId) -> Vec<Col> {
                 typmod: t.facts.typmod,
                 collation: t.facts.collation(),
                 distant: t.facts.distant,
+                edge: t.facts.edge,
                 origin: t.facts.origin,
                 origin_lost: t.facts.origin_lost,
                 reach,

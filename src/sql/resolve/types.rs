@@ -164,7 +164,10 @@ impl Analysis<'_> {
                     facts.integer = argument.integer;
                 }
                 (argument.ty == target && !has_typmod)
-                    || !constrained && !too_far && lists::cast_is_total(from, to, has_typmod)
+                    || !constrained
+                        && !too_far
+                        && lists::cast_is_total(from, to, has_typmod)
+                        && (from == to || !lists::is_moment(from) || facts.may_meet_the_edge())
                     || (!is_domain
                         && !too_far
                         && (constant || (argument.untyped && self.takes_type(cast.arg.as_deref())))

@@ -336,6 +336,7 @@ impl Analysis<'_> {
                 typmod: column.typmod,
                 collation: collation_of(column),
                 distant: false,
+                edge: false,
                 origin: Some(Origin {
                     table: relation.oid,
                     column: column.number,

@@ -309,6 +309,7 @@ impl Analysis<'_> {
                 typmod: column.typmod,
                 collation: collation_of(column),
                 distant: false,
+                edge: false,
                 origin: Some(Origin {
                     table: view.oid,
                     column: column.number,

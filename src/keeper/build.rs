@@ -69,6 +69,13 @@ pub(super) struct State {
     pub(super) warnings: Vec<String>,
 }
 
+impl State {
+    /// Is what was read last not in force? It may have been wrong for what is new by now: a column, a person.
+    pub(super) fn waits(&self) -> bool {
+        self.texts != *self.in_force
+    }
+}
+
 /// A world with what it was made from.
 struct Made {
     world: World,
@@ -227,7 +234,7 @@ async fn make(client: &mut Client, basis: Basis<'_>) -> Result<Made, StartError>
 }
 
 /// What has to be read again.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Stale {
     pub(super) catalogue: bool,
     pub(super) policies: bool,
@@ -263,13 +270,15 @@ pub(super) async fn next(
     if stale.policies {
         let texts =
             files::read(&source.policies).map_err(|e| StartError::Files(source.policies.display().to_string(), e))?;
-        if texts != state.texts {
-            match with_policies(source, client, &texts, &catalog, current).await {
+        let is_new = texts != state.texts;
+        state.texts = texts;
+        if is_new || state.waits() {
+            let texts = &state.texts;
+            match with_policies(source, client, texts, &catalog, current).await {
                 Ok(good) => made = Some(good),
                 Err(error @ StartError::Policies(_)) => next.refused = Some(error),
                 Err(other) => return Err(other),
             }
-            state.texts = texts;
         }
     }
     let schema_changed = fingerprint != state.fingerprint;

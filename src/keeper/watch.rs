@@ -32,6 +32,8 @@ impl Keeper {
         files.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = String::new();
         let mut people_known = Instant::now();
+        // what could not be looked at because the database did not answer
+        let mut missed = Stale::default();
         loop {
             self.keep_logins(people_known);
             let stale = tokio::select! {
@@ -50,25 +52,37 @@ impl Keeper {
                     match changed {
                         Ok(changed) => {
                             look_at_schema += begun.elapsed() * SCHEMA_SHARE;
-                            if !changed {
+                            if !changed && missed == Stale::default() {
                                 continue;
                             }
+                            Stale { catalogue: changed, ..Stale::default() }
                         }
                         Err(error) => {
                             tell_once(&mut trouble, &error);
                             continue;
                         }
                     }
-                    Stale { catalogue: true, ..Stale::default() }
                 }
                 () = sleep_until(people_read + self.directory_every()) => Stale { directory: true, ..Stale::default() },
                 Some(()) = notified.recv() => Stale { directory: true, ..Stale::default() },
                 () = self.handle.refresh_requested() => Stale { catalogue: true, policies: true, directory: true },
             };
+            let stale = Stale {
+                catalogue: stale.catalogue || missed.catalogue,
+                policies: stale.policies || missed.policies || self.state.waits(),
+                directory: stale.directory || missed.directory,
+            };
             if stale.directory {
                 people_read = Instant::now();
             }
-            match self.refresh(stale).await {
+            let looked = self.refresh(stale).await;
+            missed = match &looked {
+                Ok(()) | Err(StartError::Policies(_) | StartError::Nobody | StartError::PeopleUnknown(_)) => {
+                    Stale::default()
+                }
+                Err(_) => stale,
+            };
+            match looked {
                 Ok(()) => {
                     trouble.clear();
                     if stale.directory {

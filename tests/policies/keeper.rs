@@ -75,6 +75,25 @@ impl Kept {
 const SOON: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_was_too_early_is_taken_when_its_column_is_there() {
+    let kept = kept("1min").await;
+    let columns = "[t]\nview = [\"own\"]\n[t.columns]\nbonus = \"hidden\"\n";
+    kept.write("roles/r.toml", columns);
+    // the files are looked at before the column is there
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    kept.client
+        .batch_execute("ALTER TABLE public.t ADD COLUMN bonus int DEFAULT 77777")
+        .await
+        .unwrap();
+    kept.within(SOON, "the column is hidden", |world| {
+        let (relation, shown) = view(world, "ann", "public", "t");
+        let bonus = relation.columns.iter().position(|c| c.name == "bonus");
+        bonus.is_some_and(|at| matches!(shown.columns[at], ColumnView::Hidden))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_file_takes_effect_and_a_broken_one_does_not() {
     let kept = kept("1min").await;
     let rows = |world: &World| view(world, "ann", "public", "t").1.rows;

@@ -204,7 +204,7 @@ impl Analysis<'_> {
     /// Is there no end to the size, or the distance in time, of what may stand in it?
     fn holds_anything(&self, column: &Col) -> bool {
         column.ty.map(|ty| self.list_type(ty)).is_none_or(|ty| {
-            lists::is_moment(ty) || (!lists::is_small(ty) && !(column.typmod >= 0 && lists::is_bounded_by_typmod(ty)))
+            lists::is_moment(ty) || !(lists::is_small(ty) || column.typmod >= 0 && lists::is_bounded_by_typmod(ty))
         })
     }
 

@@ -347,6 +347,7 @@ impl Session<'_> {
         let idle =
             self.queue.is_empty() && self.overflow.is_none() && self.enclosure.is_none() && !self.state.segment_open;
         let waits = self.queue.len() > 1;
+        let is_between = self.passing.is_over() || self.passing.dropped || self.held.is_open();
         let target = self.back.key();
         self.record_broken_off();
         record(self.shared, &self.person, "logout", Decision::Allowed, "");
@@ -369,7 +370,12 @@ impl Session<'_> {
                 let _ = shared.connector.cancel(target.0, target.1).await;
             }
         }
-        say_goodbye(client, &end).await;
+        // in the middle of a row a message would be a part of it
+        if is_between {
+            say_goodbye(client, &end).await;
+        } else {
+            hang_up(client, &end).await;
+        }
         match back {
             Upstream::Pooled(mut loan) => {
                 let cleaned = reusable && matches!(tokio::time::timeout(CLEANING, loan.clean()).await, Ok(Ok(())));
@@ -400,13 +406,17 @@ async fn say_goodbye(mut channel: Channel, end: &End) {
             fields.keep(|tag| matches!(tag, b'S' | b'V' | b'C' | b'M' | b'H'));
             Some(fields)
         }
-        End::Broken(reason) => {
-            tracing::error!("the connection to the database was lost: {reason}");
-            Some(Fields::new("FATAL", "08006", "the connection to the database was lost"))
-        }
+        End::Broken(_) => Some(Fields::new("FATAL", "08006", "the connection to the database was lost")),
     };
     if let Some(fields) = fields {
         fields.encode(b'E', &mut channel.output);
+    }
+    hang_up(channel, end).await;
+}
+
+async fn hang_up(channel: Channel, end: &End) {
+    if let End::Broken(reason) = end {
+        tracing::error!("the connection to the database was lost: {reason}");
     }
     let _ = tokio::time::timeout(Duration::from_secs(5), channel.close()).await;
 }

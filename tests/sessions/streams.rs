@@ -212,3 +212,31 @@ async fn what_waits_for_a_slow_database_goes_on_when_only_a_part_is_out() {
     }
     gate.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_off_in_the_middle_of_a_row_puts_no_message_into_it() {
+    let database = Database::new().await;
+    let gate = Gate::start(&database, OPEN_POLICY).await;
+    let admin = database.superuser().await;
+    for round in 0..12 {
+        let more = [("database", database.name.as_str())];
+        let raw = Raw::open_narrow(gate.port()).await;
+        let mut raw = raw.log_in("alice", &data::password("alice"), &more).await.unwrap();
+        let text = "Q select repeat('x', 170) from generate_series(1, 10000000)";
+        raw.send(&command(text)).await;
+        assert_eq!(raw.message().await.unwrap().0, b'T');
+        let row = raw.message().await.unwrap();
+        assert_eq!(row.0, b'D');
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rowgate' and query like '%10000000%' \
+                   and datname = current_database()";
+        assert_eq!(admin.query(end, &[]).await.unwrap().len(), 1);
+        while let Some((tag, body)) = raw.message().await {
+            match tag {
+                b'D' => assert_eq!(body, row.1, "round {round}"),
+                b'E' => assert!(body.starts_with(b"SFATAL\0"), "round {round}: {body:?}"),
+                other => panic!("round {round}: a message of type {other}"),
+            }
+        }
+    }
+    gate.stop().await;
+}

@@ -17,4 +17,5 @@ mod defaults;
 mod limits;
 mod merges;
 mod parameters;
+mod references;
 mod views;

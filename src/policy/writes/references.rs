@@ -1,12 +1,31 @@
 //! Foreign keys to rows of which a person does not see all.
 
 use super::Reference;
-use crate::catalog::{ForeignKey, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, ForeignKey, Relation, RelationKind, Type, TypeKind};
 use crate::policy::PolicySet;
 use crate::policy::decision::{Access, Rows};
 use crate::policy::print;
 use crate::policy::scope::{Scopes, Wording};
 use crate::sql::raise::Raise;
+
+/// Is the target's column what the row's own refers to? Where it is not known how that is told, no row that shows counts as
+/// the target.
+fn equal(catalog: &Catalog, (seen, theirs): (&str, &Column), (own, mine): (&str, &Column)) -> String {
+    let target = print::column(seen, &theirs.name);
+    let words = print::comparable(catalog, &target, theirs).zip(print::comparable(catalog, own, mine));
+    // `=` of arrays and of ranges is one for all of them
+    let polymorphic = || {
+        let ty = catalog.types.get(&print::base_type(catalog, theirs.type_oid));
+        let is_one = |t: &Type| t.element != 0 || matches!(t.kind, TypeKind::Range | TypeKind::Multirange);
+        ty.is_some_and(|t| is_one(t))
+            && print::base_type(catalog, theirs.type_oid) == print::base_type(catalog, mine.type_oid)
+    };
+    match words {
+        Some(((theirs, _), (mine, _))) => format!("({theirs} OPERATOR(pg_catalog.=) {mine})"),
+        None if polymorphic() => format!("({target} OPERATOR(pg_catalog.=) {own})"),
+        None => "FALSE".to_owned(),
+    }
+}
 
 impl PolicySet {
     /// The foreign keys of a relation to rows of which the person does not see all.
@@ -45,10 +64,8 @@ impl PolicySet {
             let mine = relation.column_by_number(*mine)?;
             let theirs = target.column_by_number(*theirs)?;
             let own = print::column(&row, &mine.name);
-            let (mine, _) = print::comparable(scopes.catalog, &own, mine)?;
-            let (theirs, _) = print::comparable(scopes.catalog, &print::column(seen, &theirs.name), theirs)?;
             present.push(format!("{own} IS NOT NULL"));
-            same.push(format!("({theirs} OPERATOR(pg_catalog.=) {mine})"));
+            same.push(equal(scopes.catalog, (seen, theirs), (&own, mine)));
         }
         // a foreign key is satisfied by no row of a table that inherits from its target
         let has_heirs = target.kind == RelationKind::Table && !target.children.is_empty();

@@ -62,7 +62,8 @@ pub fn error(
     match speaker {
         Some(name) if !may_speak(&name, rights, search_path) => {
             fields.set(b'M', "a function or trigger of the database raised an error");
-            fields.remove(b'D');
+            // it may have put anything into their places
+            fields.keep(|tag| !matches!(tag, b'D' | b's' | b't' | b'c' | b'd' | b'n'));
             fields.set(
                 b'H',
                 "Its message is withheld: ask the database administrator to list the function under message_functions.",
@@ -104,7 +105,8 @@ fn may_show_a_value(fields: &Fields, class: &str) -> bool {
     match class {
         "22" => !names_types_alone(fields.message()),
         "42" => matches!(fields.sqlstate(), "42P01" | "42704" | "42883" | "42601" | "42602"),
-        "3F" => true,
+        // how long an index entry is, of all its columns
+        "3F" | "54" => true,
         _ => false,
     }
 }

@@ -388,3 +388,85 @@ async fn no_row_is_brought_into_a_share_by_its_key() {
     );
     stage.gate.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_giver_sees_through_a_parent_is_shared_for_every_statement() {
+    const FILES: [(&str, &str); 4] = [
+        (
+            "tables.toml",
+            "[defaults]\ncolumns = \"clear\"\n\
+             [customers]\nrelation = \"public.customers\"\nkey = \"id\"\nowner = \"owner_id\"\nteam = \"team_id\"\n\
+             members = { relation = \"public.customer_members\", row = \"customer_id\", user = \"user_id\", team = \"team_id\" }\n\
+             [contacts]\nrelation = \"public.contacts\"\nkey = \"id\"\nparent = { table = \"customers\", column = \"customer_id\" }\n",
+        ),
+        PEOPLE,
+        ("roles/sales_manager.toml", "[customers]\nview = [\"all\"]\n"),
+        (
+            "roles/sales_rep.toml",
+            "[customers]\nview = [\"own\", \"member\"]\n[contacts]\nview = [\"parent\", \"member\"]\nedit = [\"parent\", \"member\"]\n\
+             [contacts.columns]\nphone = { mask = \"null\", except = [\"member\"] }\n\
+             [rights.temporary]\nto = [\"team\"]\nshare = [\"contacts\"]\n",
+        ),
+    ];
+    let database = Database::new().await;
+    let owner = crate::support::rights::prepared(&database).await;
+    let gate = Gate::with(&database, &FILES, "[rights]\n").await;
+    let login = async |who: &str, at: &str| connect(&login_at(gate.port(), who, at)).await;
+    let (chloe, desk) = (login("chloe", &database.name).await, login("alice", "rowgate").await);
+    let before = one(&chloe, "SELECT count(*) FROM contacts").await;
+    let hers = "SELECT min(c.id) FROM contacts c JOIN customers k ON k.id = c.customer_id WHERE k.owner_id = 36 \
+        AND NOT EXISTS (SELECT FROM customer_members m WHERE m.customer_id = k.id) AND c.phone IS NOT NULL";
+    let id = one(&owner, hers).await;
+    desk.batch_execute(&format!("SHARE contacts {id} WITH chloe"))
+        .await
+        .unwrap();
+    let more: i64 = before.parse::<i64>().unwrap() + 1;
+    for (sql, expected) in [
+        ("SELECT count(*) FROM contacts".to_owned(), more.to_string()),
+        (
+            format!("SELECT count(phone) FROM contacts WHERE id = {id}"),
+            "1".to_owned(),
+        ),
+        (
+            format!("SELECT count(*) FROM (SELECT id FROM contacts ORDER BY id LIMIT 5000) c WHERE id = {id}"),
+            "1".to_owned(),
+        ),
+        (
+            format!(
+                "SELECT count(*) FROM contacts a JOIN contacts b USING (id) WHERE a.id = {id} AND b.name::text || '' <> ''"
+            ),
+            "1".to_owned(),
+        ),
+        (
+            format!(
+                "WITH w AS (UPDATE contacts SET title = 'x' WHERE id = {id} RETURNING phone) SELECT count(phone) FROM w"
+            ),
+            "1".to_owned(),
+        ),
+        (
+            format!(
+                "WITH w AS (UPDATE contacts c SET title = 'y' FROM contacts d WHERE d.id = c.id AND c.id = {id} RETURNING c.id) SELECT count(*) FROM w"
+            ),
+            "1".to_owned(),
+        ),
+    ] {
+        assert_eq!(one(&chloe, &sql).await, expected, "{sql}");
+    }
+    // the parent goes to somebody else, and the contact with it
+    owner
+        .batch_execute(&format!(
+            "UPDATE customers SET owner_id = 40 WHERE id = (SELECT customer_id FROM contacts WHERE id = {id})"
+        ))
+        .await
+        .unwrap();
+    assert_eq!(one(&chloe, "SELECT count(*) FROM contacts").await, before);
+    assert_eq!(
+        one(
+            &chloe,
+            &format!("WITH w AS (UPDATE contacts SET title = 'x' WHERE id = {id} RETURNING id) SELECT count(*) FROM w")
+        )
+        .await,
+        "0"
+    );
+    gate.stop().await;
+}

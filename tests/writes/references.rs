@@ -34,6 +34,8 @@ async fn a_hidden_target_is_none_whatever_its_type() {
                                          tags text[] references public.places(tags), codes public.codes references public.places(codes),
                                          pair public.pair references public.places(pair));
              insert into public.places values (1, 36, '[1,5)', '{a}', '{x}', '(1,1)'), (2, 7, '[7,9)', '{b}', '{y}', '(2,2)');
+             alter table public.visits add up int references public.visits;
+             insert into public.visits (id, owner_id) values (100, 7);
              grant select, insert on public.places, public.visits to rowgate;",
         )
         .await
@@ -75,5 +77,10 @@ async fn a_hidden_target_is_none_whatever_its_type() {
         raw.query("insert into visits (id, owner_id) values (9, 36)").await,
         ["C INSERT 0 1", "Z I"]
     );
+    // its own row, one of hers, a hidden one, none
+    for (id, up, answer) in [(20, 20, "C"), (21, 20, "C"), (22, 100, "E 23503"), (23, 24, "E 23503")] {
+        let insert = format!("insert into visits (id, owner_id, up) values ({id}, 36, {up})");
+        assert!(raw.query(&insert).await[0].starts_with(answer), "{id} → {up}");
+    }
     gate.stop().await;
 }

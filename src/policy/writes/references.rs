@@ -60,12 +60,14 @@ impl PolicySet {
         let (row, seen) = (print::alias(0), "\"rowgate:target\"");
         let mut present = Vec::new();
         let mut same = Vec::new();
+        let mut itself = Vec::new();
         for (mine, theirs) in key.columns.iter().zip(&key.target_columns) {
             let mine = relation.column_by_number(*mine)?;
             let theirs = target.column_by_number(*theirs)?;
             let own = print::column(&row, &mine.name);
             present.push(format!("{own} IS NOT NULL"));
             same.push(equal(scopes.catalog, (seen, theirs), (&own, mine)));
+            itself.push(equal(scopes.catalog, (&row, theirs), (&own, mine)));
         }
         // a foreign key is satisfied by no row of a table that inherits from its target
         let has_heirs = target.kind == RelationKind::Table && !target.children.is_empty();
@@ -76,9 +78,14 @@ impl PolicySet {
             target.name.to_sql(),
             same.join(" AND ")
         );
+        let refers_to_itself = if target.oid == relation.oid {
+            format!(" AND ({}) IS NOT TRUE", itself.join(" AND "))
+        } else {
+            String::new()
+        };
         Some(Reference {
             columns,
-            dangling: format!("({} AND NOT {visible})", present.join(" AND ")),
+            dangling: format!("({} AND NOT {visible}{refers_to_itself})", present.join(" AND ")),
             raise: Raise::Reference {
                 table: relation.name.clone(),
                 constraint: key.name.clone(),

@@ -13,6 +13,9 @@ use std::ops::Range;
 /// The setting that is nothing but this.
 pub const SETTING: &str = "rowgate.user";
 
+/// `NAMEDATALEN - 1`
+const LONGEST_NAME: usize = 63;
+
 /// Words by which somebody is named: PostgreSQL's own, and rowgate's.
 pub const NAMES: [&str; 3] = [SETTING, "role", "session_authorization"];
 
@@ -34,7 +37,20 @@ pub fn acting(text: &str) -> Option<Result<Judgement, Refusal>> {
         return None;
     };
     let name = set.name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()).then(|| switch(set, &name))
+    NAMES.contains(&name.as_str()).then(|| match cuts_a_name(text) {
+        true => Err(unclear("a name of more than 63 bytes without quotes for a text")),
+        false => switch(set, &name),
+    })
+}
+
+/// PostgreSQL cuts what is written as an identifier: the rest could be another person's login.
+fn cuts_a_name(text: &str) -> bool {
+    let is_long = |t: &pg_query::protobuf::ScanToken| {
+        let place = usize::try_from(t.start).ok().zip(usize::try_from(t.end).ok());
+        let written = place.and_then(|(start, end)| text.get(start..end));
+        t.token() == Token::Ident && written.is_none_or(|w| w.trim_matches('"').len() > LONGEST_NAME)
+    };
+    Scanned::of(text).is_ok_and(|scanned| scanned.tokens().iter().any(is_long))
 }
 
 /// PostgreSQL's grammar knows `user` as a word of its own and takes `rowgate.user` with quotes alone; here it is
@@ -66,11 +82,12 @@ fn is_comment(token: Token) -> bool {
     matches!(token, Token::SqlComment | Token::CComment)
 }
 
+fn unclear(what: &str) -> Refusal {
+    let message = format!("{what} is not a way to name the person that you act for");
+    Refusal::unsupported("acting-unclear", message).hint("Write SET rowgate.user = 'login', by itself.")
+}
+
 fn switch(set: &VariableSetStmt, name: &str) -> Result<Judgement, Refusal> {
-    let unclear = |what: &str| {
-        let message = format!("{what} is not a way to name the person that you act for");
-        Refusal::unsupported("acting-unclear", message).hint("Write SET rowgate.user = 'login', by itself.")
-    };
     if set.is_local {
         return Err(unclear("SET LOCAL"));
     }
@@ -212,6 +229,21 @@ mod tests {
             assert_eq!(names(text), Some(Ok(None)), "{text}");
         }
         assert_eq!(names("SET ROLE \"Alice\""), Some(Ok(Some("Alice".to_owned()))));
+    }
+
+    #[test]
+    fn a_name_is_not_cut() {
+        let (fits, longer) = ("p".repeat(63), "p".repeat(64));
+        for (written, whom) in [
+            (fits.clone(), &fits),
+            (format!("\"{fits}\""), &fits),
+            (format!("'{longer}'"), &longer),
+        ] {
+            assert_eq!(names(&format!("SET ROLE {written}")), Some(Ok(Some(whom.clone()))));
+        }
+        for written in [longer.clone(), format!("\"{longer}\"")] {
+            assert_eq!(names(&format!("SET ROLE {written}")), Some(Err("acting-unclear")));
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub fn error(
         return Some(code);
     }
     let speaker = fields.get(b'W').and_then(raising_function);
+    // what a statement of a function met is told by the server, and functions in SQL say nothing of their own
+    let is_sql = |context: &str| context.starts_with("SQL statement ") || context.starts_with("SQL function ");
+    let speaks_itself = fields.get(b'W').is_some_and(|context| !is_sql(context));
     let position = fields
         .get(b'P')
         .and_then(|p| p.parse().ok())
@@ -62,8 +65,11 @@ pub fn error(
     match speaker {
         Some(name) if !may_speak(&name, rights, search_path) => {
             fields.set(b'M', "a function or trigger of the database raised an error");
-            // it may have put anything into their places
-            fields.keep(|tag| !matches!(tag, b'D' | b's' | b't' | b'c' | b'd' | b'n'));
+            fields.remove(b'D');
+            if speaks_itself {
+                // it may have put anything into the places of names
+                fields.keep(|tag| !matches!(tag, b's' | b't' | b'c' | b'd' | b'n'));
+            }
             fields.set(
                 b'H',
                 "Its message is withheld: ask the database administrator to list the function under message_functions.",
@@ -283,6 +289,11 @@ mod tests {
             ("22001", "value too long for type character varying(5)", true),
             ("22001", "value too long for type character varying(secret)", false),
             ("22012", "division by zero", true),
+            (
+                "54000",
+                "index row size 2712 exceeds btree version 4 maximum 2704",
+                false,
+            ),
             ("42P01", "relation \"secret\" does not exist", false),
             ("42501", "permission denied for table t", true),
             ("23505", "duplicate key value violates unique constraint \"k\"", true),
@@ -321,9 +332,10 @@ mod tests {
         ] {
             let mut got = fields("00000", "phone is 123", &[(b'W', &context(name))]);
             assert_eq!(notice(&mut got, &rights, &path), passes, "{name}");
-            let mut got = fields("P0001", "phone is 123", &[(b'W', &context(name))]);
+            let mut got = fields("P0001", "phone is 123", &[(b'W', &context(name)), (b't', "123")]);
             error(&mut got, Statement::default(), &rights, &path);
             assert_eq!(got.message().contains("123"), passes, "{name}");
+            assert_eq!(got.get(b't').is_some(), passes, "{name}");
         }
     }
 }

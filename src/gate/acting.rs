@@ -2,6 +2,7 @@
 //! their place changes nothing there.
 
 use super::{Effect, Judged, Judgement, Leaves, Returned};
+use crate::name::MAX_IDENTIFIER_BYTES;
 use crate::refusal::{Refusal, SqlState};
 use crate::sql::parse::{self, Scanned};
 use crate::sql::verify::Verified;
@@ -12,9 +13,6 @@ use std::ops::Range;
 
 /// The setting that is nothing but this.
 pub const SETTING: &str = "rowgate.user";
-
-/// `NAMEDATALEN - 1`
-const LONGEST_NAME: usize = 63;
 
 /// Words by which somebody is named: PostgreSQL's own, and rowgate's.
 pub const NAMES: [&str; 3] = [SETTING, "role", "session_authorization"];
@@ -48,7 +46,7 @@ fn cuts_a_name(text: &str) -> bool {
     let is_long = |t: &pg_query::protobuf::ScanToken| {
         let place = usize::try_from(t.start).ok().zip(usize::try_from(t.end).ok());
         let written = place.and_then(|(start, end)| text.get(start..end));
-        t.token() == Token::Ident && written.is_none_or(|w| w.trim_matches('"').len() > LONGEST_NAME)
+        t.token() == Token::Ident && written.is_none_or(|w| w.trim_matches('"').len() > MAX_IDENTIFIER_BYTES)
     };
     Scanned::of(text).is_ok_and(|scanned| scanned.tokens().iter().any(is_long))
 }

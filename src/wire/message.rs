@@ -1,11 +1,9 @@
 //! What a client says after its login, decoded from isolated frames.
 
 use crate::gate::Returned;
+use crate::name::truncate_identifier;
 use crate::net::{Body, Malformed};
 use crate::refusal::{Refusal, SqlState};
-
-/// Bytes of a name that count.
-const LONGEST_NAME: usize = 63;
 
 /// One message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,15 +156,10 @@ fn text<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
     })
 }
 
-/// A statement's or portal's name. PostgreSQL tells names apart by their first 63 bytes (`NAMEDATALEN`): what is longer is
-/// cut, so that what is one name there is one name here.
+/// A statement's or portal's name. PostgreSQL tells names apart by their first 63 bytes: what is longer is cut, so that
+/// what is one name there is one name here.
 fn name<'a>(body: &mut Body<'a>) -> Result<&'a str, Unreadable> {
-    let name = text(body)?;
-    if name.len() <= LONGEST_NAME {
-        return Ok(name);
-    }
-    let end = (0..=LONGEST_NAME).rev().find(|at| name.is_char_boundary(*at));
-    Ok(name.get(..end.unwrap_or_default()).unwrap_or_default())
+    text(body).map(truncate_identifier)
 }
 
 fn target<'a>(body: &mut Body<'a>) -> Result<Target<'a>, Unreadable> {

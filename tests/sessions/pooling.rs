@@ -524,14 +524,8 @@ async fn a_cancel_reaches_nobody_elses_statement() {
     let mut bob = login(&gate, &database, "bob").await;
     assert_eq!(value(&mut alice, PID).await, value(&mut bob, PID).await);
     bob.send(&command("Q select pg_sleep(1)")).await;
-    let (process, secret) = alice.key;
     for _ in 0..5 {
-        let mut other = Raw::open(gate.port()).await;
-        let mut packet = vec![0, 0, 0, 16, 4, 210, 22, 46];
-        packet.extend_from_slice(&process.to_be_bytes());
-        packet.extend_from_slice(&secret.to_be_bytes());
-        other.send(&packet).await;
-        assert!(other.message().await.is_none());
+        Raw::cancel(gate.port(), alice.key).await;
     }
     assert_eq!(bob.until_ready(1).await[1..], ["D ", "C SELECT 1", "Z I"]);
     gate.stop().await;
@@ -554,12 +548,7 @@ async fn a_cancel_that_the_database_may_still_read_reaches_nobody_elses_statemen
     // it is given up while the statement runs, and behind its end
     for seconds in [4, 1] {
         alice.send(&command(&format!("Q select pg_sleep({seconds})"))).await;
-        let mut other = Raw::open(gate.port()).await;
-        let mut packet = vec![0, 0, 0, 16, 4, 210, 22, 46];
-        packet.extend_from_slice(&key.0.to_be_bytes());
-        packet.extend_from_slice(&key.1.to_be_bytes());
-        other.send(&packet).await;
-        assert!(other.message().await.is_none());
+        Raw::cancel(gate.port(), key).await;
         assert_eq!(alice.until_ready(1).await[1..], ["D ", "C SELECT 1", "Z I"]);
         let now = value(&mut bob, PID).await;
         assert_ne!(now, before, "a cancel request lies before this connection");

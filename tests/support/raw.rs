@@ -52,15 +52,29 @@ pub fn sasl_response(data: &[u8]) -> BytesMut {
 }
 
 impl Raw {
-    /// A connection that has said nothing.
-    pub async fn open(port: u16) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        socket.set_nodelay(true).unwrap();
+    fn over(socket: TcpStream) -> Self {
         Self {
             socket,
             input: BytesMut::new(),
             key: (0, 0),
         }
+    }
+
+    /// A connection that has said nothing.
+    pub async fn open(port: u16) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self::over(socket)
+    }
+
+    /// Asks a server to cancel the statement of whoever was given this key, and waits until it has hung up.
+    pub async fn cancel(port: u16, (process, secret): (i32, i32)) {
+        let mut other = Self::open(port).await;
+        let mut packet = vec![0, 0, 0, 16, 4, 210, 22, 46];
+        packet.extend_from_slice(&process.to_be_bytes());
+        packet.extend_from_slice(&secret.to_be_bytes());
+        other.send(&packet).await;
+        assert!(other.message().await.is_none());
     }
 
     /// The same with little room for what the client has not read.
@@ -68,11 +82,7 @@ impl Raw {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         super::relay::narrow(&socket);
         let socket = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
-        Self {
-            socket,
-            input: BytesMut::new(),
-            key: (0, 0),
-        }
+        Self::over(socket)
     }
 
     /// The same from another address of this machine, such as 127.0.0.2.
@@ -80,11 +90,7 @@ impl Raw {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
         let socket = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
-        Self {
-            socket,
-            input: BytesMut::new(),
-            key: (0, 0),
-        }
+        Self::over(socket)
     }
 
     /// A connection that is logged in, or the error that it got.

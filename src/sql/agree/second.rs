@@ -1,6 +1,7 @@
 //! What sqlparser's tree refers to.
 
 use super::{Disagreement, Kind, MAX_DEPTH, Reference, SEPARATOR, Seen};
+use crate::name::truncate_identifier;
 use sqlparser::ast::{
     AccessExpr, CreateTableLikeKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement,
     TableFactor, Visit, Visitor,
@@ -9,9 +10,6 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, TokenWithSpan};
 use std::ops::ControlFlow;
-
-/// The longest name that PostgreSQL keeps, in bytes.
-const NAME_LENGTH: usize = 63;
 
 /// sqlparser's reading of a text.
 pub(super) struct Second {
@@ -83,12 +81,8 @@ fn push(name: &mut String, ident: &Ident) {
     if !name.is_empty() {
         name.push(SEPARATOR);
     }
-    let mut end = ident.value.len().min(NAME_LENGTH);
-    while !ident.value.is_char_boundary(end) {
-        end -= 1;
-    }
     let from = name.len();
-    name.push_str(ident.value.get(..end).unwrap_or_default());
+    name.push_str(truncate_identifier(&ident.value));
     if ident.quote_style.is_none()
         && let Some(part) = name.get_mut(from..)
     {

@@ -251,20 +251,22 @@ async fn instances_at_once_and_behind_each_other() {
         change(Some("b"), "a"),
         change(Some("a"), "b"),
     ];
-    let instance = async || {
-        let mut seen = None;
+    // who begins when another has gone on begins with another set than the last one, which is a change
+    let begin = async || keep(&watch, None, &steps[0]).await.unwrap();
+    let (one_, two, three, late) = tokio::join!(begin(), begin(), begin(), begin());
+    assert_eq!([one_, two, three], [late; 3]);
+    let instance = async |mut seen| {
         let mut numbers = Vec::new();
-        for step in &steps {
-            seen = Some(keep(&watch, seen, step).await.unwrap());
-            numbers.extend(seen);
+        for step in &steps[1..] {
+            seen = keep(&watch, Some(seen), step).await.unwrap();
+            numbers.push(seen);
         }
         numbers
     };
-    let late = keep(&watch, None, &steps[0]).await.unwrap();
-    let (one_, two, three) = tokio::join!(instance(), instance(), instance());
+    let (one_, two, three) = tokio::join!(instance(one_), instance(two), instance(three));
     assert_eq!((&one_, &one_), (&two, &three));
     let mut seen = late;
-    for (step, number) in steps.iter().zip(&one_).skip(1) {
+    for (step, number) in steps[1..].iter().zip(&one_) {
         seen = keep(&watch, Some(seen), step).await.unwrap();
         assert_eq!(seen, *number);
     }

@@ -6,20 +6,18 @@ use crate::backend::{Connector, Pool};
 use crate::config::{Config, PoolMode};
 use crate::keeper::Source;
 use crate::login::used::Used;
-use crate::login::{Lockout, decoy, totp};
+use crate::login::{Lockout, Place, decoy, totp};
 use crate::net::Stream;
-use crate::session::{self, Cancels, Shared, prepare_socket};
+use crate::session::{self, Arrivals, Cancels, Shared, prepare_socket};
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// Connections beyond the limit that are still told so; any more are closed at once.
-const SPARE: u32 = 50;
 /// Connections to the database beyond those of sessions, for auth queries.
 const SPARE_UPSTREAM: usize = 4;
 
@@ -30,7 +28,7 @@ pub struct Server {
     unix: Option<UnixListener>,
     side_door: Option<TcpListener>,
     stop: watch::Sender<bool>,
-    open: Arc<AtomicU32>,
+    arrivals: Arc<Arrivals>,
     sessions: TaskTracker,
 }
 
@@ -66,6 +64,7 @@ impl Server {
         };
         let doors = session::Doors::open(&config, None).await?;
         let mock_secret = decoy::secret(config.login.decoy_key.as_deref(), config.tls.key.as_deref())?;
+        let arrivals = Arc::new(Arrivals::new(config.limits.max_connections));
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             audit: Audit::open(config.audit.clone())?,
@@ -96,7 +95,7 @@ impl Server {
             unix,
             side_door,
             stop,
-            open: Arc::new(AtomicU32::new(0)),
+            arrivals,
             sessions: TaskTracker::new(),
         })
     }
@@ -132,13 +131,13 @@ impl Server {
                 accepted = self.tcp.accept() => match accepted {
                     Ok((tcp, address)) => {
                         if prepare_socket(&tcp).is_ok() {
-                            self.serve(Stream::Tcp(tcp), address.to_string());
+                            self.serve(Stream::Tcp(tcp), Place::of(Some(address.ip())), address.to_string());
                         }
                     }
                     Err(error) => refused(&error).await,
                 },
                 accepted = accept_unix(self.unix.as_ref()) => match accepted {
-                    Ok(unix) => self.serve(Stream::Unix(unix), "local".to_owned()),
+                    Ok(unix) => self.serve(Stream::Unix(unix), Place::of(None), "local".to_owned()),
                     Err(error) => refused(&error).await,
                 },
             }
@@ -158,18 +157,11 @@ impl Server {
         }
     }
 
-    fn serve(&self, stream: Stream, address: String) {
-        let most = self.shared.config.limits.max_connections;
-        let count = self.open.fetch_add(1, Ordering::AcqRel) + 1;
-        let place = Place(Arc::clone(&self.open));
-        if count > most + SPARE {
-            return;
+    fn serve(&self, stream: Stream, from: Place, address: String) {
+        if let Some(arrival) = self.arrivals.arrive(from) {
+            let shared = Arc::clone(&self.shared);
+            self.sessions.spawn(session::serve(shared, stream, address, arrival));
         }
-        let shared = Arc::clone(&self.shared);
-        self.sessions.spawn(async move {
-            let _place = place;
-            session::serve(shared, stream, address, count > most).await;
-        });
     }
 }
 
@@ -191,15 +183,6 @@ async fn ring(shared: Arc<Shared>) {
             return;
         }
         shared.alarms.ring();
-    }
-}
-
-/// One of the places for connections; free again when its session ends, however that happens.
-struct Place(Arc<AtomicU32>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
+use super::arrivals::Arrival;
 use super::authenticate::authenticate;
 use super::cancel::Before;
 use super::expect::Queue;
@@ -23,10 +24,10 @@ use tokio::net::TcpStream;
 /// How long a connection may take to be cleaned for the next session.
 const CLEANING: Duration = Duration::from_secs(10);
 
-/// Serves one client from its first byte to its last. `full` refuses it with 53300 once it has said who it is.
-pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: bool) {
+/// Serves one client from its first byte to its last.
+pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, arrival: Arrival) {
     // what a login needs is given back once it is done
-    let Some(mut session) = Box::pin(begin(&shared, stream, address, full)).await else {
+    let Some(mut session) = Box::pin(begin(&shared, stream, address, &arrival)).await else {
         return;
     };
     shared.counters.logins.fetch_add(1, Ordering::Relaxed);
@@ -39,9 +40,20 @@ pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, full: b
 
 /// A session that is ready for the client's first statement; `None` where it has come to nothing, or was a talk with
 /// rowgate itself.
-async fn begin(shared: &Shared, stream: Stream, address: String, full: bool) -> Option<Box<Session<'_>>> {
+async fn begin<'s>(shared: &'s Shared, stream: Stream, address: String, arrival: &Arrival) -> Option<Box<Session<'s>>> {
     let mut channel = Channel::new(stream);
-    let log_in = log_in(shared, &mut channel, &address, full);
+    let mut stop = shared.stop.clone();
+    let log_in = async {
+        let logged_in = tokio::select! {
+            logged_in = log_in(shared, &mut channel, &address, arrival.is_beyond()) => logged_in?,
+            () = arrival.gives_way() => return Err(End::Fatal(too_many_clients())),
+            _ = stop.wait_for(|stop| *stop) => return Err(End::Fatal(stopping())),
+        };
+        arrival
+            .stays()
+            .then_some(logged_in)
+            .ok_or_else(|| End::Fatal(too_many_clients()))
+    };
     match tokio::time::timeout(shared.config.limits.login_timeout, log_in).await {
         Ok(Ok(logged_in)) => open(shared, channel, logged_in).await,
         Ok(Err(end)) => {
@@ -161,17 +173,9 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
     }
     let fatal = |code, sqlstate, message: String| Refusal::new(code, sqlstate, message);
     let refusal = if *shared.stop.borrow() {
-        fatal(
-            "stopping",
-            SqlState::CannotConnectNow,
-            "rowgate is shutting down".to_owned(),
-        )
+        stopping()
     } else if full {
-        fatal(
-            "full",
-            SqlState::TooManyConnections,
-            "sorry, too many clients already".to_owned(),
-        )
+        too_many_clients()
     } else if shared.doors.load().tls_mode == TlsMode::Require && is_tcp(channel) {
         fatal(
             "no-tls",
@@ -191,6 +195,14 @@ fn check_startup(shared: &Shared, channel: &mut Channel, startup: &Startup, full
         return Ok(());
     };
     Err(End::Fatal(refusal))
+}
+
+fn stopping() -> Refusal {
+    Refusal::new("stopping", SqlState::CannotConnectNow, "rowgate is shutting down")
+}
+
+fn too_many_clients() -> Refusal {
+    Refusal::new("full", SqlState::TooManyConnections, "sorry, too many clients already")
 }
 
 /// Gets the session's connection and puts its settings in force.

@@ -8,6 +8,7 @@ mod aborted;
 mod acting;
 mod admission;
 mod alarm;
+mod arrivals;
 mod authenticate;
 mod back;
 mod cancel;
@@ -42,6 +43,7 @@ mod stay;
 mod sure;
 
 pub use alarm::Alarms;
+pub use arrivals::{Arrival, Arrivals};
 pub use cancel::Cancels;
 pub use counters::Counters;
 pub use doors::Doors;

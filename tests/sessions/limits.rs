@@ -232,12 +232,7 @@ async fn a_statement_can_be_cancelled() {
     until_sleeping(&database, true).await;
     let (process, secret) = raw.key;
     for (process, secret) in [(process, secret.wrapping_add(1)), (process, secret)] {
-        let mut other = Raw::open(gate.port()).await;
-        let mut packet = vec![0, 0, 0, 16, 4, 210, 22, 46];
-        packet.extend_from_slice(&process.to_be_bytes());
-        packet.extend_from_slice(&secret.to_be_bytes());
-        other.send(&packet).await;
-        assert!(other.message().await.is_none());
+        Raw::cancel(gate.port(), (process, secret)).await;
     }
     let started = Instant::now();
     let got = raw.until_ready(1).await;
@@ -503,6 +498,32 @@ async fn one_client_too_many_is_told_so() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let _three = login(&gate, &database, "alice").await;
     gate.stop().await;
+}
+
+#[tokio::test]
+async fn who_stays_silent_shuts_nobody_out_from_elsewhere() {
+    let database = Database::new().await;
+    let gate = gate(&database, REP, "[limits]\nmax_connections = 3\n").await;
+    let _alice = login(&gate, &database, "alice").await;
+    let full = ["E FATAL 53300 sorry, too many clients already", "closed"];
+    // these have the two places that are left, and all that only hear that there are too many
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        silent.push(Raw::open_from(gate.port(), "127.0.0.2").await);
+    }
+    let _bob = login(&gate, &database, "bob").await;
+    assert_eq!(silent[0].until_ready(1).await, full);
+    let _again = login(&gate, &database, "alice").await;
+    assert_eq!(silent[1].until_ready(1).await, full);
+    // who has logged in stays
+    let refused = try_login(&gate, &database, "alice").await.err().unwrap();
+    assert_eq!(refused, full[0]);
+    // nor do they keep rowgate from stopping
+    gate.stop().await;
+    assert_eq!(
+        silent[40].until_ready(1).await,
+        ["E FATAL 57P03 rowgate is shutting down", "closed"]
+    );
 }
 
 #[tokio::test]

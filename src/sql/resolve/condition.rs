@@ -1,7 +1,7 @@
 //! Conditions (WHERE, ON, HAVING): each conjunct is safe, or it goes under an evaluation guard.
 
 use super::facts::{Facts, Reach};
-use super::scope::{Col, GuardId, Item, Scope, Source};
+use super::scope::{GuardId, Item, Scope, Source};
 use super::{Analysis, GuardSource, lost};
 use crate::policy::Rows;
 use crate::refusal::Refusal;
@@ -150,15 +150,11 @@ impl Analysis<'_> {
     /// Can the flags of everything that an expression sees be named where it stands?
     pub fn can_flag(&self, reach: &Reach, scope: &Scope<'_>) -> bool {
         let offers = |id: GuardId| self.guards.get(id).is_some_and(|g| !g.no_private && !g.wants.fence);
-        // beside a flag a star is spelled out, and of two columns of one name in a query of FROM none can be named
-        let spells = |item: &Rc<Item>| {
-            let mut names: Vec<String> = item.columns.iter().map(Col::reference).collect();
-            names.sort_unstable();
-            names.windows(2).all(|pair| pair.first() != pair.last())
-        };
+        // beside a flag a star is spelled out
+        let spells = |scope: &Scope<'_>| scope.items.iter().all(|item| item.can_be_spelled());
         reach.indirect.is_empty()
             && reach.direct.iter().all(|&g| offers(g) && !scope.grouped_above(g))
-            && scope.items.iter().all(spells)
+            && scope.levels().all(spells)
     }
 
     /// What opens an evaluation guard over these relations: it runs what follows only on rows in scope, and on the

@@ -329,6 +329,7 @@ impl Analysis<'_> {
             source,
             locks: Vec::new(),
             shown,
+            parts: Vec::new(),
         }
     }
 
@@ -369,6 +370,9 @@ impl Analysis<'_> {
         item.opaque = opaque;
         item.shown = shown;
         item.name_visible = join.alias.is_some();
+        if join.alias.is_none() && names.is_empty() {
+            item.parts = visible().cloned().collect();
+        }
         let mut items: Vec<Rc<Item>> = Vec::new();
         if join.alias.is_none() {
             for inner in left.iter().chain(&right) {

@@ -637,5 +637,6 @@ pub fn target_item(relation: &Relation, var: &RangeVar) -> Rc<Item> {
         source: Source::Relation(relation.oid),
         locks: Vec::new(),
         shown: Vec::new(),
+        parts: Vec::new(),
     })
 }

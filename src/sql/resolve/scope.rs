@@ -120,6 +120,32 @@ pub struct Item {
     pub locks: Vec<GuardId>,
     /// Guards whose columns a star on it shows, private ones included.
     pub shown: Vec<GuardId>,
+    /// What an unnamed join that merges nothing puts side by side.
+    pub parts: Vec<Rc<Item>>,
+}
+
+impl Item {
+    /// Does it show the columns of a query whose names do not tell all of them apart?
+    pub fn has_twins(&self) -> bool {
+        let mut names: Vec<String> = self.columns.iter().map(Col::reference).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair.first() == pair.last())
+    }
+
+    /// Can a star on it be spelled out, so that no private column stands among it?
+    pub fn can_be_spelled(&self) -> bool {
+        let inside = self.parts.iter().all(|part| part.can_be_spelled());
+        if self.parts.is_empty() {
+            !self.has_twins() || self.is_whole()
+        } else {
+            inside
+        }
+    }
+
+    /// A query or function with a name: nothing private is in it, and its own star will do.
+    pub fn is_whole(&self) -> bool {
+        self.source == Source::Derived && !self.qualifier.is_empty() && !self.columns.iter().any(|c| c.computed)
+    }
 }
 
 /// A common table expression in force.
@@ -187,6 +213,11 @@ impl<'p> Scope<'p> {
             parent,
             ..Self::default()
         }
+    }
+
+    /// This level and those around it.
+    pub fn levels(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |scope| scope.parent)
     }
 
     /// The level around, which learns that it was asked.

@@ -259,6 +259,7 @@ impl Analysis<'_> {
             qualifier: String::new(),
             locks: Vec::new(),
             shown: Vec::new(),
+            parts: Vec::new(),
         };
         let output = Scope {
             items: vec![Rc::new(names)],

@@ -180,19 +180,7 @@ impl Analysis<'_> {
             if let Source::Target(id) = item.source {
                 guards.push(id);
             }
-            let is_target = matches!(item.source, Source::Target(_));
-            columns.extend(
-                item.columns
-                    .iter()
-                    .map(|c| match is_target && labelled && c.origin_lost {
-                        true => format!("{} AS {}", c.text, quote_ident(&c.name)),
-                        false if labelled => written_column(c),
-                        false => c.reference(),
-                    }),
-            );
-            if item.opaque {
-                columns.push(format!("{}.*", quote_ident(&item.qualifier)));
-            }
+            spell(item, labelled, &mut columns);
         }
         let checked = |i: &Rc<Item>| matches!(i.source, Source::Checked | Source::Join);
         let private = self.checks > 0 && items.iter().any(checked);
@@ -284,6 +272,34 @@ fn composite_star(target: &ResTarget) -> Option<&Node> {
     match indirection.indirection.as_slice() {
         [one] if matches!(one.node.as_ref(), Some(NodeEnum::AStar(_))) => indirection.arg.as_deref(),
         _ => None,
+    }
+}
+
+/// The columns of an item as SQL, so that no private one is among them.
+fn spell(item: &Item, labelled: bool, columns: &mut Vec<String>) {
+    for part in &item.parts {
+        spell(part, labelled, columns);
+    }
+    if !item.parts.is_empty() {
+        return;
+    }
+    let whole = format!("{}.*", quote_ident(&item.qualifier));
+    if item.is_whole() && item.has_twins() {
+        columns.push(whole);
+        return;
+    }
+    let is_target = matches!(item.source, Source::Target(_));
+    columns.extend(
+        item.columns
+            .iter()
+            .map(|c| match is_target && labelled && c.origin_lost {
+                true => format!("{} AS {}", c.text, quote_ident(&c.name)),
+                false if labelled => written_column(c),
+                false => c.reference(),
+            }),
+    );
+    if item.opaque {
+        columns.push(whole);
     }
 }
 

@@ -15,12 +15,19 @@ pub fn print_unit(analysis: &mut Analysis<'_>, unit: usize) -> Result<(String, V
     let mut splices = std::mem::take(&mut analysis.units.get_mut(unit).ok_or_else(lost)?.splices);
     let stars = std::mem::take(&mut analysis.units.get_mut(unit).ok_or_else(lost)?.stars);
     for star in stars {
+        let mut seen = BTreeSet::new();
         let private = star.private
             || star
                 .guards
                 .iter()
                 .any(|&g| analysis.guards.get(g).is_some_and(Guard::has_private));
         if private {
+            // of a join that merges some of its columns
+            if !star.columns.iter().all(|column| seen.insert(column)) {
+                return Err(unsupported(
+                    "* of two columns of one name together with a condition that may raise or search a masked column",
+                ));
+            }
             splices.replace(star.at, star.columns.join(", "), SpliceKind::Star);
         }
     }

@@ -273,6 +273,7 @@ fn excluded(target: &Target, held: Option<(&Writes, &TableView, &BTreeSet<usize>
         },
         qualifier: EXCLUDED.to_owned(),
         shown: Vec::new(),
+        parts: Vec::new(),
         locks: Vec::new(),
     }
 }

@@ -386,6 +386,7 @@ impl Analysis<'_> {
             columns_visible: true,
             source: Source::Target(id),
             shown: vec![id],
+            parts: Vec::new(),
             locks: Vec::new(),
         })
     }

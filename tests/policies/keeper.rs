@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 const TABLES: &str = "[defaults]\ncolumns = \"clear\"\nunprotected = \"open\"\n[t]\nrelation = \"public.t\"\nkey = \"id\"\nowner = \"who\"\n";
 
 struct Kept {
-    _database: Database,
+    database: Database,
     client: Client,
     policies: TempDir,
     handle: WorldHandle,
@@ -42,16 +42,15 @@ async fn kept(refresh: &str) -> Kept {
     let keeper = Keeper::begin(source(&database, policies.path()))
         .await
         .unwrap_or_else(|e| panic!("{e}"));
-    let handle = keeper.handle();
-    tokio::spawn(keeper.run());
-    // the first refresh that the listener asks for
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    Kept {
-        _database: database,
+    let kept = Kept {
+        database,
         client,
         policies,
-        handle,
-    }
+        handle: keeper.handle(),
+    };
+    // the listener has them read when it begins
+    kept.reads_people(async || drop(tokio::spawn(keeper.run()))).await;
+    kept
 }
 
 impl Kept {
@@ -67,6 +66,20 @@ impl Kept {
         }
     }
 
+    /// Does something that has people read, and waits until they have been. What was asked for with them, or before,
+    /// has been read by then, and a world that is made of it comes before any other.
+    async fn reads_people(&self, cause: impl AsyncFnOnce()) {
+        let people = self.database.lock("public.people").await;
+        cause().await;
+        people.until_wanted().await;
+        people.let_go().await;
+    }
+
+    /// Has everything read again, whether or not it has changed.
+    async fn reads_all(&self) {
+        self.reads_people(async || self.handle.request_refresh()).await;
+    }
+
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.policies.path().join(Path::new(name)), text).unwrap();
     }
@@ -78,9 +91,8 @@ const SOON: Duration = Duration::from_secs(4);
 async fn a_set_that_was_too_early_is_taken_when_its_column_is_there() {
     let kept = kept("1min").await;
     let columns = "[t]\nview = [\"own\"]\n[t.columns]\nbonus = \"hidden\"\n";
-    kept.write("roles/r.toml", columns);
-    // the files are looked at before the column is there
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    // the set is tried before the column is there
+    kept.reads_people(async || kept.write("roles/r.toml", columns)).await;
     kept.client
         .batch_execute("ALTER TABLE public.t ADD COLUMN bonus int DEFAULT 77777")
         .await
@@ -101,17 +113,19 @@ async fn a_changed_file_takes_effect_and_a_broken_one_does_not() {
     kept.write("roles/r.toml", "[t]\nview = [\"all\"]\n");
     let world = kept.within(SOON, "the new scope", |w| rows(w) == Rows::All).await;
     kept.write("roles/r.toml", "[t]\nview = [\"al\"]\n");
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(kept.handle.current().generation, world.generation);
+    kept.reads_all().await;
     // what else changes goes on beside the broken file
     kept.client
         .batch_execute("ALTER TABLE public.t ADD more int")
         .await
         .unwrap();
-    kept.within(SOON, "the new column", |w| {
-        view(w, "ann", "public", "t").1.columns.len() == 4
-    })
-    .await;
+    let next = kept
+        .within(SOON, "the new column", |w| {
+            view(w, "ann", "public", "t").1.columns.len() == 4
+        })
+        .await;
+    assert_eq!(next.generation, world.generation + 1, "the broken file is not taken");
+    assert_eq!(rows(&next), Rows::All);
     kept.write("roles/r.toml", "[t]\nview = []\n");
     kept.within(SOON, "nothing", |w| access(w, "ann", "public", "t").1 == Access::Denied)
         .await;
@@ -133,13 +147,16 @@ async fn people_come_and_go_at_once_on_notify() {
     let world = kept
         .within(SOON, "ann is gone", |w| w.directory.principal("ann").is_none())
         .await;
-    kept.client.batch_execute("NOTIFY rowgate_directory").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    assert_eq!(
-        kept.handle.current().generation,
-        world.generation,
-        "nothing has changed"
-    );
+    let notify = async || kept.client.batch_execute("NOTIFY rowgate_directory").await.unwrap();
+    kept.reads_people(notify).await;
+    kept.client
+        .batch_execute("INSERT INTO public.people VALUES ('cid', 3, 'r', true); NOTIFY rowgate_directory")
+        .await
+        .unwrap();
+    let next = kept
+        .within(SOON, "cid", |w| w.directory.principal("cid").is_some())
+        .await;
+    assert_eq!(next.generation, world.generation + 1, "nothing had changed before");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,6 +278,12 @@ async fn every_kind_of_change_is_noticed_and_temp_tables_are_not() {
     ] {
         kept.client.batch_execute(quiet).await.unwrap();
     }
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(kept.handle.current().generation, world.generation);
+    kept.reads_all().await;
+    kept.client
+        .batch_execute("CREATE TABLE public.last (id int)")
+        .await
+        .unwrap();
+    let last = |w: &World| w.catalog.relations.values().any(|r| r.name.name == "last");
+    let next = kept.within(SOON, "the last table", last).await;
+    assert_eq!(next.generation, world.generation + 1, "nothing had changed before");
 }

@@ -2,11 +2,10 @@
 //! stands in the way of the new set.
 
 use crate::support::gate::Gate;
-use crate::support::{Database, connect, failure, login_at, one, rows};
+use crate::support::{Database, connect, failure, login_at, one, rows, until};
 use rowgate::rights::policies::{PolicyChange, keep};
 use rowgate::rights::schema::{self, Done};
-use std::time::{Duration, Instant, SystemTime};
-use tokio_postgres::Client;
+use std::time::SystemTime;
 
 const REP: &str = "[customers]\nview = [\"own\"]\n[contacts]\nview = [\"parent\"]\n\
     [contacts.columns]\nphone = { mask = \"partial\", keep = [3, 4] }\n";
@@ -33,22 +32,6 @@ async fn gate(database: &Database) -> Gate {
 
 fn write(gate: &Gate, name: &str, text: &str) {
     std::fs::write(gate.files.path().join("policies").join(name), text).unwrap();
-}
-
-/// Until this query gives this.
-async fn until(client: &Client, sql: &str, wanted: &str) {
-    let begun = Instant::now();
-    loop {
-        let found = one(client, sql).await;
-        if found == wanted {
-            return;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{sql}: {found}, not {wanted}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 const KEPT: &str = "SELECT count(*) FROM rowgate.policies";

@@ -81,7 +81,7 @@ async fn whoever_reads_no_answers_is_heard_no_further() {
     stage.many_rights().await;
     let mut raw = stage.raw("alice").await;
     raw.send(&command("Q SHOW RIGHTS").repeat(SAID)).await;
-    // a megabyte each: what the sockets take and no more
+    // a megabyte each: what the sockets take and no more; that nothing follows only time can show
     let all = async {
         while stage.written().len() < SAID / 2 {
             tokio::time::sleep(Duration::from_millis(20)).await;

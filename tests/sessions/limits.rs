@@ -2,8 +2,8 @@
 //! two people on one connection.
 
 use crate::support::gate::{Gate, OPEN_POLICY};
-use crate::support::raw::{Raw, command};
-use crate::support::{Database, data, rows};
+use crate::support::raw::{PATIENCE, Raw, command};
+use crate::support::{Database, data, rows, until_sleeping};
 use std::time::{Duration, Instant};
 
 const REP: &str = "title = \"Representative\"\n[customers]\nview = [\"own\"]\nmax_rows = 100\n[rights]\ntemp_tables = true\nexplain = true\nlisten = [\"ch\"]\nsleep = true\n";
@@ -315,16 +315,6 @@ async fn who_leaves_does_not_wait_for_the_end_of_a_statement() {
     gate.stop().await;
 }
 
-/// Waits until a statement sleeps in the database, or none does any more.
-async fn until_sleeping(database: &Database, sleeping: bool) {
-    let admin = database.superuser().await;
-    let sql = "SELECT count(*) > 0 FROM pg_stat_activity
-               WHERE datname = current_database() AND state = 'active' AND query LIKE '%sleep%' AND pid <> pg_backend_pid()";
-    while admin.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) != sleeping {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn wait_for(gate: &Gate, generation: u64) {
     gate.world().request_refresh();
     for _ in 0..200 {
@@ -356,9 +346,7 @@ async fn the_audit_tells_who_did_what_without_constants() {
     raw.query("select pg_read_file('x')").await;
     raw.query("select 1/0").await;
     drop(raw);
-    let path = gate.files.path().join("audit.jsonl");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = gate.audited("\"sqlstate\":\"22012\"").await;
     assert!(!text.contains("Secret name"));
     let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let shown: Vec<String> = lines
@@ -475,8 +463,11 @@ async fn a_required_audit_that_cannot_be_written_stops_statements() {
     )
     .await;
     let mut raw = login(&gate, &database, "alice").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(raw.query("select 1").await[0].starts_with("E 58030"));
+    // it shows when the line of the login is to be written
+    let begun = Instant::now();
+    while !raw.query("select 1").await[0].starts_with("E 58030") {
+        assert!(begun.elapsed() < PATIENCE, "statements go on");
+    }
     assert!(batch(&mut raw, &["P | select 1", "B |", "E", "S"]).await[2].starts_with("E 58030"));
     gate.stop().await;
 }
@@ -492,11 +483,15 @@ async fn one_client_too_many_is_told_so() {
     .await;
     let one = login(&gate, &database, "alice").await;
     let _two = login(&gate, &database, "bob").await;
+    let full = "E FATAL 53300 sorry, too many clients already";
     let refused = try_login(&gate, &database, "alice").await.err().unwrap();
-    assert_eq!(refused, "E FATAL 53300 sorry, too many clients already");
+    assert_eq!(refused, full);
     drop(one);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let _three = login(&gate, &database, "alice").await;
+    let begun = Instant::now();
+    while let Err(refused) = try_login(&gate, &database, "alice").await {
+        assert_eq!(refused, full);
+        assert!(begun.elapsed() < PATIENCE, "the place does not come free");
+    }
     gate.stop().await;
 }
 
@@ -616,7 +611,7 @@ async fn the_database_going_away_is_told_and_survived() {
     let gate = gate(&database, REP, "").await;
     let mut raw = login(&gate, &database, "alice").await;
     raw.send(&command("Q select pg_sleep(30)")).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until_sleeping(&database, true).await;
     let admin = database.superuser().await;
     let killed = rows(
         &admin,
@@ -637,10 +632,12 @@ async fn stopping_lets_statements_end() {
     let gate = gate(&database, REP, "").await;
     let mut busy = login(&gate, &database, "alice").await;
     let mut idle = login(&gate, &database, "bob").await;
-    busy.send(&command("Q select 'finished' from pg_sleep(1)")).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let customers = database.lock("public.customers").await;
+    busy.send(&command("Q select 'finished' from customers limit 1")).await;
+    customers.until_wanted().await;
     let stopping = tokio::spawn(gate.stop());
     assert!(idle.until_ready(1).await[0].starts_with("E FATAL 57P01"));
+    customers.let_go().await;
     let got = busy.until_ready(2).await;
     assert!(got.contains(&"D finished".to_owned()), "{got:?}");
     assert!(got.iter().any(|l| l.starts_with("E FATAL 57P01")), "{got:?}");

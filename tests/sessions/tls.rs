@@ -1,7 +1,7 @@
 //! TLS towards clients and towards the database, with channel binding; real drivers.
 
 use crate::support::gate::{Gate, OPEN_POLICY};
-use crate::support::{Database, data};
+use crate::support::{Database, data, until_sleeping};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -105,14 +105,12 @@ async fn tokio_postgres_with_tls() {
     assert_eq!(copied.concat(), b"1\n2\n3\n");
     // cancel, through TLS
     let token = client.cancel_token();
-    let connect = trusting(&cert);
-    let cancel = tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        token.cancel_query(connect).await.unwrap();
-    });
-    let error = client.simple_query("SELECT pg_sleep(30)").await.unwrap_err();
-    assert_eq!(error.code().unwrap().code(), "57014");
-    cancel.await.unwrap();
+    let cancel = async {
+        until_sleeping(&database, true).await;
+        token.cancel_query(trusting(&cert)).await.unwrap();
+    };
+    let (slept, ()) = tokio::join!(client.simple_query("SELECT pg_sleep(30)"), cancel);
+    assert_eq!(slept.unwrap_err().code().unwrap().code(), "57014");
     drop(client);
     gate.stop().await;
 }

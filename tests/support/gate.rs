@@ -1,9 +1,11 @@
 //! rowgate in front of a test's database, in this process.
 
+use super::raw::PATIENCE;
 use super::{Database, data};
 use rowgate::config::{Config, PoolConfig};
 use rowgate::demo::front::Front;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Everything open to everybody who is in the demonstration's directory.
 pub const OPEN_POLICY: &[(&str, &str)] = &[
@@ -83,6 +85,20 @@ impl Gate {
     pub async fn reload(&self, database: &Database, more: &str) {
         let config = config(database, self.files.path(), more);
         self.front.reload(Ok(config)).await;
+    }
+
+    /// The record in `audit.jsonl`, as soon as this stands in it; its lines are written in their order, by a thread of
+    /// their own.
+    pub async fn audited(&self, what: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(self.files.path().join("audit.jsonl")).unwrap();
+            if text.contains(what) && text.ends_with('\n') {
+                return text;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} is not in {text}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Stops it; its files stay as long as what this gives.

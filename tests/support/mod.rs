@@ -24,6 +24,7 @@ use rowgate::demo::data::Scale;
 use rowgate::demo::front::{Behind, Front, configuration};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -108,6 +109,59 @@ impl Database {
     pub fn straight(&self, login: &str) -> Config {
         login_at(self.cluster.port(), login, &self.name)
     }
+}
+
+/// A table that nobody else gets at.
+pub struct Locked {
+    holder: Client,
+    locks: String,
+}
+
+impl Database {
+    /// Keeps a table from everybody.
+    pub async fn lock(&self, table: &str) -> Locked {
+        let holder = self.superuser().await;
+        let lock = format!("BEGIN; LOCK TABLE {table}");
+        holder.batch_execute(&lock).await.expect("a lock");
+        let locks = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        );
+        Locked { holder, locks }
+    }
+}
+
+impl Locked {
+    /// Until somebody waits for it.
+    pub async fn until_wanted(&self) {
+        until(&self.holder, &format!("{} AND NOT granted", self.locks), "1").await;
+    }
+
+    /// Gives it to whoever waits, and waits until they have done with it.
+    pub async fn let_go(self) {
+        self.holder.batch_execute("COMMIT").await.expect("an end");
+        until(&self.holder, &self.locks, "0").await;
+    }
+}
+
+/// Until this query gives this.
+pub async fn until(client: &Client, sql: &str, wanted: &str) {
+    let begun = Instant::now();
+    loop {
+        let found = one(client, sql).await;
+        if found == wanted {
+            return;
+        }
+        assert!(begun.elapsed() < raw::PATIENCE, "{sql}: {found}, not {wanted}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Until a statement sleeps in the database, or none does any more.
+pub async fn until_sleeping(database: &Database, sleeping: bool) {
+    let sql = "SELECT count(*) > 0 FROM pg_stat_activity
+               WHERE datname = current_database() AND state = 'active' AND query LIKE '%sleep%' AND pid <> pg_backend_pid()";
+    until(&database.superuser().await, sql, if sleeping { "t" } else { "f" }).await;
 }
 
 /// A file or directory of the repository.

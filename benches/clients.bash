@@ -35,7 +35,7 @@ idle_memory() {
     echo
     echo "| | clients | kB each |"
     echo "| --- | --- | --- |"
-    printf 'SELECT 1;\n\\sleep 3600 s\n' >"$place/idle.sql"
+    printf 'SELECT 1;\n\\sleep 2000 s\n' >"$place/idle.sql"
     # each client is a file here and in the process in between
     local most=$(($(ulimit -Hn) - 200))
     ulimit -Sn "$(ulimit -Hn)"

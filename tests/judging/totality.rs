@@ -2,9 +2,9 @@
 
 use crate::support::{Database, rows};
 use rowgate::sql::lists::{
-    ANY_ENUM, ArgumentCheck, Totality, UNKNOWN, cast_is_total, constant_cast_is_early, interval_is_moderate,
-    like_pattern_is_safe, like_pattern_with_escape_is_safe, operator_is_growing, operator_is_total, regex_is_safe,
-    time_zone_is_known, totality,
+    ANY_ENUM, ArgumentCheck, Totality, UNKNOWN, cast_is_total, cast_meets_the_edge, constant_cast_is_early,
+    interval_is_moderate, like_pattern_is_safe, like_pattern_with_escape_is_safe, operator_is_growing,
+    operator_is_total, regex_is_safe, time_zone_is_known, totality,
 };
 use tokio_postgres::Client;
 
@@ -518,8 +518,8 @@ fn call(name: &str, filling: &[&Nasty]) -> (String, String) {
     )
 }
 
-/// Calls of every function that is total without further ado.
-async fn total_calls(client: &Client) -> Vec<(String, String)> {
+/// Calls of every function that is total without further ado, or else of those that are so short of the edge.
+async fn total_calls(client: &Client, wanted: Totality) -> Vec<(String, String)> {
     let mut calls = Vec::new();
     for one in built(client)
         .await
@@ -528,35 +528,32 @@ async fn total_calls(client: &Client) -> Vec<(String, String)> {
     {
         for filling in fillings(&one.arguments) {
             let types: Vec<_> = filling.iter().map(|nasty| Some(nasty.oid)).collect();
-            if totality(&one.name, &types) == Totality::Total {
+            if totality(&one.name, &types) == wanted {
                 calls.push(call(&one.name, &filling));
             }
         }
     }
-    assert!(calls.len() > 400, "only {} calls", calls.len());
     calls
 }
 
 #[tokio::test]
 async fn total_functions_never_fail_short_of_the_edge() {
     let (_database, client) = session(false).await;
-    let calls = total_calls(&client).await;
+    let calls = total_calls(&client, Totality::ShortOfTheEdge).await;
+    assert_eq!(calls.len(), 4);
     assert_none(&failures(&client, ZONES, &calls).await);
 }
 
 #[tokio::test]
 async fn at_the_edge_only_the_functions_listed_there_fail() {
     let (_database, client) = session(true).await;
-    let calls = total_calls(&client).await;
-    let text = include_str!("../../src/sql/lists/total.txt");
-    let (_, after) = text.split_once("[edge]").unwrap();
-    let (section, _) = after.split_once('[').unwrap();
-    let mut failed = failures(&client, ZONES, &calls).await;
-    failed.retain(|said| {
-        let name = said.split('"').nth(1).unwrap();
-        !section.contains(&format!("{name}(")) && !section.contains(&format!(" {name} "))
-    });
-    assert_none(&failed);
+    let calls = total_calls(&client, Totality::Total).await;
+    assert!(calls.len() > 400, "only {} calls", calls.len());
+    assert_none(&failures(&client, ZONES, &calls).await);
+    for call in total_calls(&client, Totality::ShortOfTheEdge).await {
+        let failed = failures(&client, ZONES, std::slice::from_ref(&call)).await;
+        assert!(!failed.is_empty(), "{} never fails", call.0);
+    }
 }
 
 #[tokio::test]
@@ -652,10 +649,22 @@ async fn total_operators_never_fail() {
 
 #[tokio::test]
 async fn total_casts_never_fail_short_of_the_edge() {
-    let (_database, client) = session(false).await;
+    total_casts(false, |_, _| true, 150).await;
+}
+
+#[tokio::test]
+async fn at_the_edge_only_casts_between_moments_fail() {
+    total_casts(true, |source, target| !cast_meets_the_edge(source, target), 150).await;
+}
+
+async fn total_casts(edge: bool, wanted: impl Fn(u32, u32) -> bool, least: usize) {
+    let (_database, client) = session(edge).await;
     let mut expressions = Vec::new();
     for source in NASTY {
         for target in NASTY {
+            if !wanted(source.oid, target.oid) {
+                continue;
+            }
             let cast = |name: &str| (format!("t0.v::{name}"), format!("{} t0", source.table()));
             if cast_is_total(source.oid, target.oid, false) {
                 expressions.push(cast(target.name));
@@ -667,7 +676,7 @@ async fn total_casts_never_fail_short_of_the_edge() {
             }
         }
     }
-    assert!(expressions.len() > 150, "only {} casts", expressions.len());
+    assert!(expressions.len() > least, "only {} casts", expressions.len());
     assert_none(&failures(&client, ZONES, &expressions).await);
 }
 
@@ -704,6 +713,15 @@ const UNITS: &[&str] = &[
 
 #[tokio::test]
 async fn constants_that_pass_keep_their_function_total() {
+    calls_with_constants(false, |_, _| true).await;
+}
+
+#[tokio::test]
+async fn constants_that_pass_keep_their_function_total_at_the_edge() {
+    calls_with_constants(true, |check, types| !check.meets_the_edge(types)).await;
+}
+
+async fn calls_with_constants(edge: bool, wanted: impl Fn(ArgumentCheck, &[Option<u32>]) -> bool) {
     const FORMATS: &[&str] = &[
         "YYYY-MM-DD HH24:MI:SS.MS",
         "Mon DD, YYYY",
@@ -774,7 +792,7 @@ async fn constants_that_pass_keep_their_function_total() {
         "a\\",
         "**",
     ];
-    let (_database, client) = session(false).await;
+    let (_database, client) = session(edge).await;
     let constants: Vec<&str> = UNITS.iter().chain(FORMATS).chain(OTHERS).copied().collect();
     let mut expressions = Vec::new();
     for one in built(&client)
@@ -787,6 +805,9 @@ async fn constants_that_pass_keep_their_function_total() {
             let Totality::WithConstant(check) = totality(&one.name, &types) else {
                 continue;
             };
+            if !wanted(check, &types) {
+                continue;
+            }
             let before = expressions.len();
             constant_calls(&one.name, &filling, check, &constants, &mut expressions);
             assert!(expressions.len() > before, "{} never passes", one.name);
@@ -800,6 +821,9 @@ async fn constants_that_pass_keep_their_function_total() {
         let Totality::WithConstant(check) = check else {
             panic!("{name}")
         };
+        if !wanted(check, &[Some(25), Some(1082)]) {
+            continue;
+        }
         constant_calls(
             name,
             &[Nasty::named(25).unwrap(), Nasty::named(1082).unwrap()],

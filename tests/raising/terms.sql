@@ -128,6 +128,8 @@ c.id IN (SELECT 1 / (x - 1) FROM generate_series(1, 1) g(x))
 -- what somebody has written into a row of their own (customer 5, before each of these) at the end of what its type can hold
 EXISTS (SELECT FROM customers o WHERE o.id = 5 AND o.founded_on::timestamp IS NULL)
 EXISTS (SELECT FROM customers o WHERE o.id = 5 AND date_trunc('month', o.founded_on) IS NULL)
+EXISTS (SELECT FROM customers o WHERE o.id = 5 AND to_char(o.founded_on, 'YYYY-MM') IS NULL)
+EXISTS (SELECT FROM customers o WHERE o.id = 5 AND date_part('year', o.founded_on) IS NULL)
 (SELECT min(o.founded_on::timestamptz) FROM customers o WHERE o.id = 5) IS NULL
 (SELECT count(*) FROM (SELECT FROM customers o WHERE o.id = 5 GROUP BY o.founded_on::timestamp) z) > 0
 (SELECT min(o.founded_on) FROM customers o WHERE o.id = 5)::timestamp IS NULL

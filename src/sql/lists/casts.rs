@@ -1,6 +1,7 @@
 //! Which casts are total.
 
 use super::oids::*;
+use super::operators::is_moment;
 use crate::catalog::Oid;
 
 /// Can an explicit cast from one built-in type to another neither fail nor warn, whatever the value? `has_typmod`:
@@ -30,6 +31,12 @@ pub fn cast_is_total(source: Oid, target: Oid, has_typmod: bool) -> bool {
         (JSONB, JSON) => true,
         _ => false,
     }
+}
+
+/// May a cast that is total fail on values at the very end of the type's range? What makes a timestamp of another moment may;
+/// a date and a time of day are read off whatever a timestamp holds, and everything can be printed.
+pub fn cast_meets_the_edge(source: Oid, target: Oid) -> bool {
+    source != target && is_moment(source) && matches!(target, TIMESTAMP | TIMESTAMPTZ | TIMETZ)
 }
 
 /// Is the cast of a constant surely over before the first row is read, so that its failure tells nothing of rows?

@@ -1,5 +1,7 @@
 //! What a constant argument must be for a function to be total.
 
+use super::oids::DATE;
+use super::operators::is_moment;
 use super::patterns::{like_pattern_is_safe, like_pattern_with_escape_is_safe, regex_is_safe, regex_takes_something};
 
 /// A check of the constant arguments of one function. Each variant says which argument (from 0) must be constant.
@@ -49,6 +51,16 @@ pub enum ArgumentCheck {
 }
 
 impl ArgumentCheck {
+    /// May the function fail on values at the very end of the range of these types, whatever its constants are? A date is
+    /// read as a timestamp where there is no function of its own.
+    pub fn meets_the_edge(self, types: &[Option<crate::catalog::Oid>]) -> bool {
+        match self {
+            Self::TimestamptzField | Self::DateField => false,
+            Self::TimestampField | Self::TimestampFormat => types.contains(&Some(DATE)),
+            _ => types.iter().flatten().any(|ty| is_moment(*ty)),
+        }
+    }
+
     /// Do these arguments keep the function total? One entry per argument: a constant's text, or `None` for
     /// anything else (a column, an expression, a parameter not bound yet, NULL).
     pub fn accepts(&self, constants: &[Option<&str>]) -> bool {

@@ -19,7 +19,7 @@ mod settings;
 mod totality;
 mod types;
 
-pub use casts::{cast_is_total, constant_cast_is_early, constant_survives_cast};
+pub use casts::{cast_is_total, cast_meets_the_edge, constant_cast_is_early, constant_survives_cast};
 pub use constants::{ArgumentCheck, interval_is_moderate, moment_is_near, time_zone_is_known};
 pub use functions::{FunctionRule, binds, function};
 pub use oids::{ANY_ENUM, UNKNOWN};

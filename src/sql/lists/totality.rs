@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 pub enum Totality {
     /// Yes, with any arguments.
     Total,
+    /// Yes, but for values at the very end of a type's range.
+    ShortOfTheEdge,
     /// Yes, if the constant arguments pass the check.
     WithConstant(ArgumentCheck),
     /// Yes, on the terms of [`super::operator_is_growing`]: bounded arguments, and not too many in one expression.
@@ -67,7 +69,8 @@ fn read(entry: file::Entry) -> Option<(&'static str, Listed)> {
 fn section(head: &str) -> Option<Totality> {
     use ArgumentCheck as Check;
     Some(match head {
-        "total" | "edge" => Totality::Total,
+        "total" => Totality::Total,
+        "edge" => Totality::ShortOfTheEdge,
         "growing" => Totality::Growing,
         "timestamp unit" => Totality::WithConstant(Check::TimestampUnit),
         "interval unit" => Totality::WithConstant(Check::IntervalUnit),

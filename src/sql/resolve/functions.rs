@@ -126,7 +126,7 @@ impl Analysis<'_> {
         let is_named = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::NamedArgExpr(_)));
         // at the end of its range a moment has no other time zone and no beginning of its month
         let of_moments = !is_aggregate && known.iter().flatten().any(|&ty| lists::is_moment(ty));
-        let too_far = of_moments && (facts.distant || !facts.may_meet_the_edge());
+        let too_far = of_moments && facts.distant;
         let total = place == Place::Builtin
             && !call.func_variadic
             // how often it runs tells how many rows there are
@@ -137,11 +137,14 @@ impl Analysis<'_> {
             && facts.collates()
             && match lists::totality(name, &known) {
                 Totality::Total => true,
+                Totality::ShortOfTheEdge => facts.may_meet_the_edge(),
                 Totality::Growing => facts.may_grow(),
                 Totality::WithConstant(check) => {
-                    check.accepts(&texts) && (!matches!(check, ArgumentCheck::Scale) || facts.may_grow())
+                    check.accepts(&texts)
+                        && (!matches!(check, ArgumentCheck::Scale) || facts.may_grow())
+                        && (!check.meets_the_edge(&known) || facts.may_meet_the_edge())
                 }
-                Totality::No => self.is_leakproof(&candidates, &types),
+                Totality::No => self.is_leakproof(&candidates, &types) && (!of_moments || facts.may_meet_the_edge()),
             };
         facts.now = place == Place::Builtin
             && (name == "now" || (name == "date_trunc" && arguments.get(1).is_some_and(|a| a.now)));

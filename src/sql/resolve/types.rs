@@ -167,7 +167,7 @@ impl Analysis<'_> {
                     || !constrained
                         && !too_far
                         && lists::cast_is_total(from, to, has_typmod)
-                        && (from == to || !lists::is_moment(from) || facts.may_meet_the_edge())
+                        && (!lists::cast_meets_the_edge(from, to) || facts.may_meet_the_edge())
                     || (!is_domain
                         && !too_far
                         && (constant || (argument.untyped && self.takes_type(cast.arg.as_deref())))

@@ -1,6 +1,7 @@
 //! How many clients there may be at once, and who gives way where there are too many.
 
 use crate::login::Place;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -49,8 +50,8 @@ impl Arrivals {
     }
 
     /// A client has come. Where there is no place left, one that has not logged in yet gives way: the oldest of the
-    /// address that most of these come from, if more come from there than from the newcomer's. So nobody shuts others
-    /// out by sockets that stay silent. `None`: it is not even to be told that there are too many.
+    /// address that most of these come from (of the one who waits longest, where as many come from several), if more come
+    /// from there than from the newcomer's. So nobody shuts others out by sockets that stay silent. `None`: it is not even to be told that there are too many.
     pub fn arrive(self: &Arc<Self>, from: Place) -> Option<Arrival> {
         let mut state = self.state();
         let placed = state.placed < self.most || state.make_room(from, true);
@@ -87,17 +88,24 @@ impl State {
 
     /// Puts out one of those who have a place, or of those beyond. Its place is counted until it is gone.
     fn make_room(&mut self, newcomer: Place, placed: bool) -> bool {
-        let of = |clients: &BTreeMap<u64, Pending>| clients.values().filter(|c| c.placed == placed).count();
-        let own = self.pending.get(&newcomer).map_or(0, of);
-        let most = self.pending.iter().max_by_key(|(_, clients)| of(clients));
-        let Some((place, clients)) = most.filter(|(_, clients)| of(clients) > own) else {
+        // how many, and the oldest of them
+        let of = |clients: &BTreeMap<u64, Pending>| {
+            let mut those = clients
+                .iter()
+                .filter(|(_, c)| c.placed == placed)
+                .map(|(number, _)| *number);
+            let oldest = those.next()?;
+            Some((1 + those.count(), Reverse(oldest)))
+        };
+        let own = self.pending.get(&newcomer).and_then(of).map_or(0, |(count, _)| count);
+        let all = self.pending.iter();
+        let most = all
+            .filter_map(|(place, clients)| Some((of(clients)?, *place)))
+            .max_by_key(|(rank, _)| *rank);
+        let Some(((_, Reverse(oldest)), place)) = most.filter(|((count, _), _)| *count > own) else {
             return false;
         };
-        let (place, oldest) = (
-            *place,
-            clients.iter().find(|(_, c)| c.placed == placed).map(|(n, _)| *n),
-        );
-        let out = oldest.and_then(|number| self.take(place, number));
+        let out = self.take(place, oldest);
         out.map(|out| out.gives_way.cancel()).is_some()
     }
 
@@ -159,6 +167,17 @@ mod tests {
         // one from there has as many as anybody, and hears that there are too many
         assert!(come(3).is_beyond());
         assert!(![&two, &three[1], &three[2], &newcomer].iter().any(|a| has_to_go(a)));
+    }
+
+    #[test]
+    fn of_addresses_with_as_many_whoever_waits_longest_gives_way() {
+        let arrivals = Arc::new(Arrivals::new(9));
+        let come = |last| arrivals.arrive(place(last)).unwrap();
+        let silent: Vec<_> = (1..=9).map(come).collect();
+        let newcomers: Vec<_> = (11..=14).map(come).collect();
+        let gone: Vec<bool> = silent.iter().map(has_to_go).collect();
+        assert_eq!(gone, [true, true, true, true, false, false, false, false, false]);
+        assert!(!newcomers.iter().any(has_to_go));
     }
 
     #[test]

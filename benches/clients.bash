@@ -35,6 +35,7 @@ idle_memory() {
     echo
     echo "| | clients | kB each |"
     echo "| --- | --- | --- |"
+    # pgbench counts microseconds in 32 bits: a longer sleep is none
     printf 'SELECT 1;\n\\sleep 2000 s\n' >"$place/idle.sql"
     # each client is a file here and in the process in between
     local most=$(($(ulimit -Hn) - 200))

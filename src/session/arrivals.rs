@@ -51,7 +51,8 @@ impl Arrivals {
 
     /// A client has come. Where there is no place left, one that has not logged in yet gives way: the oldest of the
     /// address that most of these come from (of the one who waits longest, where as many come from several), if more come
-    /// from there than from the newcomer's. So nobody shuts others out by sockets that stay silent. `None`: it is not even to be told that there are too many.
+    /// from there than from the newcomer's. So nobody shuts others out by sockets that stay silent. `None`: it is not even
+    /// to be told that there are too many.
     pub fn arrive(self: &Arc<Self>, from: Place) -> Option<Arrival> {
         let mut state = self.state();
         let placed = state.placed < self.most || state.make_room(from, true);

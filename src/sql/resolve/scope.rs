@@ -125,7 +125,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// Does it show the columns of a query whose names do not tell all of them apart?
+    /// Are two of its columns referred to by the same text?
     pub fn has_twins(&self) -> bool {
         let mut names: Vec<String> = self.columns.iter().map(Col::reference).collect();
         names.sort_unstable();
@@ -134,11 +134,10 @@ impl Item {
 
     /// Can a star on it be spelled out, so that no private column stands among it?
     pub fn can_be_spelled(&self) -> bool {
-        let inside = self.parts.iter().all(|part| part.can_be_spelled());
         if self.parts.is_empty() {
-            !self.has_twins() || self.is_whole()
+            self.is_whole() || !self.has_twins()
         } else {
-            inside
+            self.parts.iter().all(|part| part.can_be_spelled())
         }
     }
 
@@ -282,18 +281,12 @@ impl<'p> Scope<'p> {
 
     /// Does a guard stand in a level around this one that is grouped, so that its flag cannot be named here?
     pub fn grouped_above(&self, guard: GuardId) -> bool {
-        let mut level = self.parent;
-        while let Some(scope) = level {
-            let holds = |i: &Rc<Item>| {
-                matches!(i.source, Source::Guard(g) | Source::Target(g) if g == guard)
-                    || i.columns.iter().any(|c| c.reach.direct.contains(&guard))
-            };
-            if scope.grouped && scope.items.iter().any(holds) {
-                return true;
-            }
-            level = scope.parent;
-        }
-        false
+        let holds = |i: &Rc<Item>| {
+            matches!(i.source, Source::Guard(g) | Source::Target(g) if g == guard)
+                || i.columns.iter().any(|c| c.reach.direct.contains(&guard))
+        };
+        let mut above = self.levels().skip(1);
+        above.any(|scope| scope.grouped && scope.items.iter().any(holds))
     }
 
     /// The item that a qualifier names, innermost level first.

@@ -277,10 +277,8 @@ fn composite_star(target: &ResTarget) -> Option<&Node> {
 
 /// The columns of an item as SQL, so that no private one is among them.
 fn spell(item: &Item, labelled: bool, columns: &mut Vec<String>) {
-    for part in &item.parts {
-        spell(part, labelled, columns);
-    }
     if !item.parts.is_empty() {
+        item.parts.iter().for_each(|part| spell(part, labelled, columns));
         return;
     }
     let whole = format!("{}.*", quote_ident(&item.qualifier));

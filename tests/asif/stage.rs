@@ -138,6 +138,21 @@ pub fn shipped_policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
 }
 
+/// A copy of them, to be changed.
+pub fn copied_policies() -> tempfile::TempDir {
+    let own = tempfile::tempdir().expect("a directory");
+    for part in ["", "roles"] {
+        std::fs::create_dir_all(own.path().join(part)).expect("a directory");
+        for file in std::fs::read_dir(shipped_policies().join(part)).expect("the shipped policies") {
+            let file = file.expect("a file").path();
+            if let (true, Some(name)) = (file.is_file(), file.file_name()) {
+                std::fs::copy(&file, own.path().join(part).join(name)).expect("a copy");
+            }
+        }
+    }
+    own
+}
+
 /// Every run can be made with shared connections and with another cache: `ROWGATE_POOL` and `ROWGATE_CACHE` hold lines
 /// for these sections of the configuration.
 fn wanted_sections() -> String {

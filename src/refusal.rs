@@ -1,6 +1,7 @@
 //! Every "no": a stable code, the SQLSTATE, what the client reads, and what only the log reads.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// PostgreSQL's condition codes that rowgate itself answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,10 +126,16 @@ impl SqlState {
 
 /// A statement or a login that does not go through, with what each reader may know.
 ///
+/// One pointer: hardly any of what may end in a refusal does, and all of it keeps room for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(Box<Words>);
+
+/// What a refusal says.
+///
 /// `message`, `detail` and `hint` go to the client in PostgreSQL's style (lower case, no full stop in the
 /// primary message) and name no hidden value; `log` stays with the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Words {
     /// A stable word for the audit and for tests, such as `function-not-allowed`.
     pub code: &'static str,
     /// The condition the client's driver reacts to.
@@ -145,10 +152,24 @@ pub struct Refusal {
     pub log: Option<String>,
 }
 
+impl Deref for Refusal {
+    type Target = Words;
+
+    fn deref(&self) -> &Words {
+        &self.0
+    }
+}
+
+impl DerefMut for Refusal {
+    fn deref_mut(&mut self) -> &mut Words {
+        &mut self.0
+    }
+}
+
 impl Refusal {
     /// A refusal with its primary message.
     pub fn new(code: &'static str, sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Words {
             code,
             sqlstate,
             message: message.into(),
@@ -156,7 +177,7 @@ impl Refusal {
             hint: None,
             offset: None,
             log: None,
-        }
+        }))
     }
 
     /// 42501: the policy forbids it.

@@ -86,7 +86,8 @@ impl Server {
             running: session::Running::default(),
             counters: session::Counters::default(),
             shares: session::Shares::default(),
-            known_settings: session::KnownSettings::default(),
+            known_settings: session::Known::default(),
+            known_parameters: session::Known::default(),
             sessions: AtomicU64::new(0),
         });
         Ok(Self {
@@ -159,8 +160,12 @@ impl Server {
 
     fn serve(&self, stream: Stream, from: Place, address: String) {
         if let Some(arrival) = self.arrivals.arrive(from) {
-            let shared = Arc::clone(&self.shared);
-            self.sessions.spawn(session::serve(shared, stream, address, arrival));
+            let newcomer = Box::new(session::Newcomer {
+                stream,
+                address,
+                arrival,
+            });
+            self.sessions.spawn(session::serve(Arc::clone(&self.shared), newcomer));
         }
     }
 }

@@ -4,14 +4,14 @@
 //! as parameters.
 
 use super::ConnectError;
-use super::carried::Carried;
+use super::carried::{Carried, Settings};
 use crate::gate::Verified;
 use crate::net::Fields;
 use crate::net::frame::{self, put, put_cstr};
 use crate::net::{Body, Channel, Malformed, Stream};
 use bytes::{BufMut, BytesMut};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 /// Longest answer to one of rowgate's own statements.
@@ -20,13 +20,16 @@ const LONGEST_ANSWER: usize = 64 << 20;
 /// The name of what is sent only to fail.
 const REFUSED: &str = "rowgate:refused";
 
+/// Settings as a server reports them by itself, by name.
+pub type Parameters = BTreeMap<String, String>;
+
 /// A connection that is logged in.
 #[derive(Debug)]
 pub struct Connection {
     /// Its bytes; everything that goes out is written by this type's methods.
     channel: Channel,
     /// Settings as the server last reported them.
-    pub parameters: Arc<BTreeMap<String, String>>,
+    pub parameters: Arc<Parameters>,
     /// What of sessions stands on it.
     pub carried: Carried,
     key: (i32, i32),
@@ -37,7 +40,7 @@ pub struct Connection {
 pub type Rows = Vec<Vec<Option<String>>>;
 
 impl Connection {
-    pub(super) fn new(channel: Channel, parameters: BTreeMap<String, String>, key: (i32, i32)) -> Self {
+    pub(super) fn new(channel: Channel, parameters: Parameters, key: (i32, i32)) -> Self {
         Self {
             channel,
             parameters: Arc::new(parameters),
@@ -49,7 +52,18 @@ impl Connection {
 
     /// Stands where there is no connection: what is written to it fails.
     pub fn to_nobody() -> Self {
-        Self::new(Channel::new(Stream::Nobody), BTreeMap::new(), (0, 0))
+        static NOTHING: LazyLock<(Arc<Parameters>, Settings)> = LazyLock::new(Default::default);
+        let (parameters, settings) = &*NOTHING;
+        Self {
+            channel: Channel::new(Stream::Nobody),
+            parameters: Arc::clone(parameters),
+            carried: Carried {
+                settings: Arc::clone(settings),
+                ..Carried::default()
+            },
+            key: (0, 0),
+            clean: true,
+        }
     }
 
     /// Process and secret for a cancel request.

@@ -12,5 +12,5 @@ mod settings;
 pub mod tls;
 
 pub use connect::{ConnectError, Connector};
-pub use connection::Connection;
+pub use connection::{Connection, Parameters};
 pub use pool::{Manager, Pool};

@@ -281,9 +281,10 @@ fn of_target(target: &Target) -> NewRight {
 
 fn end(terms: &Terms, now: SystemTime) -> Result<Option<SystemTime>, Refusal> {
     let end = terms.ends.as_ref().map(|ends| when::end(ends, now)).transpose();
-    end.map_err(|wrong| Refusal {
-        sqlstate: SqlState::InvalidParameterValue,
-        ..syntax(wrong)
+    end.map_err(|wrong| {
+        let mut refusal = syntax(wrong);
+        refusal.sqlstate = SqlState::InvalidParameterValue;
+        refusal
     })
 }
 

@@ -31,12 +31,23 @@ struct Pending {
     gives_way: CancellationToken,
 }
 
-/// One client; its place is free again when this is dropped.
+/// One client that has not logged in yet.
 pub struct Arrival {
+    seat: Seat,
+    wait: Wait,
+}
+
+/// A client's place, which is free again when this is dropped.
+pub struct Seat {
+    arrivals: Arc<Arrivals>,
+    placed: bool,
+}
+
+/// It may have to give its place away, until this is dropped.
+struct Wait {
     arrivals: Arc<Arrivals>,
     from: Place,
     number: u64,
-    placed: bool,
     gives_way: CancellationToken,
 }
 
@@ -69,11 +80,16 @@ impl Arrivals {
         };
         state.pending.entry(from).or_default().insert(number, pending);
         Some(Arrival {
-            arrivals: Arc::clone(self),
-            from,
-            number,
-            placed,
-            gives_way,
+            seat: Seat {
+                arrivals: Arc::clone(self),
+                placed,
+            },
+            wait: Wait {
+                arrivals: Arc::clone(self),
+                from,
+                number,
+                gives_way,
+            },
         })
     }
 
@@ -123,25 +139,37 @@ impl State {
 impl Arrival {
     /// Does it only hear that there are too many?
     pub fn is_beyond(&self) -> bool {
-        !self.placed
+        !self.seat.placed
     }
 
     /// Waits until it has to give way to another.
     pub async fn gives_way(&self) {
-        self.gives_way.cancelled().await;
+        self.wait.gives_way.cancelled().await;
     }
 
-    /// It has logged in and keeps its place. `false`: it has given it away already.
-    pub fn stays(&self) -> bool {
+    /// It has logged in and keeps its place. `None`: it has given it away already.
+    pub fn stays(self) -> Option<Seat> {
+        let Self { seat, wait } = self;
+        wait.is_over().then_some(seat)
+    }
+}
+
+impl Wait {
+    /// Nobody puts it out any more. `false`: it has been put out already.
+    fn is_over(&self) -> bool {
         self.arrivals.state().take(self.from, self.number).is_some()
     }
 }
 
-impl Drop for Arrival {
+impl Drop for Wait {
     fn drop(&mut self) {
-        let mut state = self.arrivals.state();
-        state.take(self.from, self.number);
-        *state.count(self.placed) -= 1;
+        self.is_over();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        *self.arrivals.state().count(self.placed) -= 1;
     }
 }
 
@@ -155,7 +183,7 @@ mod tests {
     }
 
     fn has_to_go(arrival: &Arrival) -> bool {
-        arrival.gives_way.is_cancelled()
+        arrival.wait.gives_way.is_cancelled()
     }
 
     #[test]
@@ -185,11 +213,9 @@ mod tests {
     fn who_has_logged_in_never_gives_way() {
         let arrivals = Arc::new(Arrivals::new(2));
         let come = |last| arrivals.arrive(place(last)).unwrap();
-        let stays = [come(2), come(2)];
-        assert!(stays.iter().all(Arrival::stays));
+        let stay = [come(2), come(2)].map(|arrival| arrival.stays().unwrap());
         assert!(come(1).is_beyond());
-        assert!(!stays.iter().any(has_to_go));
-        drop(stays);
+        drop(stay);
         assert!(!come(1).is_beyond());
     }
 
@@ -198,13 +224,13 @@ mod tests {
         let arrivals = Arc::new(Arrivals::new(1));
         let come = |last| arrivals.arrive(place(last));
         let one = come(1).unwrap();
-        assert!(one.stays());
+        let one = one.stays().unwrap();
         let mut beyond: Vec<_> = (0..SPARE).map(|_| come(2).unwrap()).collect();
         assert!(come(2).is_none());
         let told = come(3).unwrap();
         assert!(told.is_beyond() && has_to_go(&beyond[0]));
         drop(one);
-        assert!(!beyond[0].stays());
+        assert!(beyond.remove(0).stays().is_none());
         assert!(!come(3).unwrap().is_beyond());
         beyond.clear();
         assert_eq!(arrivals.state().beyond, 1);

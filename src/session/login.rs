@@ -1,6 +1,6 @@
 //! From a fresh socket to a session: TLS, startup, password, connection, settings; and its end.
 
-use super::arrivals::Arrival;
+use super::arrivals::{Arrival, Seat};
 use super::authenticate::authenticate;
 use super::cancel::Before;
 use super::expect::Queue;
@@ -24,10 +24,20 @@ use tokio::net::TcpStream;
 /// How long a connection may take to be cleaned for the next session.
 const CLEANING: Duration = Duration::from_secs(10);
 
+/// Who comes, and from where.
+pub struct Newcomer {
+    /// What they have opened.
+    pub stream: Stream,
+    /// Where they come from, in words.
+    pub address: String,
+    /// Their place among those who have not logged in.
+    pub arrival: Arrival,
+}
+
 /// Serves one client from its first byte to its last.
-pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, arrival: Arrival) {
+pub async fn serve(shared: Arc<Shared>, newcomer: Box<Newcomer>) {
     // what a login needs is given back once it is done
-    let Some(mut session) = Box::pin(begin(&shared, stream, address, &arrival)).await else {
+    let Some(mut session) = Box::pin(begin(&shared, newcomer)).await else {
         return;
     };
     shared.counters.logins.fetch_add(1, Ordering::Relaxed);
@@ -40,22 +50,28 @@ pub async fn serve(shared: Arc<Shared>, stream: Stream, address: String, arrival
 
 /// A session that is ready for the client's first statement; `None` where it has come to nothing, or was a talk with
 /// rowgate itself.
-async fn begin<'s>(shared: &'s Shared, stream: Stream, address: String, arrival: &Arrival) -> Option<Box<Session<'s>>> {
+async fn begin(shared: &Shared, newcomer: Box<Newcomer>) -> Option<Box<Session<'_>>> {
+    let Newcomer {
+        stream,
+        address,
+        arrival,
+    } = *newcomer;
     let mut channel = Channel::new(stream);
     let mut stop = shared.stop.clone();
     let log_in = async {
-        let logged_in = tokio::select! {
-            logged_in = log_in(shared, &mut channel, &address, arrival.is_beyond()) => logged_in?,
-            () = arrival.gives_way() => return Err(End::Fatal(too_many_clients())),
-            _ = stop.wait_for(|stop| *stop) => return Err(End::Fatal(stopping())),
-        };
-        arrival
-            .stays()
-            .then_some(logged_in)
-            .ok_or_else(|| End::Fatal(too_many_clients()))
+        tokio::select! {
+            logged_in = log_in(shared, &mut channel, &address, arrival.is_beyond()) => logged_in,
+            () = arrival.gives_way() => Err(End::Fatal(too_many_clients())),
+            _ = stop.wait_for(|stop| *stop) => Err(End::Fatal(stopping())),
+        }
     };
-    match tokio::time::timeout(shared.config.limits.login_timeout, log_in).await {
-        Ok(Ok(logged_in)) => open(shared, channel, logged_in).await,
+    let logged_in = tokio::time::timeout(shared.config.limits.login_timeout, log_in).await;
+    let stays = |logged_in| match arrival.stays() {
+        Some(seat) => Ok((logged_in, seat)),
+        None => Err(End::Fatal(too_many_clients())),
+    };
+    match logged_in.map(|logged_in| logged_in.and_then(stays)) {
+        Ok(Ok((logged_in, seat))) => open(shared, channel, logged_in, seat).await,
         Ok(Err(end)) => {
             say_goodbye(channel, &end).await;
             None
@@ -206,7 +222,7 @@ fn too_many_clients() -> Refusal {
 }
 
 /// Gets the session's connection and puts its settings in force.
-async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn) -> Option<Box<Session<'_>>> {
+async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn, seat: Seat) -> Option<Box<Session<'_>>> {
     let LoggedIn {
         startup,
         mut person,
@@ -265,6 +281,7 @@ async fn open(shared: &Shared, mut client: Channel, logged_in: LoggedIn) -> Opti
     let _ = client.drain().await;
     let mut session = Box::new(Session {
         shared,
+        seat,
         client,
         state: State::new(login, world, who),
         queue: Queue::default(),
@@ -340,7 +357,7 @@ impl Session<'_> {
     /// What a server says once everything is in force.
     fn greet(&mut self) {
         let key = self.registration.key;
-        self.told = Arc::clone(&self.back.parameters);
+        self.told = self.known_parameters();
         let out = &mut self.client.output;
         out.clear();
         for (name, value) in self.told.iter() {
@@ -483,4 +500,20 @@ fn record_with(
 pub fn prepare_socket(tcp: &TcpStream) -> std::io::Result<()> {
     tcp.set_nodelay(true)?;
     socket2::SockRef::from(tcp).set_keepalive(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_task<F: Future>(_: impl Fn(Arc<Shared>, Box<Newcomer>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand clients wait most of the time, and each of them has all of this.
+    #[test]
+    fn a_client_who_waits_takes_little_room() {
+        let (task, session) = (size_of_task(serve), size_of::<Session<'_>>());
+        assert!(task <= 1_200 && session <= 1_280, "task {task}, session {session}");
+    }
 }

@@ -43,22 +43,21 @@ mod stay;
 mod sure;
 
 pub use alarm::Alarms;
-pub use arrivals::{Arrival, Arrivals};
+pub use arrivals::Arrivals;
 pub use cancel::Cancels;
 pub use counters::Counters;
 pub use doors::Doors;
 pub use judging::Judgements;
-pub use login::{prepare_socket, serve};
+pub use login::{Newcomer, prepare_socket, serve};
 pub use pooling::Pin;
 pub use probes::Probes;
-pub use shared::{KnownSettings, Running, Shared};
+pub use shared::{Known, Running, Shared};
 pub use shares::Shares;
 
 use crate::backend::carried::{Digest, Settings};
-use crate::backend::{ConnectError, Connection, pool::Loan};
+use crate::backend::{ConnectError, Connection, Parameters, pool::Loan};
 use crate::net::{Channel, Fields, Malformed};
 use crate::refusal::Refusal;
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -114,6 +113,9 @@ impl DerefMut for Upstream {
 /// One client and one connection to the database.
 struct Session<'s> {
     shared: &'s Shared,
+    /// Its place among all clients.
+    #[expect(dead_code, reason = "held until the session is dropped")]
+    seat: arrivals::Seat,
     client: Channel,
     back: Upstream,
     state: state::State,
@@ -146,7 +148,7 @@ struct Session<'s> {
     /// What stands for those settings in what is prepared under them.
     mark: Digest,
     /// The server's parameters as the client knows them.
-    told: Arc<BTreeMap<String, String>>,
+    told: Arc<Parameters>,
     /// What keeps it on its connection, as it was counted.
     pinned: Option<Pin>,
     /// Its place among those who hold connections.

@@ -6,7 +6,7 @@ use super::expect::Run;
 use super::judging::Verdict;
 use super::{End, Session, Upstream};
 use crate::backend::carried;
-use crate::backend::{ConnectError, Connection, pool};
+use crate::backend::{ConnectError, Connection, Parameters, pool};
 use crate::config::PoolMode;
 use crate::gate::{Bound, Effect};
 use crate::net::{Body, Fields};
@@ -119,7 +119,7 @@ impl Session<'_> {
     pub(super) async fn let_go(&mut self) -> Result<(), End> {
         if std::mem::take(&mut self.state.settings_touched) {
             let settings = self.back.read_settings().await?;
-            self.settings = self.shared.known_settings.intern(settings);
+            self.settings = self.shared.known_settings.intern(&settings);
             self.back.carried.settings = Arc::clone(&self.settings);
             self.mark = carried::mark_of(&self.settings);
             self.tell_parameters();
@@ -236,25 +236,24 @@ impl Session<'_> {
 
     /// Tells the client what of the connection's parameters is not as it last knew.
     pub(super) fn tell_parameters(&mut self) {
-        let here = &self.back.parameters;
-        if Arc::ptr_eq(here, &self.told) {
+        if Arc::ptr_eq(&self.back.parameters, &self.told) {
             return;
         }
-        if *here == self.told {
-            // of two equal ones the same stays everywhere, so that the next look is at the pointer alone
-            if Arc::as_ptr(here) < Arc::as_ptr(&self.told) {
-                self.told = Arc::clone(here);
-            } else {
-                self.back.parameters = Arc::clone(&self.told);
-            }
-            return;
-        }
+        let here = self.known_parameters();
         for (name, value) in here.iter() {
             if name != "session_authorization" && self.told.get(name) != Some(value) {
                 answer::parameter_status(&mut self.client.output, name, value);
             }
         }
-        self.told = Arc::clone(here);
+        self.told = here;
+    }
+
+    /// The connection's parameters, from now on the same wherever they are equal: a session that waits keeps none of
+    /// its own.
+    pub(super) fn known_parameters(&mut self) -> Arc<Parameters> {
+        let known = self.shared.known_parameters.intern(&self.back.parameters);
+        self.back.parameters = Arc::clone(&known);
+        known
     }
 
     /// The client's message needs a connection, and there is none: it gets the error, as the protocol says.

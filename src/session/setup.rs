@@ -42,7 +42,9 @@ impl Session<'_> {
                 .hint("Tell the database administrator."),
             ));
         }
-        for (name, value) in settings(startup).map_err(End::Fatal)? {
+        let settings = settings(startup).map_err(End::Fatal)?;
+        self.state.settings.reserve_exact(settings.len());
+        for (name, value) in settings {
             if self.state.acting.is_some() && NAMES.contains(&name.as_str()) {
                 continue;
             }
@@ -62,7 +64,7 @@ impl Session<'_> {
                 Verdict::Refused(_) if IGNORED.contains(&name.as_str()) => {}
                 Verdict::Refused(mut refusal) => {
                     refusal.offset = None;
-                    refusal.detail = Some(match refusal.detail {
+                    refusal.detail = Some(match &refusal.detail {
                         Some(detail) => format!("The connection asked for the setting \"{name}\". {detail}"),
                         None => format!("The connection asked for the setting \"{name}\"."),
                     });

@@ -4,15 +4,16 @@ use super::Cancels;
 use super::doors::Doors;
 use super::judging::Judgements;
 use crate::audit::Audit;
-use crate::backend::carried::Settings;
-use crate::backend::{Connector, Pool};
+use crate::backend::carried::Setting;
+use crate::backend::{Connector, Parameters, Pool};
 use crate::config::Config;
 use crate::login::Lockout;
 use crate::login::used::Used;
 use crate::rights::desk::Desk;
 use crate::world::WorldHandle;
 use arc_swap::ArcSwap;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -58,7 +59,9 @@ pub struct Shared {
     /// Connections that are held, by login and role.
     pub shares: super::Shares,
     /// Settings that sessions have.
-    pub known_settings: KnownSettings,
+    pub known_settings: Known<BTreeMap<String, Setting>>,
+    /// What the server has told of them.
+    pub known_parameters: Known<Parameters>,
     /// The last session's number.
     pub sessions: AtomicU64,
 }
@@ -70,27 +73,32 @@ impl Shared {
     }
 }
 
-/// Settings of sessions, each kept once, so that they are the same wherever they are equal.
-#[derive(Default)]
-pub struct KnownSettings {
-    all: Mutex<HashSet<Settings>>,
+/// What many sessions have, each kept once: it is the same wherever it is equal.
+pub struct Known<T> {
+    all: Mutex<HashSet<Arc<T>>>,
 }
 
 /// How many may be kept of which nobody makes use.
-const SPARE_SETTINGS: usize = 1_000;
+const SPARE_KNOWN: usize = 1_000;
 
-impl KnownSettings {
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { all: Mutex::default() }
+    }
+}
+
+impl<T: Eq + Hash> Known<T> {
     /// The one that is equal, perhaps this one.
-    pub(super) fn intern(&self, settings: Settings) -> Settings {
+    pub(super) fn intern(&self, one: &Arc<T>) -> Arc<T> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.get(&settings) {
+        if let Some(known) = all.get(one) {
             return Arc::clone(known);
         }
-        if all.len() >= SPARE_SETTINGS {
+        if all.len() >= SPARE_KNOWN {
             all.retain(|known| Arc::strong_count(known) > 1);
         }
-        all.insert(Arc::clone(&settings));
-        settings
+        all.insert(Arc::clone(one));
+        Arc::clone(one)
     }
 }
 

@@ -20,7 +20,7 @@ fn answer(text: &str, who: &Principal, world: &World) -> Result<(), String> {
     };
     match judge(text, who, &session, &[], world) {
         Ok(_) => Ok(()),
-        Err(refusal) => Err(match refusal.detail {
+        Err(refusal) => Err(match &refusal.detail {
             Some(detail) => format!("{}: {} ({detail})", refusal.code, refusal.message),
             None => format!("{}: {}", refusal.code, refusal.message),
         }),

@@ -460,7 +460,7 @@ async fn answers_say_what_was_done_and_refusals_what_is_too_much() {
         "{said}"
     );
     assert_eq!(stage.may("", "RESUME PERSON hao").await, "right 1 is ended");
-    let said = stage.says("", "RESUME PERSON hao").await.unwrap_err().message;
+    let said = stage.says("", "RESUME PERSON hao").await.unwrap_err().message.clone();
     assert_eq!(said, "hao is not suspended");
     assert_eq!(stage.may("", "REVOKE 3;").await, "right 3 is ended");
     let said = stage.may("", "SHARE customers 1 WITH TEAM 14").await;
@@ -486,7 +486,7 @@ async fn answers_say_what_was_done_and_refusals_what_is_too_much() {
         ),
         ("REQUEST ROLE sales_manager FOR '1 h' REASON 'x'", "ask for this"),
     ] {
-        let said = stage.says("alice", text).await.unwrap_err().message;
+        let said = stage.says("alice", text).await.unwrap_err().message.clone();
         assert_eq!(
             said,
             format!("permission denied: the policy does not let you {denied}"),

@@ -72,8 +72,17 @@ SELECT pg_catalog.json_build_object(
   'foreign_keys', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
       'name', f.conname, 'columns', f.conkey, 'target', f.confrelid::pg_catalog.int8, 'target_columns', f.confkey,
-      'holds', f.convalidated AND NOT f.condeferrable) ORDER BY f.oid)
-    FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') END,
+      'holds', f.convalidated AND NOT f.condeferrable, 'inherited', f.conparentid <> 0) ORDER BY f.oid)
+    FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint a WHERE a.oid = f.conparentid AND a.conrelid = c.oid)) END,
+  'unique_columns', CASE WHEN c.relhasindex AND c.oid >= 16384 THEN (
+    SELECT pg_catalog.json_agg(DISTINCT u.number) FROM pg_catalog.pg_index i, LATERAL (
+        SELECT k.number FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) AS k(number)
+        UNION ALL
+        SELECT x.refobjsubid FROM pg_catalog.pg_depend x
+        WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = i.indexrelid
+          AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = c.oid) AS u
+    WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion) AND u.number > 0) END,
   'unique', CASE WHEN c.relkind IN ('r', 'p') AND c.oid >= 16384 THEN (
     SELECT pg_catalog.json_object_agg(u.conname, u.conkey) FROM pg_catalog.pg_constraint u
     WHERE u.conrelid = c.oid AND u.contype IN ('u', 'p', 'x')) END,
@@ -140,6 +149,7 @@ pub(super) fn from_json<'a>(
             .map(|k| ForeignKey {
                 name: k.name.clone(),
                 holds: k.holds,
+                inherited: k.inherited,
                 columns: k.columns.clone(),
                 target: k.target,
                 target_columns: k.target_columns.clone(),
@@ -176,6 +186,7 @@ struct RawRelation {
     primary_key: Option<Vec<i16>>,
     leading: Option<Vec<i16>>,
     unique_indexes: Option<Vec<Vec<i16>>>,
+    unique_columns: Option<Vec<i16>>,
     parents: Option<Vec<Oid>>,
     children: Option<Vec<Oid>>,
     definition: Option<String>,
@@ -193,6 +204,7 @@ struct RawRelation {
 struct RawForeignKey {
     name: String,
     holds: bool,
+    inherited: bool,
     columns: Vec<i16>,
     target: Oid,
     target_columns: Vec<i16>,
@@ -254,6 +266,7 @@ impl RawRelation {
             row_type: self.row_type,
             leading_index_columns: self.leading.unwrap_or_default(),
             unique_indexes: self.unique_indexes.unwrap_or_default(),
+            unique_columns: self.unique_columns.unwrap_or_default(),
             row_security: self.row_security,
             estimated_rows: self.rows,
             estimated_values: self.values.unwrap_or_default(),

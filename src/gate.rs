@@ -171,7 +171,7 @@ pub struct Staged {
 }
 
 /// What of a statement's result belongs to the client, where rowgate asked for more than they did: a write whose new
-/// rows are checked returns the check's value, which is always NULL, behind what the client wants returned.
+/// rows are checked returns the check's value, which is always NULL, before what the client wants returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Returned {
     /// All of it.
@@ -180,8 +180,8 @@ pub enum Returned {
     /// No row and no RowDescription: the client asked for none. They see the command tag alone, a Describe gives
     /// NoData, and an Execute runs to the end whatever its row limit.
     Nothing,
-    /// Every column but the last.
-    AllButLast,
+    /// Every column but the first.
+    AllButFirst,
 }
 
 /// A RowDescription field's origin.

@@ -50,6 +50,8 @@ pub struct ForeignKey {
     pub name: String,
     /// It is validated and never deferred, so that what it says is true of every row at every moment.
     pub holds: bool,
+    /// A partition has it from the table that it is a part of.
+    pub inherited: bool,
     /// Attribute numbers of the referencing columns.
     pub columns: Vec<i16>,
     /// The referenced relation.
@@ -116,6 +118,8 @@ pub struct Relation {
     /// Attribute numbers of the columns of each index by which no two rows of this relation alone are alike at any moment:
     /// unique, valid, immediate, over plain columns and all rows, by PostgreSQL's own equality, of deterministic collations.
     pub unique_indexes: Vec<Vec<i16>>,
+    /// Columns that a unique or exclusion index of any kind looks at.
+    pub unique_columns: Vec<i16>,
     /// Has the table's own row-level security switched on?
     pub row_security: bool,
     /// Planner's estimate of its rows (`reltuples`), −1 when unknown.
@@ -333,6 +337,36 @@ pub struct Cast {
 }
 
 impl Catalog {
+    /// The partitions and children of a relation, and those of theirs.
+    pub fn below(&self, relation: &Relation) -> Vec<&Relation> {
+        let mut open: Vec<Oid> = relation.children.clone();
+        let mut seen = HashSet::new();
+        let mut below = Vec::new();
+        while let Some(oid) = open.pop() {
+            if seen.insert(oid)
+                && let Some(child) = self.relations.get(&oid)
+            {
+                below.push(&**child);
+                open.extend(&child.children);
+            }
+        }
+        below
+    }
+
+    /// The foreign keys that a row of a relation may have: its own, and those that the relations below it have by
+    /// themselves; with the relation that has it.
+    pub fn keys_of<'c>(&'c self, relation: &'c Relation) -> Vec<(&'c Relation, &'c ForeignKey)> {
+        let of = |holder: &'c Relation, own: bool| {
+            let keys = self.foreign_keys.get(&holder.oid).into_iter().flatten();
+            keys.filter(move |key| own || !key.inherited)
+                .map(move |key| (holder, key))
+        };
+        let below = self.below(relation).into_iter();
+        of(relation, true)
+            .chain(below.flat_map(|child| of(child, false)))
+            .collect()
+    }
+
     /// The relation of this qualified name.
     pub fn relation(&self, name: &QualifiedName) -> Option<&Arc<Relation>> {
         self.relations.get(self.relation_names.get(name)?)

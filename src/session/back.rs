@@ -206,12 +206,12 @@ impl Session<'_> {
                 }
                 return Ok(());
             }
-            Returned::AllButLast if tag == b'T' => {
+            Returned::AllButFirst if tag == b'T' => {
                 cut.extend_from_slice(body);
-                row_description::cut_last(&mut cut).map_err(wrong)?;
+                row_description::cut_first(&mut cut).map_err(wrong)?;
                 &cut
             }
-            Returned::AsIs | Returned::Nothing | Returned::AllButLast => body,
+            Returned::AsIs | Returned::Nothing | Returned::AllButFirst => body,
         };
         self.relay(tag, body);
         let statement = source.as_ref().and_then(|s| s.text.statement(s.statement));

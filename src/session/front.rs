@@ -333,7 +333,7 @@ impl Session<'_> {
         let max_rows = match run.returned() {
             // without rows of the client's there is nothing to stop at
             Returned::Nothing => 0,
-            Returned::AsIs | Returned::AllButLast => max_rows,
+            Returned::AsIs | Returned::AllButFirst => max_rows,
         };
         self.note_leaves(&run);
         run.in_portions = max_rows > 0;

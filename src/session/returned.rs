@@ -1,7 +1,7 @@
 //! Results of writes whose new rows are checked: what rowgate asked to be returned beside what the client wants.
 //!
-//! The check's value stands last in each row and is NULL, or the statement has failed. Whatever else stands there is
-//! not the answer to what rowgate sent, and the session ends.
+//! The check's value stands first in each row and is NULL, or the statement has failed before anything that the client
+//! asked for was computed. Whatever else stands there is not the answer to what rowgate sent, and the session ends.
 
 use super::expect::Source;
 use super::internal::Shape;
@@ -12,7 +12,7 @@ use crate::net::frame::{self, HEADER};
 use bytes::Buf;
 
 /// A value's length that says NULL.
-pub(super) const NULL: [u8; 4] = (-1_i32).to_be_bytes();
+const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
 /// A row that holds nothing but the check: the count of its columns and a NULL.
 pub(super) const CHECK: [u8; 6] = [0, 1, 0xff, 0xff, 0xff, 0xff];
@@ -34,7 +34,7 @@ pub(super) fn shown(mut shape: Shape, returned: Returned) -> Shape {
     match returned {
         Returned::AsIs => {}
         Returned::Nothing => shape.clear(),
-        Returned::AllButLast => drop(shape.pop()),
+        Returned::AllButFirst => drop(shape.drain(..shape.len().min(1))),
     }
     shape
 }
@@ -43,8 +43,7 @@ pub(super) fn shown(mut shape: Shape, returned: Returned) -> Shape {
 pub(super) fn needed(returned: Returned, body: usize) -> usize {
     match returned {
         Returned::AsIs => 0,
-        Returned::Nothing => body.min(CHECK_ALONE),
-        Returned::AllButLast => body.min(2),
+        Returned::Nothing | Returned::AllButFirst => body.min(CHECK_ALONE),
     }
 }
 
@@ -71,7 +70,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Rows whose last column is the check's: passed on without it, up to `most` of them. How many there were, and
+    /// Rows whose first column is the check's: passed on without it, up to `most` of them. How many there were, and
     /// whether there are more than that.
     pub(super) fn cut_rows(&mut self, most: Option<u64>) -> Result<(u64, bool), End> {
         let input = self.back.input();
@@ -85,9 +84,15 @@ impl Session<'_> {
                 return Ok((rows, true));
             }
             let kept = header.body.checked_sub(CHECK_ALONE).ok_or_else(not_the_check)?;
-            let Some(&[high, low]) = input.get(HEADER..HEADER + 2) else {
+            let Some((&[high, low], first)) = input
+                .get(HEADER..HEADER + CHECK_ALONE)
+                .and_then(<[u8]>::split_first_chunk)
+            else {
                 break;
             };
+            if first != NULL {
+                return Err(not_the_check());
+            }
             let columns = u16::from_be_bytes([high, low])
                 .checked_sub(1)
                 .ok_or_else(not_the_check)?;
@@ -95,38 +100,20 @@ impl Session<'_> {
             output.extend_from_slice(b"D");
             output.extend_from_slice(&length.to_be_bytes());
             output.extend_from_slice(&columns.to_be_bytes());
-            input.advance(HEADER + 2);
+            input.advance(HEADER + CHECK_ALONE);
             rows += 1;
-            if input.len() < kept + NULL.len() {
+            let here = kept.min(input.len());
+            output.extend_from_slice(input.get(..here).unwrap_or_default());
+            input.advance(here);
+            if here < kept {
                 self.passing = Passing {
-                    left: kept,
+                    left: kept - here,
                     dropped: false,
-                    ends_in_check: true,
                 };
                 break;
             }
-            output.extend_from_slice(input.get(..kept).unwrap_or_default());
-            input.advance(kept);
-            if !input.starts_with(&NULL) {
-                return Err(not_the_check());
-            }
-            input.advance(NULL.len());
         }
         Ok((rows, false))
-    }
-
-    /// The end of a row of which the rest has been passed on; `false` when it has not come yet.
-    pub(super) fn end_of_row(&mut self) -> Result<bool, End> {
-        let input = self.back.input();
-        let Some(last) = input.get(..NULL.len()) else {
-            return Ok(false);
-        };
-        if last != NULL {
-            return Err(not_the_check());
-        }
-        input.advance(NULL.len());
-        self.passing.ends_in_check = false;
-        Ok(true)
     }
 }
 

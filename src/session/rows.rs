@@ -20,14 +20,12 @@ pub(super) struct Passing {
     pub left: usize,
     /// They are thrown away.
     pub dropped: bool,
-    /// Behind them stands a NULL that is not the client's.
-    pub ends_in_check: bool,
 }
 
 impl Passing {
     /// Nothing of a message is still to come.
     pub fn is_over(self) -> bool {
-        self.left == 0 && !self.ends_in_check
+        self.left == 0
     }
 }
 
@@ -52,13 +50,7 @@ impl Session<'_> {
                 self.back.relay_to(&mut self.client, here);
             }
         }
-        if self.passing.left > 0 {
-            return Ok(false);
-        }
-        if self.passing.ends_in_check {
-            return self.end_of_row();
-        }
-        Ok(true)
+        Ok(self.passing.is_over())
     }
 
     /// A run of DataRow or CopyData messages at the beginning of the input.
@@ -83,7 +75,7 @@ impl Session<'_> {
         let full = match returned {
             Returned::AsIs => self.pass_rows(&mut rows, allowance.rows),
             Returned::Nothing => return self.drop_checks(),
-            Returned::AllButLast => {
+            Returned::AllButFirst => {
                 let (cut, full) = self.cut_rows(allowance.rows.map(|most| most.saturating_sub(rows)))?;
                 rows += cut;
                 full
@@ -138,7 +130,6 @@ impl Session<'_> {
             self.passing = Passing {
                 left: header.total(),
                 dropped: true,
-                ends_in_check: false,
             };
         }
         Ok(())

@@ -193,8 +193,8 @@ fn check_bind(body: &mut Body<'_>) -> Result<u16, Malformed> {
     Ok(results)
 }
 
-/// What stands behind the names of a Bind, so that its result formats fit a result with one more column, of text, at
-/// its end, or with none that is the client's; `None` where it fits as it is.
+/// What stands behind the names of a Bind, so that its result formats fit a result with one more column, of text,
+/// before them, or with none that is the client's; `None` where it fits as it is.
 pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Option<Vec<u8>> {
     if result_formats <= 1 {
         // none means text, one means all columns
@@ -205,9 +205,9 @@ pub fn bind_beside(body: &[u8], result_formats: u16, returned: Returned) -> Opti
     let count = match returned {
         Returned::AsIs => return None,
         Returned::Nothing => return Some([before, &[0, 0]].concat()),
-        Returned::AllButLast => result_formats.checked_add(1)?.to_be_bytes(),
+        Returned::AllButFirst => result_formats.checked_add(1)?.to_be_bytes(),
     };
-    Some([before, &count, formats, &[0, 0]].concat())
+    Some([before, &count, &[0, 0], formats].concat())
 }
 
 impl<'a> Parameters<'a> {

@@ -2,7 +2,7 @@
 
 use crate::gate::Origin;
 use crate::net::{Body, Malformed};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 /// Puts the origins into a RowDescription's body, in place. After an error some may have been put there.
 pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malformed> {
@@ -23,19 +23,23 @@ pub fn patch(body: &mut [u8], origins: &[Option<Origin>]) -> Result<(), Malforme
     if at == body.len() { Ok(()) } else { Err(short) }
 }
 
-/// Takes the last column out of a RowDescription's body.
-pub fn cut_last(body: &mut BytesMut) -> Result<(), Malformed> {
+/// Takes the first column out of a RowDescription's body.
+pub fn cut_first(body: &mut BytesMut) -> Result<(), Malformed> {
     let mut reader = Body::new(body);
-    let columns = reader.u16()?;
-    let mut last = body.len();
-    for _ in 0..columns {
-        last = body.len() - reader.rest().len();
+    let left = reader
+        .u16()?
+        .checked_sub(1)
+        .ok_or(Malformed("a result without columns"))?;
+    reader.cstr_bytes()?;
+    reader.bytes(18)?;
+    let begin = body.len() - reader.rest().len();
+    for _ in 0..left {
         reader.cstr_bytes()?;
         reader.bytes(18)?;
     }
     reader.finish()?;
-    let left = columns.checked_sub(1).ok_or(Malformed("a result without columns"))?;
-    body.truncate(last);
+    // the count moves up to what stays
+    body.advance(begin - 2);
     if let Some(count) = body.get_mut(..2) {
         count.copy_from_slice(&left.to_be_bytes());
     }
@@ -75,15 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_column_is_cut() {
+    fn the_first_column_is_cut() {
         let one = b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
-        let mut two = BytesMut::from(&one[..]);
-        two[1] = 2;
-        two.extend_from_slice(b"check\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");
-        cut_last(&mut two).unwrap();
+        let mut two = BytesMut::from(&b"\0\x02check\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"[..]);
+        two.extend_from_slice(&one[2..]);
+        cut_first(&mut two).unwrap();
         assert_eq!(two[..], one[..]);
-        cut_last(&mut two).unwrap();
+        cut_first(&mut two).unwrap();
         assert_eq!(two[..], [0, 0]);
-        assert!(cut_last(&mut two).is_err());
+        assert!(cut_first(&mut two).is_err());
     }
 }

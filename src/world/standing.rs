@@ -5,9 +5,9 @@
 //! is never listed by hand.
 
 use super::World;
-use crate::catalog::{Oid, Relation};
+use crate::catalog::{ForeignKey, Oid, Relation};
 use crate::identity::Principal;
-use crate::policy::{Access, RoleRights, Writes};
+use crate::policy::{Access, ColumnView, RoleRights, Writes};
 use arc_swap::{ArcSwap, Guard};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -240,6 +240,30 @@ impl<'w> Asker<'w> {
             Answer::Writes(writes) => writes,
             Answer::Rights(_) | Answer::OwnSchema(_) | Answer::Access(_) => None,
         }
+    }
+
+    /// A foreign key of a relation that no policy is about, to a protected one whose keys do not all show: whether a write
+    /// to it succeeds would tell which of them are there.
+    pub fn tells_keys(&self, relation: &Relation) -> Option<&'w ForeignKey> {
+        let catalog = &self.world.catalog;
+        let relation = catalog.relations.get(&relation.oid)?;
+        let keys = catalog.keys_of(relation).into_iter().map(|(_, key)| key);
+        keys.into_iter().find(|key| {
+            let Some(target) = catalog.relations.get(&key.target) else {
+                return true;
+            };
+            match self.access(target) {
+                Access::Open => false,
+                Access::Denied => self.world.policies.protects(target.oid),
+                Access::Guarded(view) => {
+                    let is_clear = |number: &i16| {
+                        let mut shown = target.columns.iter().zip(&view.columns);
+                        shown.any(|(column, shown)| column.number == *number && *shown == ColumnView::Clear)
+                    };
+                    view.hides_rows() || !key.target_columns.iter().all(is_clear)
+                }
+            }
+        })
     }
 
     /// What their roles allow beside tables.

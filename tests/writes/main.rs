@@ -17,5 +17,7 @@ mod defaults;
 mod limits;
 mod merges;
 mod parameters;
+mod promotion;
 mod references;
+mod returning;
 mod views;

@@ -1,19 +1,18 @@
 //! What a person may write, decided from all their roles together.
 
 use super::deciding::{Deciding, mask_inputs};
-use super::transfer::transfer_columns;
-use super::{ColumnRight, Same, Seat, Update, Writes};
-use crate::catalog::{Catalog, Column, Oid, Relation};
+use super::{ColumnRight, MADE_ALIAS, Made, Same, Seat, Update, Writes};
+use crate::catalog::{Catalog, Column, Relation, RelationKind};
 use crate::identity::Principal;
 use crate::identity::directory::Directory;
-use crate::name::{QualifiedName, quote_literal};
+use crate::name::{QualifiedName, quote_ident, quote_literal};
 use crate::policy::PolicySet;
 use crate::policy::bound::Cover;
 use crate::policy::decision::{Access, ColumnView, Rows, TableView};
 use crate::policy::print::{self, Family};
+use crate::policy::qualify;
 use crate::policy::scope::{Pred, Scopes, Wording};
 use crate::policy::written::{RoleRule, RoleTable, Scope, Show, TableRule};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One of the person's roles with what it says of the table.
@@ -130,15 +129,20 @@ impl PolicySet {
         predicates.extend([&reached, &view.rows].into_iter().filter_map(where_of));
         predicates.extend(seats.iter().filter_map(|s| where_of(&s.rows)));
         let deciding = Deciding::of(&predicates, relation);
-        let transfers = transfer_columns(self, table);
+        let handing = self.handing_columns(table, relation);
         let through_masks = mask_inputs(relation, view);
         let columns = relation
             .columns
             .iter()
             .zip(&view.columns)
             .map(|(column, shown)| {
-                let update = if transfers.contains(&column.name) {
-                    Update::Transfer(self.transfers(scopes, table, says, column, people))
+                let hands = handing.iter().filter(|(by, _)| by.number == column.number);
+                let mut ways = hands.map(|(_, over)| self.transfers(scopes, table, says, over, people));
+                let update = if let Some(first) = ways.next() {
+                    // what several columns are computed from hands over only as all of them may
+                    Update::Transfer(ways.fold(first, |all, more| {
+                        all.into_iter().filter(|w| more.contains(w)).collect()
+                    }))
                 } else if through_masks.contains(&column.name) || column.is_generated {
                     Update::On(Rows::None)
                 } else {
@@ -165,6 +169,7 @@ impl PolicySet {
                     base_sql: base_sql(scopes.catalog, column),
                     decides: deciding.has(column),
                     has_default: column.has_default,
+                    made: made(scopes.catalog, relation, column),
                     shown: match shown {
                         ColumnView::Masked { sql, .. } => sql.clone(),
                         ColumnView::Clear | ColumnView::Hidden => own,
@@ -184,7 +189,12 @@ impl PolicySet {
             gains: gains.iter().filter_map(|p| where_of(&p.rows())).collect(),
             references: self.references(scopes, relation),
             before_insert: family_has(scopes.catalog, relation, |r| r.before_insert.iter().any(changes)),
-            before_update: family_has(scopes.catalog, relation, |r| r.before_update.iter().any(changes)),
+            // a row that goes to another partition is inserted there
+            before_update: family_has(scopes.catalog, relation, |r| {
+                let moves = relation.kind == RelationKind::PartitionedTable;
+                let before = r.before_insert.iter().filter(|_| moves);
+                r.before_update.iter().chain(before).any(changes)
+            }),
             by_key: None,
         }
     }
@@ -284,18 +294,21 @@ fn base_sql(catalog: &Catalog, column: &Column) -> String {
         .map_or_else(|| column.type_sql.clone(), |t| t.name.to_sql())
 }
 
+/// How a generated column is computed from the others.
+fn made(catalog: &Catalog, relation: &Relation, column: &Column) -> Option<Made> {
+    if !column.is_generated {
+        return None;
+    }
+    let place = |number: &i16| relation.columns.iter().position(|c| c.number == *number);
+    let input = |name: &str| Some(print::column(&quote_ident(MADE_ALIAS), name));
+    let expression = catalog.generation_expressions.get(&(relation.oid, column.number));
+    Some(Made {
+        inputs: column.generated_from.iter().filter_map(place).collect(),
+        sql: expression.and_then(|sql| qualify::total_expression(sql, catalog, relation, &input)),
+    })
+}
+
 /// Does a relation, or one below it, have this?
 fn family_has(catalog: &Catalog, relation: &Relation, has: impl Fn(&Relation) -> bool) -> bool {
-    let mut open: Vec<Oid> = relation.children.clone();
-    let mut seen: BTreeSet<Oid> = BTreeSet::new();
-    let mut found = has(relation);
-    while let Some(oid) = open.pop() {
-        if seen.insert(oid)
-            && let Some(child) = catalog.relations.get(&oid)
-        {
-            found |= has(child);
-            open.extend(&child.children);
-        }
-    }
-    found
+    std::iter::once(relation).chain(catalog.below(relation)).any(has)
 }

@@ -16,7 +16,21 @@ pub(super) fn mask_inputs(relation: &Relation, view: &TableView) -> BTreeSet<Str
             names.remove(&column.name);
         }
     }
+    add_inputs(&mut names, relation);
     names
+}
+
+/// What generated columns among these are computed from is looked at, too.
+fn add_inputs(names: &mut BTreeSet<String>, relation: &Relation) {
+    for column in relation.columns.iter().filter(|c| c.is_generated) {
+        if names.contains(&column.name) {
+            let inputs = column
+                .generated_from
+                .iter()
+                .filter_map(|n| relation.column_by_number(*n));
+            names.extend(inputs.map(|c| c.name.clone()));
+        }
+    }
 }
 
 /// The columns of the row that an expression names; `None` where it names the whole row or cannot be read.
@@ -48,16 +62,7 @@ impl Deciding {
             };
             names.extend(found);
         }
-        for column in relation.columns.iter().filter(|c| c.is_generated) {
-            if names.contains(&column.name) {
-                let inputs = column
-                    .generated_from
-                    .iter()
-                    .filter_map(|n| relation.column_by_number(*n));
-                let inputs: Vec<String> = inputs.map(|c| c.name.clone()).collect();
-                names.extend(inputs);
-            }
-        }
+        add_inputs(&mut names, relation);
         Self { names: Some(names) }
     }
 

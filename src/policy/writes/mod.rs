@@ -59,9 +59,22 @@ pub struct ColumnRight {
     pub base_sql: String,
     decides: bool,
     has_default: bool,
+    made: Option<Made>,
     shown: String,
     same: Same,
 }
+
+/// How a generated column comes about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Made {
+    /// The columns that it is computed from.
+    inputs: Vec<usize>,
+    /// The same as SQL over a row of [`MADE_ALIAS`]; `None` where it could raise, or is not understood.
+    sql: Option<String>,
+}
+
+/// The alias of a row that a generated column is computed from.
+const MADE_ALIAS: &str = "rowgate:made";
 
 /// What an UPDATE may store in a column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,6 +108,7 @@ struct Seat {
 /// A foreign key to rows of which the person does not see all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Reference {
+    /// Its columns, and those that generated ones among them are computed from.
     columns: Vec<usize>,
     /// True on a row whose target the person does not see.
     dangling: String,
@@ -151,6 +165,13 @@ impl Writes {
     pub fn left_to_default(&self, given: &BTreeSet<usize>) -> Option<&ColumnRight> {
         let left = |(at, c): &(usize, &ColumnRight)| !given.contains(at) && c.decides && c.has_default;
         self.columns.iter().enumerate().find(left).map(|(_, c)| c)
+    }
+
+    /// The generated columns of these that are computed from one of `set`.
+    fn made_anew(&self, set: &[usize], used: impl Fn(&ColumnRight) -> bool) -> Vec<(&ColumnRight, &Made)> {
+        let made = self.columns.iter().filter_map(|c| Some((c, c.made.as_ref()?)));
+        made.filter(|(c, made)| used(c) && made.inputs.iter().any(|input| set.contains(input)))
+            .collect()
     }
 
     /// Do triggers change a row before it is stored, so that what is proposed says nothing of it?

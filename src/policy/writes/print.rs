@@ -1,6 +1,6 @@
 //! The SQL of checks: what a RETURNING and an assignment must hold, over the row that is written.
 
-use super::{ColumnRight, NEW_ALIAS, Same, Update, Writes};
+use super::{ColumnRight, MADE_ALIAS, Made, NEW_ALIAS, Same, Update, Writes};
 use crate::catalog::{Relation, RelationKind};
 use crate::name::quote_ident;
 use crate::policy::decision::{ROW_ALIAS, Rows};
@@ -39,7 +39,8 @@ impl Writes {
 
     /// True where the row that ON CONFLICT left out (`excluded`, with its defaults, generated columns and what triggers
     /// made of it) is not one that the INSERT could have made: PostgreSQL's row-level security looks at it before the
-    /// conflict. `None` where there is no such row. Foreign keys are not asked: the row is not stored.
+    /// conflict. `None` where there is no such row. Foreign keys are not asked, as the row is not stored, unless triggers
+    /// may have put into it what they read of a row that does not show.
     pub fn unfit_proposal(&self, given: &BTreeSet<usize>, returning: bool) -> Option<String> {
         let insertable = self.insertable(given);
         let view = match &self.view {
@@ -50,6 +51,12 @@ impl Writes {
             .into_iter()
             .chain(view)
             .map(|sql| format!("({sql}) IS NOT TRUE"))
+            .chain(
+                self.references
+                    .iter()
+                    .filter(|_| self.before_insert)
+                    .map(|r| r.dangling.clone()),
+            )
             .collect();
         let proposed = |_: usize, right: &ColumnRight| {
             let name = quote_ident(&right.name);
@@ -168,7 +175,7 @@ impl Writes {
         let raise = Raise::Row {
             table: self.table.name.clone(),
         };
-        Some((self.on_new_row(&fault, set), raise))
+        Some((self.on_new_row(&fault, set).unwrap_or_else(|| self.changed(set)), raise))
     }
 
     /// The condition under which a row after an UPDATE of these columns is none that the person may leave behind.
@@ -207,20 +214,26 @@ impl Writes {
         returning: bool,
     ) -> Option<String> {
         let check = self.insert_check(given, returning)?;
+        let used = |right: &ColumnRight| check.contains(&column(&right.name));
+        let made: Vec<(&ColumnRight, &Made)> = self
+            .columns
+            .iter()
+            .filter_map(|c| Some((c, c.made.as_ref()?)))
+            .filter(|(c, _)| used(c))
+            .collect();
         let fields: Vec<String> = self
             .columns
             .iter()
             .enumerate()
+            .filter(|(_, right)| !made.iter().any(|(c, _)| c.name == right.name))
             .map(|(at, right)| {
                 let value = values.iter().find(|(v, _)| *v == at).map_or("NULL", |(_, sql)| sql);
                 format!("({value})::{} AS {}", right.type_sql, quote_ident(&right.name))
             })
             .collect();
         let row = quote_ident(ROW_ALIAS);
-        Some(format!(
-            "((SELECT {check} FROM (SELECT {}) AS {row}) IS NULL)",
-            fields.join(", ")
-        ))
+        let proposed = with_made(&fields, &made, |_| self.row_raise());
+        Some(format!("((SELECT {check} FROM {proposed} AS {row}) IS NULL)"))
     }
 
     fn way(&self, from: &Rows, to: &Rows, set: &[usize]) -> String {
@@ -232,7 +245,7 @@ impl Writes {
         let new = match to {
             Rows::All => "TRUE".to_owned(),
             Rows::None => "FALSE".to_owned(),
-            Rows::Where(sql) => self.on_new_row(sql, set),
+            Rows::Where(sql) => self.on_new_row(sql, set).unwrap_or_else(|| "FALSE".to_owned()),
         };
         format!("({old} AND {new})")
     }
@@ -249,8 +262,8 @@ impl Writes {
                 table: self.table.name.clone(),
                 column: deciding.name.clone(),
             };
-            let fault = format!("({gain}) IS NOT TRUE AND {}", self.on_new_row(gain, set));
-            faults.push((fault, raise));
+            let gained = self.on_new_row(gain, set).unwrap_or_else(|| self.changed(set));
+            faults.push((format!("({gain}) IS NOT TRUE AND ({gained})"), raise));
         }
         faults.extend(self.dangling(set));
         faults
@@ -259,38 +272,66 @@ impl Writes {
     fn dangling(&self, set: &[usize]) -> Vec<(String, Raise)> {
         let mut faults = Vec::new();
         for reference in &self.references {
-            let touched: Vec<String> = set
-                .iter()
-                .enumerate()
-                .filter(|(_, at)| reference.columns.contains(at))
-                .filter_map(|(place, at)| Some((place, self.columns.get(*at)?)))
-                .map(|(place, right)| format!("NOT {}", right.same_as(&new(place), &column(&right.name))))
-                .collect();
+            let touched = self.differences(set, |at| reference.columns.contains(&at));
             if !touched.is_empty() {
-                let fault = format!(
-                    "({}) AND {}",
-                    touched.join(" OR "),
-                    self.on_new_row(&reference.dangling, set)
-                );
+                let dangling = self.on_new_row(&reference.dangling, set);
+                let dangling = dangling.unwrap_or_else(|| "TRUE".to_owned());
+                let fault = format!("({}) AND {dangling}", touched.join(" OR "));
                 faults.push((fault, reference.raise.clone()));
             }
         }
         faults
     }
 
+    /// Does one of these assignments store another value than the one that is there?
+    fn changed(&self, set: &[usize]) -> String {
+        self.differences(set, |_| true).join(" OR ")
+    }
+
+    /// The same of each that is `meant`.
+    fn differences(&self, set: &[usize], meant: impl Fn(usize) -> bool) -> Vec<String> {
+        set.iter()
+            .enumerate()
+            .filter(|(_, at)| meant(**at))
+            .filter_map(|(place, at)| Some((place, self.columns.get(*at)?)))
+            .map(|(place, right)| format!("NOT {}", right.same_as(&new(place), &column(&right.name))))
+            .collect()
+    }
+
     /// Does a condition hold on the row as these assignments make it? Of its columns those stand there that the
-    /// condition may name.
-    fn on_new_row(&self, condition: &str, set: &[usize]) -> String {
-        self.on_row(condition, |at, right| match set.iter().position(|s| *s == at) {
+    /// condition may name, generated ones as they are computed from what is assigned. `None` where that is not known.
+    fn on_new_row(&self, condition: &str, set: &[usize]) -> Option<String> {
+        let field = |at: usize, right: &ColumnRight| match set.iter().position(|s| *s == at) {
             Some(place) => format!("({})::{} AS {}", new(place), right.type_sql, quote_ident(&right.name)),
             None => column(&right.name),
-        })
+        };
+        let whole = names_whole_row(condition);
+        let used = |right: &ColumnRight| whole || condition.contains(&column(&right.name));
+        let made = self.made_anew(set, used);
+        if made.is_empty() {
+            return Some(self.on_row(condition, field));
+        }
+        if whole || made.iter().any(|(_, made)| made.sql.is_none()) {
+            return None;
+        }
+        let is_made = |right: &ColumnRight| made.iter().any(|(c, _)| c.name == right.name);
+        let is_input = |at: usize| made.iter().any(|(_, made)| made.inputs.contains(&at));
+        let fields: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, right)| !is_made(right) && (used(right) || is_input(*at)))
+            .map(|(at, right)| field(at, right))
+            .collect();
+        let row = quote_ident(ROW_ALIAS);
+        let changed = with_made(&fields, &made, |_| "NULL".to_owned());
+        Some(format!("EXISTS (SELECT FROM {changed} AS {row} WHERE ({condition}))"))
     }
 
     /// Does a condition hold on a row that is made of these fields?
     fn on_row(&self, condition: &str, field: impl Fn(usize, &ColumnRight) -> String) -> String {
         let row = quote_ident(ROW_ALIAS);
-        let whole = condition.split(&row).skip(1).any(|rest| !rest.starts_with('.'));
+        let whole = names_whole_row(condition);
         let fields: Vec<String> = self
             .columns
             .iter()
@@ -354,6 +395,36 @@ pub fn new_or_changed(relation: &Relation, new: Option<String>, changed: Option<
         or_null(new),
         or_null(changed)
     ))
+}
+
+/// Does a condition name the row as a whole, rather than a column of it, or a row of its own under the same name?
+fn names_whole_row(condition: &str) -> bool {
+    let row = quote_ident(ROW_ALIAS);
+    condition.match_indices(&row).any(|(at, _)| {
+        let (before, behind) = condition.split_at(at);
+        !before.ends_with(" AS ") && !behind.strip_prefix(&row).is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// A query of these fields, and of generated columns that are computed from them; `unknown` stands for those of which it is
+/// not known how.
+fn with_made(fields: &[String], made: &[(&ColumnRight, &Made)], unknown: impl Fn(&ColumnRight) -> String) -> String {
+    let fields = fields.join(", ");
+    if made.is_empty() {
+        return format!("(SELECT {fields})");
+    }
+    let from = quote_ident(MADE_ALIAS);
+    let made: Vec<String> = made
+        .iter()
+        .map(|(right, made)| {
+            let value = made.sql.clone().unwrap_or_else(|| unknown(right));
+            format!("({value})::{} AS {}", right.base_sql, quote_ident(&right.name))
+        })
+        .collect();
+    format!(
+        "(SELECT {from}.*, {} FROM (SELECT {fields}) AS {from})",
+        made.join(", ")
+    )
 }
 
 /// The place of the client's value for an assignment.

@@ -1,7 +1,7 @@
 //! Handing rows over: which columns do it, and to whom a person may.
 
 use super::decide::Says;
-use crate::catalog::Column;
+use crate::catalog::{Column, Relation};
 use crate::identity::directory::Directory;
 use crate::identity::{Attribute, Principal};
 use crate::policy::PolicySet;
@@ -12,6 +12,21 @@ use crate::policy::written::{RoleRule, Scope, ScopeWord, TableRule};
 use std::collections::BTreeSet;
 
 impl PolicySet {
+    /// The columns whose change hands a row over, each with the one that says to whom: itself, or one that is computed from it.
+    pub(super) fn handing_columns<'r>(
+        &self,
+        table: &TableRule,
+        relation: &'r Relation,
+    ) -> Vec<(&'r Column, &'r Column)> {
+        let names = transfer_columns(self, table);
+        let over = relation.columns.iter().filter(|c| names.contains(&c.name));
+        over.flat_map(|over| {
+            let inputs = over.generated_from.iter().filter_map(|n| relation.column_by_number(*n));
+            inputs.chain(std::iter::once(over)).map(move |by| (by, over))
+        })
+        .collect()
+    }
+
     /// From which rows to which rows a column may hand a row over, role by role.
     pub(super) fn transfers(
         &self,
@@ -101,7 +116,7 @@ fn colleagues(people: &Directory, who: &Principal, teams: Option<&Attribute>) ->
 }
 
 /// The columns that a row's owner, team, parent or key are: handing over is a right of its own.
-pub(super) fn transfer_columns(set: &PolicySet, table: &TableRule) -> BTreeSet<String> {
+fn transfer_columns(set: &PolicySet, table: &TableRule) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let text = |w: &crate::policy::file::Word| w.text.clone();
     names.extend(table.owner.iter().map(text));

@@ -115,10 +115,14 @@ impl Analysis<'_> {
                     var.location,
                 )
             })?;
-            let source = if cte.has_check {
-                Source::Checked
-            } else {
-                Source::Derived
+            let source = match &cte.check {
+                Some(check) => {
+                    if var.alias.as_ref().is_some_and(|a| !a.colnames.is_empty()) {
+                        self.name_check(var.location, check)?;
+                    }
+                    Source::Checked
+                }
+                None => Source::Derived,
             };
             return Ok(self.finish_item(columns, source, var.alias.as_ref(), &var.relname, None));
         }
@@ -344,6 +348,12 @@ impl Analysis<'_> {
         };
         let right = self.read_item(join.rarg.as_ref().ok_or_else(lost)?, &with_left, aliased)?;
         let by_place = join.alias.as_ref().is_some_and(|a| !a.colnames.is_empty());
+        let may_hold_check = |item: &Rc<Item>| matches!(item.source, Source::Checked | Source::Join);
+        if by_place && self.checks > 0 && left.iter().chain(&right).any(may_hold_check) {
+            return Err(unsupported(
+                "names for the columns of a join with a WITH query that writes",
+            ));
+        }
         if join.is_natural || by_place {
             for item in left.iter().chain(&right) {
                 self.want_all(&item.columns)?;

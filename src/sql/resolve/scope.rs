@@ -156,8 +156,8 @@ pub struct Cte {
     pub columns: Option<Vec<Col>>,
     /// Has anything named it?
     pub named: Cell<bool>,
-    /// It writes, and the check of what it wrote is a further column that nothing may show.
-    pub has_check: bool,
+    /// It writes, and the check of what it wrote is its first column, of this name, that nothing may show.
+    pub check: Option<String>,
 }
 
 impl Cte {
@@ -167,7 +167,7 @@ impl Cte {
             name: name.to_owned(),
             columns,
             named: Cell::new(false),
-            has_check: false,
+            check: None,
         }
     }
 }

@@ -52,9 +52,15 @@ impl Analysis<'_> {
         let tokens = self.tokens()?;
         let first = tokens.at_location(reference.location).ok_or_else(lost)?;
         let last = tokens.get(first + 2 * (reference.fields.len() - 1)).ok_or_else(lost)?;
-        self.unit_mut()?
-            .splices
-            .replace(last.start..last.end, search_column(number, id), SpliceKind::Column);
+        let (bytes, private) = (last.start..last.end, search_column(number, id));
+        let splices = &mut self.unit_mut()?.splices;
+        // beside a table that is written, whose column of this name does not show in clear, it has been qualified
+        let qualified = splices.withdraw(&bytes);
+        let qualifier = qualified
+            .as_ref()
+            .and_then(|text| text.strip_suffix(&quote_ident(&column.name)));
+        let text = format!("{}{private}", qualifier.unwrap_or_default());
+        splices.replace(bytes, text, SpliceKind::Column);
         let guard = self.guard_mut(id)?;
         guard.wants.search.insert(number);
         let note = format!("{}: exact match on the value of {name}", guard.refname);

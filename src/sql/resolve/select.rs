@@ -126,19 +126,23 @@ impl Analysis<'_> {
         let wrote = self.write(query, Some(scope))?;
         let mut columns = wrote.columns;
         name_columns(&mut columns, &cte.aliascolnames);
-        if wrote.check.is_some() && cte.aliascolnames.is_empty() {
-            self.tell_apart(cte, &mut columns)?;
+        if let Some(check) = &wrote.check {
+            if cte.aliascolnames.is_empty() {
+                self.tell_apart(cte, check, &mut columns)?;
+            } else {
+                self.name_check(cte.location, check)?;
+            }
         }
         scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
         let mut read = Cte::new(&cte.ctename, Some(columns));
-        read.has_check = wrote.check.is_some();
+        read.check = wrote.check;
         scope.ctes.push(Rc::new(read));
         Ok(())
     }
 
     /// The columns of a common table expression that writes are named one by one, because its check must not show: those
     /// of one name get names of rowgate's own.
-    fn tell_apart(&mut self, cte: &CommonTableExpr, columns: &mut [Col]) -> Result<(), Refusal> {
+    fn tell_apart(&mut self, cte: &CommonTableExpr, check: &str, columns: &mut [Col]) -> Result<(), Refusal> {
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         let shared = |name: &String| names.iter().filter(|n| *n == name).count() > 1;
         for (place, column) in columns.iter_mut().enumerate().filter(|(_, c)| shared(&c.name)) {
@@ -147,14 +151,25 @@ impl Analysis<'_> {
         if columns.iter().all(|c| c.sent.is_none()) {
             return Ok(());
         }
-        let list: Vec<String> = columns
-            .iter()
-            .map(|c| quote_ident(c.sent.as_deref().unwrap_or(&c.name)))
-            .collect();
+        let names = columns.iter().map(|c| c.sent.as_deref().unwrap_or(&c.name));
+        let list: Vec<String> = std::iter::once(check).chain(names).map(quote_ident).collect();
         let tokens = self.tokens()?;
         let first = tokens.at_location(cte.location).ok_or_else(lost)?;
         let at = tokens.bytes(first..first + 1).ok_or_else(lost)?.end;
         let text = format!("({})", list.join(", "));
+        self.unit_mut()?.splices.insert(at, text, SpliceKind::Label);
+        Ok(())
+    }
+
+    /// The columns of a query whose first one is a check are named by place, behind the name at `location`: the check's
+    /// comes before them.
+    pub(super) fn name_check(&mut self, location: i32, check: &str) -> Result<(), Refusal> {
+        let tokens = self.tokens()?;
+        let first = tokens.at_location(location).ok_or_else(lost)?;
+        let end = tokens.statement_end(first)?;
+        let list = tokens.top_level(first, end, Token::Ascii40).ok_or_else(lost)?;
+        let at = tokens.bytes(list..list + 1).ok_or_else(lost)?.end;
+        let text = format!("{},", quote_ident(check));
         self.unit_mut()?.splices.insert(at, text, SpliceKind::Label);
         Ok(())
     }

@@ -96,6 +96,13 @@ impl Splices {
         self.replace(at..at, text, kind);
     }
 
+    /// Takes back what was to stand in place of a reference.
+    pub fn withdraw(&mut self, at: &Range<usize>) -> Option<String> {
+        let found = |(_, s): &(usize, Splice)| s.kind == SpliceKind::Column && s.at == *at;
+        let place = self.list.iter().position(found)?;
+        Some(self.list.remove(place).1.text)
+    }
+
     /// Adds everything of another set.
     pub fn extend(&mut self, other: Splices) {
         for (_, splice) in other.list {

@@ -159,6 +159,7 @@ fn stage(analysis: &Analysis<'_>, relation: &Relation, given: &[usize]) -> Resul
         is_partition: false,
         unique: std::collections::BTreeMap::new(),
         unique_indexes: Vec::new(),
+        unique_columns: Vec::new(),
         before_insert: BTreeSet::new(),
         has_triggers: false,
         before_update: BTreeSet::new(),

@@ -306,6 +306,19 @@ pub fn value_of(option: &DefElem) -> Option<&str> {
     }
 }
 
+/// PostgreSQL takes no cursor for a query that writes, and rowgate no table of its result.
+fn writes_nothing(select: &SelectStmt, what: &str) -> Result<(), Refusal> {
+    let mut queries = select.with_clause.iter().flat_map(|with| &with.ctes);
+    let writes = queries.any(|cte| match cte.node.as_ref() {
+        Some(NodeEnum::CommonTableExpr(cte)) => {
+            let query = cte.ctequery.as_ref().and_then(|q| q.node.as_ref());
+            !matches!(query, Some(NodeEnum::SelectStmt(_)))
+        }
+        Some(_) | None => true,
+    });
+    if writes { Err(unsupported(what)) } else { Ok(()) }
+}
+
 fn refuse_kind(node: &NodeEnum) -> Refusal {
     let debug = format!("{node:?}");
     let name: String = debug.chars().take_while(|c| c.is_alphanumeric()).collect();

@@ -97,6 +97,7 @@ pub fn declare(analysis: &mut Analysis<'_>, cursor: &DeclareCursorStmt) -> Resul
     if select.into_clause.is_some() {
         return Err(unsupported("SELECT INTO in a cursor"));
     }
+    super::writes_nothing(select, "a cursor for a query that writes in its WITH")?;
     if cursor.options & HOLD != 0 {
         analysis.leaves.bound.insert(Bound::HeldCursor);
     }

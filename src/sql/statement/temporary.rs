@@ -77,6 +77,7 @@ pub fn select_into(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<J
 
 /// What is stored must have types; a row of which columns are hidden has none.
 fn stored_query(analysis: &mut Analysis<'_>, select: &SelectStmt) -> Result<Judged, Refusal> {
+    super::writes_nothing(select, "storing the result of a query that writes in its WITH")?;
     let columns = analysis.query_outermost(select)?;
     if columns.iter().any(|c| c.ty == Some(oid::RECORD)) {
         return Err(unsupported("storing a row of which columns are hidden"));

@@ -8,7 +8,7 @@ use crate::policy::writes::CopyCheck;
 use crate::refusal::Refusal;
 use crate::sql::resolve::string_of;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CopyStmt, RawStmt};
+use pg_query::protobuf::{CopyStmt, RawStmt, Token};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -73,7 +73,7 @@ impl Check<'_> {
             return Err(broken("a COPY into the directory"));
         }
         if !matches!(self.who.access(relation), Access::Guarded(_)) {
-            return match policies.writes_unprotected(relation) && free {
+            return match policies.writes_unprotected(relation) && free && self.who.tells_keys(relation).is_none() {
                 true => Ok(table.location),
                 false => Err(broken("a COPY into a relation that is not open")),
             };
@@ -95,7 +95,12 @@ impl Check<'_> {
         }
         let held = match writes.copy_check(relation, &given) {
             CopyCheck::Free => free,
-            CopyCheck::Where(condition) => !free && self.text_of(statement)?.ends_with(&format!("WHERE ({condition})")),
+            CopyCheck::Where(condition) => {
+                let text = self.text_of(statement)?;
+                let check = format!("WHERE ({condition})");
+                let behind = text.rfind(&check).and_then(|at| text.get(at + check.len()..));
+                !free && behind.is_some_and(is_comment)
+            }
             CopyCheck::Staged => false,
         };
         if held {
@@ -119,4 +124,13 @@ impl Check<'_> {
             .ok_or_else(|| broken("a statement out of place"))?;
         Ok(text.trim_end_matches([' ', '\n', '\t', '\r', '\u{c}', ';']))
     }
+}
+
+/// Is there nothing in it that PostgreSQL reads?
+fn is_comment(text: &str) -> bool {
+    let scanned = pg_query::scan(text);
+    scanned.is_ok_and(|scanned| {
+        let comments = [Token::SqlComment, Token::CComment];
+        scanned.tokens.iter().all(|token| comments.contains(&token.token()))
+    })
 }

@@ -4,7 +4,7 @@ use super::values::case_at;
 use super::walk::Walk;
 use super::writes::{columns_in_order, columns_named};
 use super::{Check, broken};
-use crate::catalog::Relation;
+use crate::catalog::{Column, Relation};
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::Refusal;
 use crate::sql::census::census_of_node;
@@ -124,7 +124,18 @@ impl Check<'_> {
         relation: &Relation,
         view: &TableView,
     ) -> Result<(), Refusal> {
-        let Some(infer) = &conflict.infer else { return Ok(()) };
+        let Some(infer) = &conflict.infer else {
+            let families = std::iter::once(relation).chain(self.world.catalog.below(relation));
+            let mut unique = families.flat_map(|r| r.unique_columns.iter().filter_map(|n| r.column_by_number(*n)));
+            let is_veiled = |unique: &Column| {
+                let mut columns = relation.columns.iter().zip(&view.columns);
+                columns.any(|(column, shown)| column.name == unique.name && *shown != ColumnView::Clear)
+            };
+            return match unique.any(is_veiled) {
+                true => Err(broken("any conflict of columns that are not in clear")),
+                false => Ok(()),
+            };
+        };
         let is_clear = |name: &str| {
             let mut columns = relation.columns.iter().zip(&view.columns);
             columns.any(|(column, shown)| column.name == name && *shown == ColumnView::Clear)

@@ -37,6 +37,8 @@ fn count(value: &Value) -> usize {
             let is_query = fields.contains_key("from_clause") || fields.contains_key("using_clause");
             let condition = if is_join {
                 fields.get("quals")
+            } else if fields.contains_key("merge_when_clauses") {
+                fields.get("join_condition")
             } else {
                 fields.get("where_clause").filter(|_| is_query)
             };

@@ -1,5 +1,5 @@
 //! What a statement that writes stores and returns, in the text that will be sent: each value has passed what the policy says
-//! of its column, and what is returned ends with the check.
+//! of its column, and what is returned begins with the check.
 
 use super::walk::Walk;
 use super::writes::{column_place, columns_named};
@@ -70,7 +70,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The last thing returned is the check.
+    /// The first thing returned is the check, so that nothing else is computed of a row that fails it.
     pub(super) fn checked(
         &self,
         check: Option<&str>,
@@ -96,8 +96,8 @@ impl Check<'_> {
             }
         }
         let Some(check) = check else { return Ok(()) };
-        let last = returning.and_then(|r| r.exprs.last());
-        let at = last
+        let first = returning.and_then(|r| r.exprs.first());
+        let at = first
             .and_then(case_at)
             .ok_or_else(|| broken("a write without its check"))?;
         if !self.text.get(at..).is_some_and(|t| t.starts_with(check)) {

@@ -164,11 +164,13 @@ impl Check<'_> {
             return Err(broken("a write to the directory"));
         }
         let Access::Guarded(view) = self.who.access(relation) else {
-            return if policies.writes_unprotected(relation) && !named_in_place {
-                Ok(None)
-            } else {
-                Err(broken("a write to a relation that is not open"))
-            };
+            if !policies.writes_unprotected(relation) || named_in_place {
+                return Err(broken("a write to a relation that is not open"));
+            }
+            if !matches!(node, NodeEnum::DeleteStmt(_)) && self.who.tells_keys(relation).is_some() {
+                return Err(broken("a write that tells keys"));
+            }
+            return Ok(None);
         };
         let writes = self.who.writes(relation);
         let writes = writes.ok_or_else(|| broken("a write to a relation without rights"))?;

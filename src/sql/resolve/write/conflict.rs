@@ -2,6 +2,7 @@
 
 use super::assign;
 use super::target::{Doing, Target};
+use crate::catalog::{Catalog, Relation};
 use crate::name::quote_ident;
 use crate::policy::{ColumnView, Rows, TableView, Writes};
 use crate::refusal::{Refusal, SqlState};
@@ -30,9 +31,12 @@ impl Analysis<'_> {
         (given, returns): (&BTreeSet<usize>, bool),
         check: Option<String>,
     ) -> Result<Option<String>, Refusal> {
-        if let Some(infer) = &conflict.infer {
-            let named = self.inferred(infer, target)?;
-            self.inference(infer, &named, target, scope)?;
+        match &conflict.infer {
+            Some(infer) => {
+                let named = self.inferred(infer, target)?;
+                self.inference(infer, &named, target, scope)?;
+            }
+            None => self.any_conflict(target)?,
         }
         if conflict.action() != OnConflictAction::OnconflictUpdate {
             return Ok(check);
@@ -47,6 +51,20 @@ impl Analysis<'_> {
         let unfit = writes.unfit_proposal(given, returns);
         self.conflict_filter(conflict.where_clause.is_some(), target, writes, unfit)?;
         Ok(crate::policy::writes::new_or_changed(&target.relation, check, after))
+    }
+
+    /// Without a target every unique value is looked for, those of columns among them that do not show in clear.
+    fn any_conflict(&self, target: &Target) -> Result<(), Refusal> {
+        let veiled = target
+            .guarded()
+            .and_then(|(_, view)| unclear_and_unique(&self.world.catalog, &target.relation, view));
+        veiled.map_or(Ok(()), |column| {
+            Err(column_denied(&target.relation.name.name, &column)
+                .detail(
+                    "ON CONFLICT without its columns looks at every unique value, and would tell whether one is there.",
+                )
+                .hint("Name the columns whose conflicts are meant: ON CONFLICT (id) DO NOTHING."))
+        })
     }
 
     /// The columns whose values are looked for must show in clear: whether a value is there would tell of it.
@@ -230,6 +248,18 @@ impl Analysis<'_> {
         self.unit_mut()?.splices.replace(word, opening, SpliceKind::Filter);
         self.write_at(last, ") END".to_owned(), SpliceKind::Filter)
     }
+}
+
+/// A column of which no two values are alike, in the relation or below it, although it does not show in clear.
+pub fn unclear_and_unique(catalog: &Catalog, relation: &Relation, view: &TableView) -> Option<String> {
+    let family = std::iter::once(relation).chain(catalog.below(relation));
+    let unique: BTreeSet<&str> = family
+        .flat_map(|r| r.unique_columns.iter().filter_map(|n| r.column_by_number(*n)))
+        .map(|column| column.name.as_str())
+        .collect();
+    let mut columns = relation.columns.iter().zip(&view.columns);
+    let veiled = columns.find(|(c, shown)| **shown != ColumnView::Clear && unique.contains(c.name.as_str()));
+    veiled.map(|(column, _)| column.name.clone())
 }
 
 /// The row that was to be inserted. Of columns that do not show in clear it offers those that the statement itself gave

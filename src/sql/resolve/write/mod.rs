@@ -25,7 +25,7 @@ use crate::sql::census::census_of_node;
 use crate::sql::rewrite::splice::SpliceKind;
 pub use conflict::EXCLUDED;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DeleteStmt, ReturningClause, UpdateStmt};
+use pg_query::protobuf::{DeleteStmt, ReturningClause, Token, UpdateStmt};
 pub use target::Doing;
 use target::Target;
 
@@ -38,7 +38,7 @@ pub struct Wrote {
     pub returned: Returned,
     /// It writes to an own temporary table.
     pub temp: bool,
-    /// Where it stands in a WITH: the private column behind its own that holds the check.
+    /// Where it stands in a WITH: the private column before its own that holds the check.
     pub check: Option<String>,
 }
 
@@ -107,7 +107,8 @@ impl Analysis<'_> {
         self.returning(delete.returning_clause.as_ref(), &target, &scope, None, place)
     }
 
-    /// Reads RETURNING and adds the check of the written row behind it.
+    /// Reads RETURNING and puts the check of the written row before it: what the client wants of a row is computed only
+    /// once that may be written.
     fn returning(
         &mut self,
         clause: Option<&ReturningClause>,
@@ -141,8 +142,15 @@ impl Analysis<'_> {
             check: None,
         };
         let Some(check) = check else { return Ok(wrote) };
-        let end = self.tokens()?.statement_end(target.first)?;
-        let at = self.tokens()?.bytes(target.first..end).ok_or_else(lost)?.end;
+        let tokens = self.tokens()?;
+        let end = tokens.statement_end(target.first)?;
+        let at = match clause {
+            Some(_) => {
+                let word = tokens.top_level(target.first, end, Token::Returning).ok_or_else(lost)?;
+                tokens.bytes(word..word + 1).ok_or_else(lost)?.end
+            }
+            None => tokens.bytes(target.first..end).ok_or_else(lost)?.end,
+        };
         let name = match place {
             Place::Top => String::new(),
             Place::Cte => {
@@ -153,15 +161,14 @@ impl Analysis<'_> {
                 label
             }
         };
-        wrote.returned = if clause.is_some() {
-            Returned::AllButLast
+        let text = if clause.is_some() {
+            wrote.returned = Returned::AllButFirst;
+            format!("({check}){name},")
         } else {
-            Returned::Nothing
+            wrote.returned = Returned::Nothing;
+            format!("RETURNING ({check}){name}")
         };
-        let opening = if clause.is_some() { "," } else { "RETURNING" };
-        self.unit_mut()?
-            .splices
-            .insert(at, format!("{opening} ({check}){name}"), SpliceKind::Check);
+        self.unit_mut()?.splices.insert(at, text, SpliceKind::Check);
         Ok(wrote)
     }
 

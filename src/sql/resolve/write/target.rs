@@ -1,7 +1,7 @@
 //! The table that a statement writes: who may, and how its columns are named in place.
 
 use super::through::Through;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{ForeignKey, Relation, RelationKind};
 use crate::gate::Origin;
 use crate::name::quote_ident;
 use crate::policy::decision::ROW_ALIAS;
@@ -30,6 +30,16 @@ pub enum Doing {
     Merge,
     /// TRUNCATE
     Truncate,
+}
+
+impl Doing {
+    /// Does it store values?
+    fn stores(self) -> bool {
+        match self {
+            Self::Insert | Self::Update | Self::Merge => true,
+            Self::Delete | Self::Truncate => false,
+        }
+    }
 }
 
 /// What shows of a table, and what may be written to it.
@@ -280,7 +290,10 @@ impl Analysis<'_> {
                 let plain = matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)
                     || !self.reads_protected(relation, 0);
                 if policies.writes_unprotected(relation) && plain && !relation.has_rules {
-                    return Ok(None);
+                    return match self.who.tells_keys(relation).filter(|_| doing.stores()) {
+                        None => Ok(None),
+                        Some(key) => Err(self.place(tells_keys(relation, key), var.location)),
+                    };
                 }
                 Err(self.place(self.denied_to(relation, doing), var.location))
             }
@@ -402,6 +415,16 @@ impl Analysis<'_> {
         self.unit_mut()?.splices.insert(at, text, kind);
         Ok(())
     }
+}
+
+fn tells_keys(relation: &Relation, key: &ForeignKey) -> Refusal {
+    let message = format!("permission denied for table {}", relation.name.name);
+    Refusal::forbidden("tells-keys", message)
+        .detail(format!(
+            "Its foreign key \"{}\" refers to rows that are not all yours to see: what it takes would tell which of them are there.",
+            key.name
+        ))
+        .hint("Ask the administrator of rowgate for a policy for this table: its foreign keys are then met by what shows.")
 }
 
 /// The rows of the policy that a statement reaches.

@@ -30,23 +30,42 @@ pub struct SessionView {
     pub stored: Option<Restriction>,
 }
 
-impl SessionView {
-    /// Is every text judged the same under both? Temp relations are one session's own.
-    pub fn judges_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+impl PartialEq for SessionView {
+    /// Of temp relations the same ones: they are a session's own.
+    fn eq(&self, other: &Self) -> bool {
         let Self {
             search_path,
             temp_relations,
             stored,
-        } = self.as_ref();
-        let has_temp = !temp_relations.is_empty() || !other.temp_relations.is_empty();
-        Arc::ptr_eq(self, other) || !has_temp && *search_path == other.search_path && *stored == other.stored
+        } = self;
+        let same = |(one, other): (&Arc<Relation>, &Arc<Relation>)| Arc::ptr_eq(one, other);
+        *search_path == other.search_path
+            && *stored == other.stored
+            && temp_relations.len() == other.temp_relations.len()
+            && temp_relations.iter().zip(&other.temp_relations).all(same)
+    }
+}
+
+impl Eq for SessionView {}
+
+impl Hash for SessionView {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.search_path.hash(state);
+        self.stored.hash(state);
+    }
+}
+
+impl SessionView {
+    /// Is every text judged the same under both? Temp relations are one session's own.
+    pub fn judges_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let has_temp = !self.temp_relations.is_empty() || !other.temp_relations.is_empty();
+        Arc::ptr_eq(self, other) || !has_temp && self == other
     }
 
     /// Hashes what [`Self::judges_as`] compares.
     fn hash_for(self: &Arc<Self>, state: &mut impl Hasher) {
         if self.temp_relations.is_empty() {
-            self.search_path.hash(state);
-            self.stored.hash(state);
+            self.hash(state);
         } else {
             std::ptr::hash(Arc::as_ptr(self), state);
         }

@@ -88,6 +88,7 @@ impl Server {
             shares: session::Shares::default(),
             known_settings: session::Known::default(),
             known_parameters: session::Known::default(),
+            known_views: session::Known::default(),
             sessions: AtomicU64::new(0),
         });
         Ok(Self {

@@ -120,7 +120,7 @@ impl Session<'_> {
             Ok(relations) => relations,
             Err(fields) => return Ok(Some(self.failed(fields, None))),
         };
-        self.state.refresh_view(path, relations);
+        self.state.refresh_view(path, relations, &self.shared.known_views);
         Ok(None)
     }
 

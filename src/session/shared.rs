@@ -7,6 +7,7 @@ use crate::audit::Audit;
 use crate::backend::carried::Setting;
 use crate::backend::{Connector, Parameters, Pool};
 use crate::config::Config;
+use crate::gate::SessionView;
 use crate::login::Lockout;
 use crate::login::used::Used;
 use crate::rights::desk::Desk;
@@ -62,6 +63,8 @@ pub struct Shared {
     pub known_settings: Known<BTreeMap<String, Setting>>,
     /// What the server has told of them.
     pub known_parameters: Known<Parameters>,
+    /// What statements of sessions without temp relations are judged under.
+    pub known_views: Known<SessionView>,
     /// The last session's number.
     pub sessions: AtomicU64,
 }

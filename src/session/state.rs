@@ -4,6 +4,7 @@ use super::acting::{Acting, nobody};
 use super::judging::Text;
 use super::portals::Portals;
 use super::prepared::{Prepared, Statements};
+use super::shared::Known;
 use crate::backend::carried::Digest;
 use crate::catalog::Relation;
 use crate::gate::{Bound, Restriction, SessionView};
@@ -121,19 +122,30 @@ impl State {
         text.generation == self.world.generation && self.view.judges_as(&text.view)
     }
 
-    /// search_path and temp relations as they were just read.
-    pub fn refresh_view(&mut self, search_path: Vec<String>, temp_relations: Vec<Arc<Relation>>) {
+    /// search_path and temp relations as they were just read. A view without temp relations is one of those that are
+    /// known, the same for all sessions that have it.
+    pub fn refresh_view(
+        &mut self,
+        search_path: Vec<String>,
+        temp_relations: Vec<Arc<Relation>>,
+        known: &Known<SessionView>,
+    ) {
         self.stale = false;
         self.has_temp &= self.status != b'I' || self.segment_open || !temp_relations.is_empty();
         let same_tables = self.view.temp_relations.is_empty() && temp_relations.is_empty();
         if same_tables && self.view.search_path == search_path {
             return;
         }
-        self.view = Arc::new(SessionView {
+        let view = Arc::new(SessionView {
             search_path,
             temp_relations,
             stored: self.view.stored.clone(),
         });
+        self.view = if view.temp_relations.is_empty() {
+            known.intern(&view)
+        } else {
+            view
+        };
     }
 
     /// A statement stores rows that may not be exported in a temp table: whatever becomes of it, this holds from now on.

@@ -21,7 +21,8 @@ async fn every_error_of_every_file_is_told_at_once() {
         (
             "tables.toml",
             "[defaults]\ncolumns = \"shown\"\nunprotected = 3\n[customers]\nrelation = \"customers\"\nowner = 7\n\
-             [contacts]\nkey = \"id\"\nparent = { table = \"customers\" }\n[scopes]\nown = { where = \"true\" }\nodd = {}\n",
+             [contacts]\nkey = \"id\"\nparent = { table = \"customers\" }\n[scopes]\nown = { where = \"true\" }\nodd = {}\n\
+             [notes]\nrelation = \"public.notes\"\nmembers = { relation = \"helpers\", row = \"id\", user = \"who\" }\n",
         ),
         (
             "roles/r.toml",

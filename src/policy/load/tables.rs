@@ -107,9 +107,9 @@ fn scopes(section: &Section<'_>, written: &mut Written) {
     }
 }
 
-fn table(section: &Section<'_>, name: crate::policy::file::Word) -> Option<TableRule> {
-    let _ = section.text("title");
-    let relation = section.required_text("relation", "\"public.customers\"");
+/// A relation by its schema and name.
+fn relation(section: &Section<'_>, example: &str) -> Option<Word> {
+    let relation = section.required_text("relation", example);
     if let Some(word) = &relation
         && word
             .text
@@ -122,6 +122,12 @@ fn table(section: &Section<'_>, name: crate::policy::file::Word) -> Option<Table
             Some(format!("such as \"public.{}\"", word.text)),
         );
     }
+    relation
+}
+
+fn table(section: &Section<'_>, name: Word) -> Option<TableRule> {
+    let _ = section.text("title");
+    let relation = relation(section, "\"public.customers\"");
     let rule = TableRule {
         name,
         key: section.texts("key").unwrap_or_default(),
@@ -154,7 +160,7 @@ fn trigger_functions(section: &Section<'_>) -> Vec<(QualifiedName, Word)> {
 }
 
 fn members(section: &Section<'_>) -> Option<MembersRule> {
-    let relation = section.required_text("relation", "\"public.customer_members\"");
+    let relation = relation(section, "\"public.customer_members\"");
     let row = section.texts("row").unwrap_or_default();
     let user = section.text("user");
     let team = section.text("team");

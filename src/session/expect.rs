@@ -206,6 +206,13 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    /// Gives back the room of a queue that is empty.
+    pub fn shrink(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > 0 {
+            self.entries = VecDeque::new();
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }

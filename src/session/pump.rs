@@ -161,6 +161,7 @@ impl Session<'_> {
         if !self.is_away() {
             self.back.shrink();
         }
+        self.queue.shrink();
         let bell = Arc::clone(&self.bell);
         let rung = poll_fn(|cx| {
             if bell.has_rung(cx, &mut self.heard.0) {

@@ -78,7 +78,13 @@ impl Shared {
 
 /// What many sessions have, each kept once: it is the same wherever it is equal.
 pub struct Known<T> {
-    all: Mutex<HashSet<Arc<T>>>,
+    kept: Mutex<Kept<T>>,
+}
+
+struct Kept<T> {
+    all: HashSet<Arc<T>>,
+    /// With so many, those are given up of which nobody makes use.
+    sweep_at: usize,
 }
 
 /// How many may be kept of which nobody makes use.
@@ -86,21 +92,27 @@ const SPARE_KNOWN: usize = 1_000;
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
-        Self { all: Mutex::default() }
+        let kept = Kept {
+            all: HashSet::new(),
+            sweep_at: SPARE_KNOWN,
+        };
+        Self { kept: Mutex::new(kept) }
     }
 }
 
 impl<T: Eq + Hash> Known<T> {
     /// The one that is equal, perhaps this one.
     pub(super) fn intern(&self, one: &Arc<T>) -> Arc<T> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.get(one) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.all.get(one) {
             return Arc::clone(known);
         }
-        if all.len() >= SPARE_KNOWN {
-            all.retain(|known| Arc::strong_count(known) > 1);
+        if kept.all.len() >= kept.sweep_at {
+            kept.all.retain(|known| Arc::strong_count(known) > 1);
+            // a look at all of them pays where half of them may be gone
+            kept.sweep_at = SPARE_KNOWN.max(2 * kept.all.len());
         }
-        all.insert(Arc::clone(one));
+        kept.all.insert(Arc::clone(one));
         Arc::clone(one)
     }
 }
@@ -146,5 +158,27 @@ impl Drop for Counted {
                 counts.remove(&self.login);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_one_and_is_forgotten_when_nobody_has_it() {
+        let known = Known::default();
+        let one = known.intern(&Arc::new("one".to_owned()));
+        assert!(Arc::ptr_eq(&one, &known.intern(&Arc::new("one".to_owned()))));
+        let held: Vec<_> = (0..3 * SPARE_KNOWN)
+            .map(|n| known.intern(&Arc::new(n.to_string())))
+            .collect();
+        assert_eq!(known.kept.lock().unwrap().all.len(), held.len() + 1);
+        drop(held);
+        for n in 0..3 * SPARE_KNOWN {
+            known.intern(&Arc::new(format!("{n} in passing")));
+        }
+        assert!(known.kept.lock().unwrap().all.len() <= 4 * SPARE_KNOWN);
+        assert!(Arc::ptr_eq(&one, &known.intern(&Arc::new("one".to_owned()))));
     }
 }

@@ -167,11 +167,10 @@ impl Writes {
         self.columns.iter().enumerate().find(left).map(|(_, c)| c)
     }
 
-    /// The generated columns of these that are computed from one of `set`.
-    fn made_anew(&self, set: &[usize], used: impl Fn(&ColumnRight) -> bool) -> Vec<(&ColumnRight, &Made)> {
+    /// The generated columns that are used.
+    fn made(&self, used: impl Fn(&ColumnRight) -> bool) -> Vec<(&ColumnRight, &Made)> {
         let made = self.columns.iter().filter_map(|c| Some((c, c.made.as_ref()?)));
-        made.filter(|(c, made)| used(c) && made.inputs.iter().any(|input| set.contains(input)))
-            .collect()
+        made.filter(|(c, _)| used(c)).collect()
     }
 
     /// Do triggers change a row before it is stored, so that what is proposed says nothing of it?

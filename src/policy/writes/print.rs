@@ -214,13 +214,7 @@ impl Writes {
         returning: bool,
     ) -> Option<String> {
         let check = self.insert_check(given, returning)?;
-        let used = |right: &ColumnRight| check.contains(&column(&right.name));
-        let made: Vec<(&ColumnRight, &Made)> = self
-            .columns
-            .iter()
-            .filter_map(|c| Some((c, c.made.as_ref()?)))
-            .filter(|(c, _)| used(c))
-            .collect();
+        let made = self.made(|right| check.contains(&column(&right.name)));
         let fields: Vec<String> = self
             .columns
             .iter()
@@ -307,7 +301,8 @@ impl Writes {
         };
         let whole = names_whole_row(condition);
         let used = |right: &ColumnRight| whole || condition.contains(&column(&right.name));
-        let made = self.made_anew(set, used);
+        let mut made = self.made(used);
+        made.retain(|(_, made)| made.inputs.iter().any(|input| set.contains(input)));
         if made.is_empty() {
             return Some(self.on_row(condition, field));
         }

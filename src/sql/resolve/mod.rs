@@ -8,6 +8,7 @@ pub mod facts;
 mod first_rows;
 mod from;
 mod functions;
+mod grouping;
 mod json;
 mod json_table;
 mod keys;

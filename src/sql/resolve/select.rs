@@ -1,22 +1,20 @@
-//! Query levels: WITH, set operations, VALUES, and the clauses of a SELECT in the order in which names come into sight.
+//! Query levels: set operations, VALUES, and the clauses of a SELECT in the order in which names come into sight.
 
 use super::condition::Clause;
-use super::facts::{Facts, either_collation};
+use super::facts::either_collation;
 use super::output::output_number;
 use super::scope::{Col, Cte, GuardId, Item, Scope, Source};
 use super::targets::Target;
-use super::{Analysis, lost, string_of, unsupported};
+use super::with::name_columns;
+use super::{Analysis, lost, unsupported};
 use crate::catalog::Oid;
-use crate::name::quote_ident;
-use crate::policy::Rows;
-use crate::refusal::{Refusal, SqlState};
+use crate::refusal::Refusal;
 use crate::sql::rewrite::splice::SpliceKind;
+use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AExprKind, BoolExprType, CoercionForm, CommonTableExpr, LimitOption, LockingClause, Node, SelectStmt,
-    SetOperation, Token, WithClause, a_const::Val,
+    AConst, CommonTableExpr, LimitOption, LockingClause, Node, SelectStmt, SetOperation, Token, a_const::Val,
 };
-use pg_query::{NodeEnum, ParserOptions};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 impl Analysis<'_> {
@@ -41,7 +39,7 @@ impl Analysis<'_> {
         self.query(select, Some(parent), true, None)
     }
 
-    fn query(
+    pub(super) fn query(
         &mut self,
         select: &SelectStmt,
         parent: Option<&Scope<'_>>,
@@ -75,127 +73,6 @@ impl Analysis<'_> {
             return self.values(select, &scope, outermost);
         }
         self.simple(select, scope, outermost)
-    }
-
-    /// Reads WITH; its queries are visible to what follows.
-    pub fn with_clause(&mut self, with: &WithClause, scope: &mut Scope<'_>) -> Result<(), Refusal> {
-        if with.recursive {
-            // a name that is used before its query has been read must not mean a table
-            for node in &with.ctes {
-                let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
-                    return Err(lost());
-                };
-                scope.ctes.push(Rc::new(Cte::new(&cte.ctename, None)));
-            }
-        }
-        for node in super::with::in_order(with) {
-            let Some(NodeEnum::CommonTableExpr(cte)) = node.node.as_ref() else {
-                return Err(lost());
-            };
-            let query = cte.ctequery.as_ref().and_then(|q| q.node.as_ref()).ok_or_else(lost)?;
-            let NodeEnum::SelectStmt(select) = query else {
-                self.writing_cte(cte, query, scope)?;
-                continue;
-            };
-            if select.into_clause.is_some() {
-                return Err(unsupported("SELECT INTO inside a query"));
-            }
-            let union = with.recursive && select.op() == SetOperation::SetopUnion;
-            let mut columns = self.query(select, Some(scope), false, union.then_some(&**cte))?;
-            name_columns(&mut columns, &cte.aliascolnames);
-            for column in &mut columns {
-                column.reach = column.reach.from_outside();
-                column.home = None;
-            }
-            self.search_and_cycle(cte, &mut columns)?;
-            scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
-            scope.ctes.push(Rc::new(Cte::new(&cte.ctename, Some(columns))));
-        }
-        Ok(())
-    }
-
-    /// Reads a common table expression that writes.
-    fn writing_cte(&mut self, cte: &CommonTableExpr, query: &NodeEnum, scope: &mut Scope<'_>) -> Result<(), Refusal> {
-        if scope.parent.is_some() {
-            let message = "WITH clause containing a data-modifying statement must be at the top level";
-            return Err(self.place(
-                Refusal::new("nested-write", SqlState::FeatureNotSupported, message),
-                cte.location,
-            ));
-        }
-        let wrote = self.write(query, Some(scope))?;
-        let mut columns = wrote.columns;
-        name_columns(&mut columns, &cte.aliascolnames);
-        if let Some(check) = &wrote.check {
-            if cte.aliascolnames.is_empty() {
-                self.tell_apart(cte, check, &mut columns)?;
-            } else {
-                self.name_check(cte.location, check)?;
-            }
-        }
-        scope.ctes.retain(|c| c.name != cte.ctename || c.columns.is_some());
-        let mut read = Cte::new(&cte.ctename, Some(columns));
-        read.check = wrote.check;
-        scope.ctes.push(Rc::new(read));
-        Ok(())
-    }
-
-    /// The columns of a common table expression that writes are named one by one, because its check must not show: those
-    /// of one name get names of rowgate's own.
-    fn tell_apart(&mut self, cte: &CommonTableExpr, check: &str, columns: &mut [Col]) -> Result<(), Refusal> {
-        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-        let shared = |name: &String| names.iter().filter(|n| *n == name).count() > 1;
-        for (place, column) in columns.iter_mut().enumerate().filter(|(_, c)| shared(&c.name)) {
-            column.sent = Some(format!("rowgate:column:{}", place + 1));
-        }
-        if columns.iter().all(|c| c.sent.is_none()) {
-            return Ok(());
-        }
-        let names = columns.iter().map(|c| c.sent.as_deref().unwrap_or(&c.name));
-        let list: Vec<String> = std::iter::once(check).chain(names).map(quote_ident).collect();
-        let tokens = self.tokens()?;
-        let first = tokens.at_location(cte.location).ok_or_else(lost)?;
-        let at = tokens.bytes(first..first + 1).ok_or_else(lost)?.end;
-        let text = format!("({})", list.join(", "));
-        self.unit_mut()?.splices.insert(at, text, SpliceKind::Label);
-        Ok(())
-    }
-
-    /// The columns of a query whose first one is a check are named by place, behind the name at `location`: the check's
-    /// comes before them.
-    pub(super) fn name_check(&mut self, location: i32, check: &str) -> Result<(), Refusal> {
-        let tokens = self.tokens()?;
-        let first = tokens.at_location(location).ok_or_else(lost)?;
-        let end = tokens.statement_end(first)?;
-        let list = tokens.top_level(first, end, Token::Ascii40).ok_or_else(lost)?;
-        let at = tokens.bytes(list..list + 1).ok_or_else(lost)?.end;
-        let text = format!("{},", quote_ident(check));
-        self.unit_mut()?.splices.insert(at, text, SpliceKind::Label);
-        Ok(())
-    }
-
-    fn search_and_cycle(&mut self, cte: &CommonTableExpr, columns: &mut Vec<Col>) -> Result<(), Refusal> {
-        let extra = |name: &str| Col {
-            name: name.to_owned(),
-            ..Col::default()
-        };
-        if let Some(search) = &cte.search_clause {
-            columns.push(extra(&search.search_seq_column));
-        }
-        if let Some(cycle) = &cte.cycle_clause {
-            // it compares the rows that it has been to
-            self.raises = true;
-            let empty = Scope::default();
-            for value in [cycle.cycle_mark_value.as_deref(), cycle.cycle_mark_default.as_deref()]
-                .into_iter()
-                .flatten()
-            {
-                self.expression(value, &empty)?;
-            }
-            columns.push(extra(&cycle.cycle_mark_column));
-            columns.push(extra(&cycle.cycle_path_column));
-        }
-        Ok(())
     }
 
     fn set_operation(
@@ -478,150 +355,6 @@ impl Analysis<'_> {
         Ok(())
     }
 
-    /// Reads one item of GROUP BY: a column of this level, else a result column's name or number, else an expression.
-    fn group_item(
-        &mut self,
-        node: &Node,
-        scope: &Scope<'_>,
-        targets: &[Target],
-        keys: &mut Vec<Facts>,
-    ) -> Result<(), Refusal> {
-        match node.node.as_ref().ok_or_else(lost)? {
-            NodeEnum::GroupingSet(set) => {
-                let mut inside = Vec::new();
-                for item in &set.content {
-                    self.group_item(item, scope, targets, &mut inside)?;
-                }
-                keys.push(Facts {
-                    bulky: true,
-                    ..Facts::default()
-                });
-                Ok(())
-            }
-            NodeEnum::AConst(constant) => {
-                if let Some(Val::Ival(number)) = &constant.val {
-                    let index = usize::try_from(number.ival - 1).unwrap_or(usize::MAX);
-                    if let Some(target) = targets.get(index) {
-                        self.note_comparison(&target.facts, "GROUP BY");
-                        keys.push(target.facts.clone());
-                    }
-                }
-                Ok(())
-            }
-            NodeEnum::RowExpr(row) if row.row_format() == CoercionForm::CoerceImplicitCast => {
-                for item in &row.args {
-                    self.group_item(item, scope, targets, keys)?;
-                }
-                Ok(())
-            }
-            NodeEnum::ColumnRef(reference) if reference.fields.len() == 1 => {
-                let name = reference.fields.first().and_then(string_of).ok_or_else(lost)?;
-                let local = Scope {
-                    items: scope.items.clone(),
-                    ..Scope::default()
-                };
-                if local.column(name).is_none()
-                    && let Some(target) = targets.iter().find(|t| t.label == name)
-                {
-                    self.note_comparison(&target.facts, "GROUP BY");
-                    keys.push(target.facts.clone());
-                    return Ok(());
-                }
-                self.group_key(node, scope, keys)
-            }
-            _ => self.group_key(node, scope, keys),
-        }
-    }
-
-    fn group_key(&mut self, node: &Node, scope: &Scope<'_>, keys: &mut Vec<Facts>) -> Result<(), Refusal> {
-        let facts = self.expression(node, scope)?;
-        self.note_comparison(&facts, "GROUP BY");
-        keys.push(facts);
-        Ok(())
-    }
-
-    /// Before version 18 PostgreSQL takes a column that a filter holds constant for constant above GROUPING SETS, too,
-    /// where it is NULL in some sets, and does not sort by it: a guard's own filter must not have that effect.
-    fn keep_constants_out_of_grouping_sets(&mut self, select: &SelectStmt, scope: &Scope<'_>) -> Result<(), Refusal> {
-        let is_set = |n: &Node| matches!(n.node.as_ref(), Some(NodeEnum::GroupingSet(_)));
-        if self.world.catalog.server_version >= 180_000 || !select.group_clause.iter().any(is_set) {
-            return Ok(());
-        }
-        // those of this query and its subqueries, and those behind common table expressions
-        let own = self.first_own..self.guards.len();
-        let reached = scope
-            .items
-            .iter()
-            .flat_map(|i| i.columns.iter().flat_map(|c| c.reach.all()));
-        let constant: BTreeSet<GuardId> = own
-            .chain(reached)
-            .filter(|&id| {
-                self.guarded_table(id)
-                    .is_some_and(|(_, view)| holds_constant(&view.rows))
-            })
-            .collect();
-        self.fence(&constant, "GROUPING SETS")
-    }
-
-    /// With a table's whole primary key in GROUP BY PostgreSQL lets its other columns be used; a guard has no
-    /// primary key, so they are added.
-    fn depend_on_keys(&mut self, select: &SelectStmt, scope: &Scope<'_>, keys: &[Facts]) -> Result<(), Refusal> {
-        // a grouping set among the keys (marked bulky without a home) has no dependency to offer
-        if keys.is_empty() || keys.iter().any(|k| k.bulky && k.home.is_none() && k.origin.is_none()) {
-            return Ok(());
-        }
-        let grouped: BTreeSet<(GuardId, usize)> = keys.iter().filter_map(|k| k.home).collect();
-        let mut added = Vec::new();
-        for item in &scope.items {
-            let Source::Guard(id) = item.source else { continue };
-            let Some((relation, _)) = self.guarded_table(id) else {
-                continue;
-            };
-            let is_key = |number: i16| {
-                item.columns.iter().any(|c| {
-                    !c.origin_lost
-                        && c.origin.is_some_and(|o| o.column == number)
-                        && c.home.is_some_and(|h| grouped.contains(&h))
-                })
-            };
-            if relation.primary_key.is_empty() || !relation.primary_key.iter().all(|&k| is_key(k)) {
-                continue;
-            }
-            for column in &item.columns {
-                let Some(home) = column.home else { continue };
-                let groupable = column
-                    .ty
-                    .and_then(|t| self.world.catalog.types.get(&t))
-                    .is_none_or(|t| t.has_equality);
-                if self.used.contains(&home) && !grouped.contains(&home) && groupable {
-                    added.push(format!(
-                        "{}.{}",
-                        quote_ident(&item.qualifier),
-                        quote_ident(&column.name)
-                    ));
-                }
-            }
-        }
-        if added.is_empty() {
-            return Ok(());
-        }
-        let first = select
-            .group_clause
-            .iter()
-            .filter_map(crate::sql::census::extent)
-            .map(|(at, _)| at)
-            .min();
-        let tokens = self.tokens()?;
-        let first = tokens.at(first.ok_or_else(lost)?).ok_or_else(lost)?;
-        let group = tokens.back_to(first, Token::GroupP).ok_or_else(lost)?;
-        let end = tokens.clause_end(group + 1);
-        let at = tokens.bytes(group..end).ok_or_else(lost)?.end;
-        self.unit_mut()?
-            .splices
-            .insert(at, format!(", {}", added.join(", ")), SpliceKind::GroupBy);
-        Ok(())
-    }
-
     /// FOR UPDATE and FOR SHARE: the guards that they reach show only rows that may be edited too.
     fn locking(&mut self, clauses: &[Node], scope: &Scope<'_>) -> Result<(), Refusal> {
         for clause in clauses {
@@ -645,30 +378,6 @@ impl Analysis<'_> {
         }
         Ok(())
     }
-}
-
-/// Does a filter hold a column constant, by an equality that every row has to fulfil?
-fn holds_constant(rows: &Rows) -> bool {
-    let Rows::Where(predicate) = rows else { return false };
-    let Ok(parsed) = pg_query::parse(&format!("SELECT WHERE {predicate}"), ParserOptions::DEFAULT) else {
-        return true;
-    };
-    let statement = parsed.protobuf.stmts.first().and_then(|s| s.stmt.as_ref());
-    let Some(NodeEnum::SelectStmt(select)) = statement.and_then(|s| s.node.as_ref()) else {
-        return true;
-    };
-    let mut terms = Vec::new();
-    if let Some(condition) = select.where_clause.as_deref() {
-        super::condition::flatten(condition, &mut terms);
-    }
-    terms.iter().any(|term| match term.node.as_ref() {
-        Some(NodeEnum::AExpr(e)) => {
-            e.kind() == AExprKind::AexprOp && e.name.last().and_then(string_of).is_some_and(|symbol| symbol == "=")
-        }
-        Some(NodeEnum::BoolExpr(b)) => b.boolop() != BoolExprType::OrExpr,
-        Some(NodeEnum::ColumnRef(_)) => true,
-        Some(_) | None => false,
-    })
 }
 
 /// The columns that a select list offers to the level around it, whose own guards begin at `first_own`.
@@ -715,13 +424,5 @@ fn whole_number(node: &Node) -> Option<i32> {
             ..
         }) => Some(number.ival),
         _ => None,
-    }
-}
-
-fn name_columns(columns: &mut [Col], names: &[Node]) {
-    for (column, name) in columns.iter_mut().zip(names) {
-        if let Some(name) = string_of(name) {
-            name.clone_into(&mut column.name);
-        }
     }
 }

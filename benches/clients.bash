@@ -39,7 +39,6 @@ idle_memory() {
     printf 'SELECT 1;\n\\sleep 2000 s\n' >"$place/idle.sql"
     # each client is a file here and in the process in between
     local most=$(($(ulimit -Hn) - 200))
-    ulimit -Sn "$(ulimit -Hn)"
     for count in 1000 10000; do
         [ "$count" -le "$most" ] || { echo "| ($count clients need more than $(ulimit -Hn) open files) | | |"; continue; }
         while IFS='|' read -r name port login password process; do

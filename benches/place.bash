@@ -34,6 +34,8 @@ server_version() { "$tools/postgres" --version | sed 's/^postgres (PostgreSQL) /
 
 begin() {
     trap finish EXIT
+    # thousands of clients are as many files to PgBouncer, too
+    ulimit -Sn "$(ulimit -Hn)"
     account=$(getent passwd postgres >/dev/null && echo postgres || echo nobody)
     chmod 755 "$place"
     install -d -o "$(id -u "$([ "$(id -u)" = 0 ] && echo "$account" || id -un)")" "$place/data" "$place/bouncer"

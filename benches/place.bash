@@ -34,7 +34,6 @@ server_version() { "$tools/postgres" --version | sed 's/^postgres (PostgreSQL) /
 
 begin() {
     trap finish EXIT
-    # thousands of clients are as many files to PgBouncer, too
     ulimit -Sn "$(ulimit -Hn)"
     account=$(getent passwd postgres >/dev/null && echo postgres || echo nobody)
     chmod 755 "$place"
@@ -152,7 +151,8 @@ $(prepares && echo max_prepared_statements = 200)
 INI
     echo '"postgres" "bench"' >"$place/bouncer/users"
     chmod 644 "$place/bouncer"/*
-    unprivileged "$bouncer" -q "$place/bouncer/$mode.ini" >/dev/null 2>&1 &
+    # thousands of clients are as many files, and who changes user begins with few again
+    unprivileged bash -c 'ulimit -Sn "$(ulimit -Hn)"; exec "$@"' - "$bouncer" -q "$place/bouncer/$mode.ini" >/dev/null 2>&1 &
     until_open "$port"
     bouncer_port[$mode]=$port
     # not runuser, which waits for it

@@ -14,22 +14,29 @@ endpoints() {
     done
 }
 
-# one run: transactions per second, latency in ms, processor time per transaction in µs
+# one run: transactions per second, mean latency in ms, processor time per transaction in µs, and of the latencies of a
+# tenth of them the median, the 95th and the 99th percentile in ms
 run() { # PORT LOGIN PASSWORD PROCESS MODE FILE CLIENTS SECONDS
-    local before=0 after=0 out
+    local before=0 after=0 out log=$place/latency
+    rm -f "$log".*
     [ -z "$4" ] || before=$(cpu "$4")
-    out=$(PGPASSWORD=$3 "$tools/pgbench" -n -h 127.0.0.1 -p "$1" -U "$2" -M "$5" -f "$6" -c "$7" -j 1 -T "$8" crm 2>&1) ||
-        { echo "$out" >&2; return; }
+    out=$(PGPASSWORD=$3 "$tools/pgbench" -n -h 127.0.0.1 -p "$1" -U "$2" -M "$5" -f "$6" -c "$7" -j 1 -T "$8" \
+        -l --sampling-rate=0.1 --log-prefix="$log" crm 2>&1) || { echo "$out" >&2; return; }
     [ -z "$4" ] || after=$(cpu "$4")
-    echo "$out" | awk -v cpu="$((${after%.*} - ${before%.*}))" '
+    {
+        echo "$out"
+        cat "$log".* | cut -d' ' -f3 | sort -n | awk '{ v[NR] = $1 / 1000 } END {
+            if (NR) print "percentiles", v[int((NR + 1) * .5)], v[int((NR - 1) * .95) + 1], v[int((NR - 1) * .99) + 1] }'
+    } | awk -v cpu="$((${after%.*} - ${before%.*}))" '
         /actually processed/ { split($NF, p, "/"); n = p[1] }
         /latency average/ { latency = $4 }
         /^tps/ { tps = $3 }
-        END { if (n) printf "%.1f %.4f %.2f\n", tps, latency, cpu / n }'
+        /^percentiles/ { rest = $2 " " $3 " " $4 }
+        END { if (n) printf "%.1f %.4f %.2f %s\n", tps, latency, cpu / n, rest }'
 }
 
 relay() {
-    local round mode endpoint name port login password process base list
+    local round mode endpoint name port login password process base speed list
     endpoints >"$place/endpoints"
     printf '\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n' >"$place/account.sql"
     printf '\\set id random(1, 2000)\nSELECT id, name, phone, level FROM customers WHERE id = :id;\n' >"$place/customer.sql"
@@ -48,15 +55,19 @@ relay() {
             echo
             echo "## $([ $text = account ] && echo 'pgbench -S' || echo 'Customer by key'), $mode, $clients clients"
             echo
-            echo "| | CPU per query, µs | / PgBouncer, $base | latency, ms | queries per second |"
-            echo "| --- | --- | --- | --- | --- |"
-            base=$(cut -d' ' -f3 "$place/run.$text.$mode.PgBouncer,$base" | spread %.1f | cut -d' ' -f1)
+            echo "| | CPU per query, µs | / PgBouncer, $base | queries per second / its | latency, ms: median | 95 % | 99 % |"
+            echo "| --- | --- | --- | --- | --- | --- | --- |"
+            list="$place/run.$text.$mode.PgBouncer,$base"
+            base=$(cut -d' ' -f3 "$list" | spread %.1f | cut -d' ' -f1)
+            speed=$(cut -d' ' -f1 "$list" | spread %.0f | cut -d' ' -f1)
             while IFS='|' read -r name _; do
                 list="$place/run.$text.$mode.${name// /}"
                 [ -s "$list" ] || continue
                 echo "| $name | $(cut -d' ' -f3 "$list" | spread %.1f) |" \
                     "$(cut -d' ' -f3 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
-                    "$(cut -d' ' -f2 "$list" | spread %.3f) | $(cut -d' ' -f1 "$list" | spread %.0f) |"
+                    "$(cut -d' ' -f1 "$list" | awk -v s="$speed" '{ print $1 / s }' | spread %.2f) |" \
+                    "$(cut -d' ' -f4 "$list" | spread %.2f) | $(cut -d' ' -f5 "$list" | spread %.2f) |" \
+                    "$(cut -d' ' -f6 "$list" | spread %.2f) |"
             done <"$place/endpoints"
         done
     done

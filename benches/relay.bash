@@ -14,8 +14,8 @@ endpoints() {
     done
 }
 
-# one run: transactions per second, mean latency in ms, processor time per transaction in µs, and of the latencies of a
-# tenth of them the median, the 95th and the 99th percentile in ms
+# one run: transactions per second, processor time per transaction in µs, and of the latencies of a tenth of them the
+# median, the 95th and the 99th percentile in ms
 run() { # PORT LOGIN PASSWORD PROCESS MODE FILE CLIENTS SECONDS
     local before=0 after=0 out log=$place/latency
     rm -f "$log".*
@@ -29,10 +29,9 @@ run() { # PORT LOGIN PASSWORD PROCESS MODE FILE CLIENTS SECONDS
             if (NR) print "percentiles", v[int((NR + 1) * .5)], v[int((NR - 1) * .95) + 1], v[int((NR - 1) * .99) + 1] }'
     } | awk -v cpu="$((${after%.*} - ${before%.*}))" '
         /actually processed/ { split($NF, p, "/"); n = p[1] }
-        /latency average/ { latency = $4 }
         /^tps/ { tps = $3 }
         /^percentiles/ { rest = $2 " " $3 " " $4 }
-        END { if (n) printf "%.1f %.4f %.2f %s\n", tps, latency, cpu / n, rest }'
+        END { if (n) printf "%.1f %.2f %s\n", tps, cpu / n, rest }'
 }
 
 relay() {
@@ -58,16 +57,16 @@ relay() {
             echo "| | CPU per query, µs | / PgBouncer, $base | queries per second / its | latency, ms: median | 95 % | 99 % |"
             echo "| --- | --- | --- | --- | --- | --- | --- |"
             list="$place/run.$text.$mode.PgBouncer,$base"
-            base=$(cut -d' ' -f3 "$list" | spread %.1f | cut -d' ' -f1)
+            base=$(cut -d' ' -f2 "$list" | spread %.1f | cut -d' ' -f1)
             speed=$(cut -d' ' -f1 "$list" | spread %.0f | cut -d' ' -f1)
             while IFS='|' read -r name _; do
                 list="$place/run.$text.$mode.${name// /}"
                 [ -s "$list" ] || continue
-                echo "| $name | $(cut -d' ' -f3 "$list" | spread %.1f) |" \
-                    "$(cut -d' ' -f3 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
+                echo "| $name | $(cut -d' ' -f2 "$list" | spread %.1f) |" \
+                    "$(cut -d' ' -f2 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
                     "$(cut -d' ' -f1 "$list" | awk -v s="$speed" '{ print $1 / s }' | spread %.2f) |" \
-                    "$(cut -d' ' -f4 "$list" | spread %.2f) | $(cut -d' ' -f5 "$list" | spread %.2f) |" \
-                    "$(cut -d' ' -f6 "$list" | spread %.2f) |"
+                    "$(cut -d' ' -f3 "$list" | spread %.2f) | $(cut -d' ' -f4 "$list" | spread %.2f) |" \
+                    "$(cut -d' ' -f5 "$list" | spread %.2f) |"
             done <"$place/endpoints"
         done
     done
@@ -90,12 +89,12 @@ stream() {
     echo
     echo "| | CPU, ms | / PgBouncer | MB/s | / direct |"
     echo "| --- | --- | --- | --- | --- |"
-    base=$(cut -d' ' -f3 "$place/stream.PgBouncer,session" | spread %.1f | cut -d' ' -f1)
+    base=$(cut -d' ' -f2 "$place/stream.PgBouncer,session" | spread %.1f | cut -d' ' -f1)
     straight=$(cut -d' ' -f1 "$place/stream.direct" | spread %.3f | cut -d' ' -f1)
     while IFS='|' read -r name _; do
         list="$place/stream.${name// /}"
-        echo "| $name | $(cut -d' ' -f3 "$list" | awk '{ print $1 / 1000 }' | spread %.1f) |" \
-            "$(cut -d' ' -f3 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
+        echo "| $name | $(cut -d' ' -f2 "$list" | awk '{ print $1 / 1000 }' | spread %.1f) |" \
+            "$(cut -d' ' -f2 "$list" | awk -v b="$base" '{ print $1 / b }' | spread %.2f) |" \
             "$(cut -d' ' -f1 "$list" | awk '{ print $1 * 51.4 }' | spread %.0f) |" \
             "$(cut -d' ' -f1 "$list" | awk -v d="$straight" '{ print $1 / d }' | spread %.2f) |"
     done <"$place/endpoints"
